@@ -1,0 +1,42 @@
+import type { Logger } from '../logger/index.ts'
+import type { Headers, InboundRecord, Position } from '../record/index.ts'
+import type { HandlerOutcome } from './outcome.ts'
+
+/** A record that was decoded and fits its topic. */
+export interface Message<Value> {
+  /** The id its producer gave it (`holdfast-id`); without one, its place: `topic[partition]@offset`. */
+  readonly id: string
+  /** The service that sent it (`holdfast-source`), when it said so. */
+  readonly source: string | undefined
+  /** When the event happened: the record's timestamp. */
+  readonly time: Date
+  /** The schema's output. */
+  readonly value: Value
+}
+
+/** What a handler is told beside the message. */
+export interface MessageContext extends Position {
+  /** The bytes. */
+  readonly record: InboundRecord
+  /** The key as bytes; null when it has none. */
+  readonly key: Uint8Array | null
+  /** Without those that only Holdfast's own topics may carry. */
+  readonly headers: Headers
+  /** Which call of the handler for this message this is, from 1; with a dedupe store it goes on counting after a crash. */
+  readonly attempt: number
+  /** Was this record, or may it have been, delivered before? True from the second attempt on. */
+  readonly redelivered: boolean
+  /** Aborts when the partition is taken away, or the consumer's close has used up its time. */
+  readonly signal: AbortSignal
+  /** The consumer's logger, with the record's position. */
+  readonly log: Logger
+}
+
+/** Handles one message. Resolving lets its offset move; throwing is a failed attempt. */
+export type Handler<Value> = (
+  message: Message<Value>,
+  context: MessageContext,
+) => Promise<HandlerOutcome | void> | HandlerOutcome | void
+
+/** What a handler for tombstones gets: the deleted key is in the context. */
+export type TombstoneHandler = (context: MessageContext) => Promise<HandlerOutcome | void> | HandlerOutcome | void

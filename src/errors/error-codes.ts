@@ -1,0 +1,56 @@
+/** Every code a {@link HoldfastError} can carry, with what it means. `docs/reference/errors.md` explains each; a test keeps both equal. */
+export const ERROR_CODES = {
+  /** Options do not fit; `problems` lists every one. */
+  HOLDFAST_CONFIG_INVALID: 'options do not fit',
+  /** A setting needs something that the driver cannot do. */
+  HOLDFAST_UNSUPPORTED: 'the driver cannot do what a setting asks for',
+  /** A value, key, header or option of a send does not fit its topic; nothing was sent; `problems` lists every one. */
+  HOLDFAST_MESSAGE_INVALID: 'a message does not fit its topic; nothing was sent',
+  /** The bytes of a record cannot be decoded. */
+  HOLDFAST_DECODE_FAILED: 'the bytes of a record cannot be decoded',
+  /** A decoded record does not fit the schema of its topic. */
+  HOLDFAST_SCHEMA_INVALID: 'a decoded record does not fit the schema of its topic',
+  /** The topic does not exist, or this client may not see it. */
+  HOLDFAST_TOPIC_UNKNOWN: 'the topic does not exist or may not be seen',
+  /** The topic has no such partition. */
+  HOLDFAST_PARTITION_UNKNOWN: 'the topic has no such partition',
+  /** The broker refuses the record for its size; nothing was written. */
+  HOLDFAST_RECORD_TOO_LARGE: 'a record is larger than the broker takes; nothing was written',
+  /** The broker refused the request; nothing was written and the same request never will be. */
+  HOLDFAST_REFUSED: 'the broker refused the request; nothing was written',
+  /** Nothing was written, and the same call may succeed later. */
+  HOLDFAST_UNAVAILABLE: 'the cluster cannot be reached or is not ready; nothing was written',
+  /** The outcome is unknown: the record or the commit may or may not be on the log. */
+  HOLDFAST_INDETERMINATE: 'the outcome is unknown: it may or may not have been written',
+  /** Credentials are missing, wrong, or without the right. */
+  HOLDFAST_NOT_AUTHORIZED: 'credentials are missing, wrong, or without the right',
+  /** Another producer took over this transactional id; this one is done. */
+  HOLDFAST_FENCED: 'another instance took over this transactional id',
+  /** The delivery timeout passed before the record was handed to the broker; nothing was written. */
+  HOLDFAST_DELIVERY_TIMEOUT: 'the delivery timeout passed before the record was sent; nothing was written',
+  /** The send buffer stayed full for the delivery timeout; nothing was written. */
+  HOLDFAST_BUFFER_FULL: 'the send buffer is full; nothing was written',
+  /** The caller's signal ended the call; nothing was written. */
+  HOLDFAST_ABORTED: 'the caller ended the call; nothing was written',
+  /** The transaction was rolled back; nothing of it is visible. */
+  HOLDFAST_TRANSACTION_ABORTED: 'the transaction was rolled back',
+  /** It is closed, or closing. */
+  HOLDFAST_CLOSED: 'it is closed or closing',
+  /** The partition was taken away, or its assignment is an old one: the late operation was refused locally. */
+  HOLDFAST_EPOCH_LOST: 'the partition was taken away; the late operation was refused',
+  /** The dead letter topic cannot be written; the partition waits and nothing is dropped. */
+  HOLDFAST_DEAD_LETTER_UNREACHABLE: 'the dead letter topic cannot be written; the partition waits',
+  /** The dead letter topic is missing or unfit; found at start. */
+  HOLDFAST_DEAD_LETTER_TOPIC_UNFIT: 'the dead letter topic is missing or unfit',
+  /** The dedupe store does not answer; the record waits. */
+  HOLDFAST_STORE_UNAVAILABLE: 'the dedupe store does not answer; the record waits',
+  /** A dedupe lease ended or passed to somebody else before it was completed. */
+  HOLDFAST_LEASE_LOST: 'a dedupe lease passed to somebody else',
+  /** The committed offset is no longer on the log. */
+  HOLDFAST_OFFSET_OUT_OF_RANGE: 'the committed offset is no longer on the log',
+  /** The driver's consumer ended by itself. */
+  HOLDFAST_CONSUMER_CRASHED: 'the consumer ended by itself',
+} as const
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES

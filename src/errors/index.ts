@@ -1,0 +1,6 @@
+export type { DescriptionBounds, ErrorDescription } from './describe-error.ts'
+export { describeError } from './describe-error.ts'
+export type { ErrorCode } from './error-codes.ts'
+export { ERROR_CODES } from './error-codes.ts'
+export type { HoldfastErrorOptions, Problem } from './holdfast-error.ts'
+export { HoldfastError } from './holdfast-error.ts'

@@ -1,0 +1,135 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock, Runtime } from '../clock/index.ts'
+import { MAX_TIMER_MS, systemRuntime } from '../clock/index.ts'
+import type { Problem } from '../errors/index.ts'
+import { HoldfastError } from '../errors/index.ts'
+import type { DedupeOutcome, DedupeStore, LeaseToken } from './dedupe-store.ts'
+
+/** How much a memory store remembers, and for how long. */
+export interface MemoryDedupeStoreOptions {
+  /**
+   * How many done messages are remembered; beyond it the least recently asked for is forgotten. An integer of 1 or more. An entry
+   * takes about 300 bytes with ids of 60 characters, and memory for the index is set aside at once.
+   *
+   * @defaultValue `100_000`
+   */
+  readonly maxEntries?: number
+  /**
+   * How long a done message is remembered, in milliseconds: longer than duplicates can come, so longer than all retries, the
+   * greatest lag and the window of replays together. An integer of 1 or more.
+   *
+   * @defaultValue `86_400_000`, a day
+   */
+  readonly ttlMs?: number
+  /** @defaultValue `systemRuntime` */
+  readonly runtime?: Pick<Runtime, 'clock'>
+}
+
+interface Lease {
+  readonly token: LeaseToken
+  readonly attempt: number
+  /** On the monotonic clock. */
+  until: number
+}
+
+interface Mark {
+  readonly outcome: DedupeOutcome
+  /** Who made it, so that its complete can be repeated. */
+  readonly token: LeaseToken
+}
+
+/**
+ * A {@link DedupeStore} in this process's memory. **Best effort**: it knows nothing of other processes, forgets everything when
+ * this one ends, and forgets the oldest when it is full; what is forgotten is handled again. It spares most duplicates of a
+ * rebalance or a producer's repeat, at no cost. For effects that must not repeat use the Postgres inbox.
+ *
+ * Leases are kept apart from the marks, so that however many marks come, nobody loses a lease under way.
+ *
+ * @throws HOLDFAST_CONFIG_INVALID
+ */
+export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): DedupeStore {
+  const { maxEntries = 100_000, ttlMs = 86_400_000 } = options
+  refuseUnfit({ maxEntries, ttlMs })
+  const { clock } = options.runtime ?? systemRuntime
+
+  const marks = new LRUCache<string, Mark>({ max: maxEntries, ttl: ttlMs, ...timedBy(clock) })
+  // Apart from the marks: an outage leaves an attempt count for every message it touched, which must not push marks out.
+  const attempts = new LRUCache<string, number>({ max: maxEntries, ttl: ttlMs, ...timedBy(clock) })
+  const leases = new Map<string, Lease>()
+  let begun = 0
+  let sweepAt = SWEEP_FLOOR
+
+  const held = (token: LeaseToken): { readonly id: string; readonly lease: Lease | undefined } => {
+    const id = token.slice(token.indexOf(':') + 1)
+    const lease = leases.get(id)
+    return { id, lease: lease?.token === token ? lease : undefined }
+  }
+
+  // A handler that never ends leaves its lease behind; the doubling threshold makes a sweep cost nothing per begin on average.
+  const sweep = (now: number): void => {
+    if (leases.size < sweepAt) return
+    for (const [id, lease] of leases) if (lease.until + ttlMs <= now) leases.delete(id)
+    sweepAt = Math.max(SWEEP_FLOOR, leases.size * 2)
+  }
+
+  return {
+    async begin(id, { leaseMs, replay = false }) {
+      refuseUnfit({ leaseMs })
+      const now = clock.monotonic()
+      const mark = marks.get(id)
+      if (mark !== undefined && !replay) return { kind: 'done', outcome: mark.outcome }
+      const current = leases.get(id)
+      if (current !== undefined && now < current.until) {
+        return { kind: 'busy', untilMs: clock.now() + (current.until - now) }
+      }
+      sweep(now)
+      const attempt = 1 + (current?.attempt ?? attempts.get(id) ?? 0)
+      const token = `${++begun}:${id}`
+      leases.set(id, { token, attempt, until: now + leaseMs })
+      return { kind: 'started', token, attempt }
+    },
+
+    async complete(token, outcome) {
+      const { id, lease } = held(token)
+      if (lease === undefined) {
+        if (marks.peek(id)?.token === token) return
+        throw leaseLost('complete')
+      }
+      leases.delete(id)
+      attempts.delete(id)
+      marks.set(id, { outcome, token })
+    },
+
+    async abandon(token) {
+      const { id, lease } = held(token)
+      if (lease === undefined) return
+      leases.delete(id)
+      attempts.set(id, lease.attempt)
+    },
+
+    async renew(token, leaseMs) {
+      refuseUnfit({ leaseMs })
+      const { lease } = held(token)
+      if (lease === undefined) throw leaseLost('renew')
+      lease.until = clock.monotonic() + leaseMs
+    },
+  }
+}
+
+const SWEEP_FLOOR = 1_024
+
+/** lru-cache reads time from our clock at every look (`ttlResolution: 0`), so that it sets no timer of its own. */
+function timedBy(clock: Clock): { readonly perf: { now(): number }; readonly ttlResolution: 0 } {
+  return { perf: { now: () => clock.monotonic() + 1 }, ttlResolution: 0 } // + 1: it takes a start of 0 for "never ends"
+}
+
+function refuseUnfit(settings: Readonly<Record<string, number>>): void {
+  const problems: Problem[] = Object.entries(settings)
+    .filter(([name, value]) => !Number.isSafeInteger(value) || value < 1 || (name === 'leaseMs' && value > MAX_TIMER_MS))
+    .map(([path]) => ({ path, message: `an integer from 1${path === 'leaseMs' ? ` to ${MAX_TIMER_MS}` : ''} is needed` }))
+  if (problems.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'memory dedupe store: options do not fit', { problems })
+}
+
+function leaseLost(call: string): HoldfastError {
+  return new HoldfastError('HOLDFAST_LEASE_LOST', `dedupe ${call}: the lease ended, or the message was begun again by somebody else`)
+}

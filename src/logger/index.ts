@@ -1,0 +1,2 @@
+export type { LogFields, Logger } from './logger.ts'
+export { silentLogger } from './logger.ts'

@@ -1,0 +1,7 @@
+export type { Header, Headers } from './headers.ts'
+export { headerText, textHeader, withoutHeaders } from './headers.ts'
+export type { InboundRecord } from './inbound-record.ts'
+export { MESSAGE_HEADERS, RESERVED_PREFIX } from './message-headers.ts'
+export type { OutboundRecord } from './outbound-record.ts'
+export type { Position, TopicPartition } from './position.ts'
+export { formatPartition, formatPosition } from './position.ts'

@@ -1,0 +1,1 @@
+export type { RetryOptions } from './retry-options.ts'

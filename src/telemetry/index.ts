@@ -1,0 +1,8 @@
+export type {
+  ProcessDescription,
+  ProcessObservation,
+  SendDescription,
+  SendObservation,
+  Telemetry,
+} from './telemetry.ts'
+export { noTelemetry } from './telemetry.ts'

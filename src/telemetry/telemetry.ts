@@ -1,0 +1,49 @@
+import type { Header, Headers, InboundRecord } from '../record/index.ts'
+
+/** What a send is about, for its span. */
+export interface SendDescription {
+  readonly topic: string
+  readonly messageId: string
+  readonly tombstone: boolean
+  /** The key as text; absent when there is none or it has no text. */
+  readonly key?: string
+}
+
+/** One send under observation. */
+export interface SendObservation {
+  /** Headers that carry the trace on; empty when nothing is observed. */
+  readonly headers: readonly Header[]
+  succeeded(partition: number, offset: bigint): void
+  /** @param errorType - a code or class name; never a message, which may hold data. */
+  failed(errorType: string): void
+}
+
+/** One record being processed, from its first byte to its outcome. */
+export interface ProcessObservation {
+  /** Runs the handler with the record's trace as the current one, so that what it sends and logs belongs to it. */
+  run<T>(call: () => T): T
+  /** An attempt failed and another follows. */
+  attemptFailed(attempt: number, errorType: string): void
+  /** Headers that carry the trace on to where the record is put next; empty when nothing is observed. */
+  readonly headers: readonly Header[]
+  ended(outcome: string, errorType?: string): void
+}
+
+/** What a process span is about. */
+export interface ProcessDescription {
+  readonly record: InboundRecord
+  readonly groupId: string
+  readonly messageId?: string
+}
+
+/** What watches sends and handling. Nothing in it may throw, and nothing in it changes what happens to a record. */
+export interface Telemetry {
+  sending(description: SendDescription, headers: Headers): SendObservation
+  processing(description: ProcessDescription): ProcessObservation
+}
+
+const nothingSent: SendObservation = { headers: [], succeeded() {}, failed() {} }
+const nothingProcessed: ProcessObservation = { headers: [], run: (call) => call(), attemptFailed() {}, ended() {} }
+
+/** Watches nothing. */
+export const noTelemetry: Telemetry = { sending: () => nothingSent, processing: () => nothingProcessed }

@@ -1,0 +1,7 @@
+export type { Failpoints, Hold } from './failpoints.ts'
+export { failpoints } from './failpoints.ts'
+export { seededRandom } from './seeded-random.ts'
+export type { TimeBound, TimeControls, VirtualClock, VirtualClockOptions } from './virtual-clock.ts'
+export { virtualClock } from './virtual-clock.ts'
+export type { VirtualRuntime, VirtualRuntimeOptions } from './virtual-runtime.ts'
+export { virtualRuntime } from './virtual-runtime.ts'
