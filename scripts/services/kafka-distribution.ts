@@ -62,9 +62,13 @@ async function formatOnce(folder: string): Promise<void> {
     ].join('\n'),
   )
   const id = 'AAAAAAAAAAAAAAAAAAAAAQ' // a cluster id is 16 bytes in base64; this cluster never runs
-  await run('java', ['-cp', join(folder, 'lib', '*'), 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties], {
-    maxBuffer: 8 * 2 ** 20,
-  })
+  await run(
+    'java',
+    ['-cp', join(folder, 'lib', '*'), 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties],
+    {
+      maxBuffer: 8 * 2 ** 20,
+    },
+  )
   await rename(join(data, 'bootstrap.checkpoint'), join(folder, 'bootstrap.checkpoint'))
   await rm(data, { recursive: true })
   await rm(properties)

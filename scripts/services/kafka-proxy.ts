@@ -285,8 +285,7 @@ function createWatch(): {
       for (const tell of waiting) tell(header)
     },
     count: (apiKey) => counts.get(apiKey) ?? 0,
-    next: (apiKey) =>
-      new Promise((resolve) => waiters.set(apiKey, [...(waiters.get(apiKey) ?? []), resolve])),
+    next: (apiKey) => new Promise((resolve) => waiters.set(apiKey, [...(waiters.get(apiKey) ?? []), resolve])),
   }
 }
 

@@ -31,7 +31,9 @@ function wrappersAndStarter(): readonly number[] {
 }
 
 function isWrapper(command: string): boolean {
-  return /(^|[\s/])(npm|npx|tsx|npm-cli\.js|npx-cli\.js)(\s|$)|^npm |\btsx\/dist\/|^(\S*\/)?(ba|da|z)?sh -c /.test(command)
+  return /(^|[\s/])(npm|npx|tsx|npm-cli\.js|npx-cli\.js)(\s|$)|^npm |\btsx\/dist\/|^(\S*\/)?(ba|da|z)?sh -c /.test(
+    command,
+  )
 }
 
 function describeProcess(id: number): { readonly parent: number; readonly command: string } {

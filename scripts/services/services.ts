@@ -21,8 +21,7 @@ export interface ServicesOptions {
   /** @defaultValue silent */
   readonly onProgress?: Progress
   /**
-   * Also stop everything, and then call `onParentGone`, when the process that started this one is gone. The servers never
-   * outlive this process in any case.
+   * Also stop everything when the process that started this one is gone. The servers never outlive this process in any case.
    *
    * @defaultValue `false`
    */

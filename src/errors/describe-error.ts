@@ -26,7 +26,7 @@ export function describeError(thrown: unknown, bounds: DescriptionBounds = {}): 
   if (thrown === null || (typeof thrown !== 'object' && typeof thrown !== 'function')) {
     return { name: thrown === null ? 'null' : typeof thrown, message: cut(safeString(thrown), maxMessage) }
   }
-  const name = text(thrown, 'name') ?? 'object'
+  const name = text(thrown, 'name') || 'object'
   const code = text(thrown, 'code')
   const stack = text(thrown, 'stack')
   return {

@@ -1,0 +1,55 @@
+// `npm run broker`: real Kafka, and PostgreSQL and Redis when asked for, until Ctrl-C or until the caller is gone.
+import { printAddresses } from './broker-output.ts'
+import { parseBrokerArgs, USAGE } from './broker-args.ts'
+import { startServices, watchParent } from './services/index.ts'
+import type { Services } from './services/index.ts'
+
+const args = parseBrokerArgs(process.argv.slice(2))
+if (args.kind === 'help') {
+  console.log(USAGE)
+  process.exit(0)
+}
+if (args.kind === 'wrong') {
+  console.error(`${args.problems.join('\n')}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+let starting: Promise<Services> | undefined
+let stopping = false
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
+watchParent(() => void stop('parent'))
+
+const progress = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
+process.stderr.on('error', () => undefined) // the caller may close our output before it ends us
+process.stdout.on('error', () => undefined)
+
+try {
+  starting = startServices({
+    kafka: { nodes: args.nodes },
+    postgres: args.postgres,
+    redis: args.redis,
+    onProgress: progress,
+  })
+  const services = await starting
+  if (!stopping) printAddresses(services, args.json)
+} catch (error) {
+  if (!stopping) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}
+
+/** The first signal stops in order; a second one ends at once, and the servers' guards do the rest. */
+async function stop(reason: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'parent'): Promise<void> {
+  if (stopping) process.kill(process.pid, 'SIGKILL')
+  stopping = true
+  progress(reason === 'parent' ? 'the caller is gone, stopping' : 'stopping')
+  // A start that still runs is not waited for: leaving ends what it has started so far.
+  if (starting !== undefined) {
+    const services = await Promise.race([starting.catch(() => undefined), Promise.resolve(undefined)])
+    await services?.close()
+  }
+  process.exit(reason === 'parent' ? 1 : 0)
+}

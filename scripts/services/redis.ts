@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { cachedFolder } from './cached-folder.ts'
+import { makeFolder, removeFolder, startChild } from './child.ts'
+import type { Child } from './child.ts'
+import { hasMaven, javaVersion, unpackJars } from './maven.ts'
+import { freePorts } from './ports.ts'
+import type { Progress, RunningService } from './services.ts'
+
+const run = promisify(execFile)
+const STARTS = 3
+const READY_WITHIN_MS = 10_000
+const EMBEDDED_REDIS_VERSION = '1.4.3'
+
+/**
+ * Provides Redis: `REDIS_URL` if set; else `redis-server` on the PATH; else the binary inside Maven's `embedded-redis`. It keeps
+ * nothing on disk.
+ *
+ * @throws Error that says what to install, or shows the end of the server's log.
+ */
+export async function startRedis(progress: Progress): Promise<RunningService> {
+  const given = process.env['REDIS_URL']
+  if (given !== undefined && given !== '') {
+    progress('using REDIS_URL')
+    return { url: given, how: 'REDIS_URL', close: async () => undefined }
+  }
+  const { command, how } = await findRedis(progress)
+  const startedAt = performance.now()
+  progress('redis: starting')
+  const folder = await makeFolder('redis')
+  try {
+    const { child, port } = await start(command, folder)
+    progress(`redis: ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+    return {
+      url: `redis://127.0.0.1:${port}`,
+      how,
+      async close() {
+        await child.stop('SIGKILL', 0)
+        await removeFolder(folder)
+      },
+    }
+  } catch (error) {
+    await removeFolder(folder)
+    throw error
+  }
+}
+
+async function start(command: string, folder: string): Promise<{ child: Child; port: number }> {
+  for (let tries = 1; ; tries++) {
+    const [port = 0] = await freePorts(1)
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+    const child = await startChild({ command, args: [...settings, '--dir', folder], folder })
+    const deadline = performance.now() + READY_WITHIN_MS
+    while (child.exit === undefined && performance.now() < deadline) {
+      if (await answersPing(port)) return { child, port }
+      await sleep(20)
+    }
+    await child.stop('SIGKILL', 0)
+    const log = await child.logTail()
+    if (!/Address already in use/.test(log) || tries === STARTS) throw new Error(`Redis did not start:\n${log}`)
+  }
+}
+
+async function answersPing(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
+  try {
+    const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(1_000) })) as [Buffer]
+    return answer.toString().startsWith('+PONG')
+  } catch {
+    return false
+  } finally {
+    socket.on('error', () => undefined).destroy()
+  }
+}
+
+async function findRedis(progress: Progress): Promise<{ command: string; how: string }> {
+  const onPath = await run('redis-server', ['--version']).then(
+    () => true,
+    () => false,
+  )
+  if (onPath) return { command: 'redis-server', how: 'redis-server' }
+
+  const system = process.platform === 'darwin' ? 'darwin' : process.platform === 'linux' ? 'linux' : undefined
+  const machine = process.arch === 'x64' ? 'amd64' : process.arch === 'arm64' ? 'arm64' : undefined
+  const [java, maven] = await Promise.all([javaVersion(), hasMaven()])
+  if (system === undefined || machine === undefined || java === undefined || !maven) {
+    throw new Error(
+      'Redis cannot be started. Provide one of:\n' +
+        '- redis-server on the PATH\n- Java and Maven (`java` and `mvn` on the PATH) on Linux or macOS\n- REDIS_URL',
+    )
+  }
+  const ending = `-${system}-${machine}`
+  const folder = await cachedFolder(
+    `redis-${EMBEDDED_REDIS_VERSION}`,
+    async (partial) => {
+      progress('redis: fetching from Maven Central (once)')
+      const artifact = { group: 'com.github.codemonstur', name: 'embedded-redis', version: EMBEDDED_REDIS_VERSION }
+      await unpackJars([artifact], partial, '**/redis-server*', (line) => progress(`redis: ${line}`))
+      for (const file of await binaries(partial)) await chmod(file, 0o755)
+    },
+    (line) => progress(`redis: ${line}`),
+  )
+  const command = (await binaries(folder)).find((file) => file.endsWith(ending))
+  if (command === undefined)
+    throw new Error(`embedded-redis holds no server for ${system} on ${machine}. Set REDIS_URL`)
+  return { command, how: 'embedded-redis' }
+}
+
+async function binaries(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.startsWith('redis-server'))
+    .map((entry) => join(entry.parentPath, entry.name))
+}

@@ -1,0 +1,160 @@
+import type { Clock, Timer } from '../../clock/index.ts'
+import type { CommitOffset } from '../../driver/index.ts'
+import type { HoldfastError } from '../../errors/index.ts'
+import type { Position, TopicPartition } from '../../record/index.ts'
+import { formatPartition } from '../../record/index.ts'
+import { refusals } from './refusals.ts'
+
+/** What a group remembers of a partition. */
+export type CommittedOffset = Position & { readonly metadata: string }
+
+/** A member as its group sees it. */
+export interface GroupMember {
+  readonly memberId: string
+  readonly clientId: string
+  readonly topics: readonly string[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  /** The group rebalances: give back what you have, then join again. */
+  onRebalance(): void
+  onAssignment(generation: number, partitions: readonly TopicPartition[]): void
+  /** Ends the client's consumer as a bug in it would. For tests. */
+  crash(): void
+}
+
+/** A member and what it was given in the present generation. */
+export interface MemberAssignment {
+  readonly memberId: string
+  readonly clientId: string
+  readonly partitions: readonly TopicPartition[]
+}
+
+/** The coordinator of one consumer group: classic protocol, eager rebalances, round robin. */
+export interface Group {
+  /** Takes a member in, or takes note that it is ready for the next generation. False when it had joined, and was removed since. */
+  join(member: GroupMember, rejoins: boolean): boolean
+  leave(memberId: string): void
+  /** Keeps the session alive; false when the group knows no such member. */
+  heartbeat(memberId: string): boolean
+  /**
+   * Stores offsets. As on a real broker, member and generation are checked and the ownership of the partition is not.
+   *
+   * @throws HOLDFAST_EPOCH_LOST, HOLDFAST_REFUSED when the metadata is longer than 4,096 bytes (Kafka's `offset.metadata.max.bytes`).
+   */
+  commit(memberId: string, generation: number, offsets: readonly CommitOffset[]): void
+  committed(): readonly CommittedOffset[]
+  members(): readonly MemberAssignment[]
+  /** Starts a rebalance when somebody reads this topic. */
+  topicChanged(topic: string): void
+  /** Ends members' consumers by itself; for tests. */
+  crash(memberId?: string): void
+  /** Stores an offset from outside, as an operator's tool does. */
+  setCommitted(offset: CommittedOffset): void
+}
+
+interface Seat {
+  readonly member: GroupMember
+  /** Ready for the next generation. */
+  joined: boolean
+  session: Timer
+  partitions: readonly TopicPartition[]
+}
+
+const MAX_METADATA_BYTES = 4_096
+
+/** Makes an empty {@link Group}. `partitionCount` answers for topics that exist; 0 for others. */
+export function createGroup(groupId: string, clock: () => Clock, partitionCount: (topic: string) => number): Group {
+  const seats = new Map<string, Seat>()
+  const offsets = new Map<string, CommittedOffset>()
+  let generation = 0
+  let rebalance: Timer | null = null
+
+  const remove = (memberId: string): void => {
+    const seat = seats.get(memberId)
+    if (seat === undefined) return
+    seat.session.cancel()
+    seats.delete(memberId)
+    prepare()
+  }
+
+  const prepare = (): void => {
+    if (rebalance === null && seats.size > 0) {
+      const slowest = Math.max(...[...seats.values()].map(({ member }) => member.rebalanceTimeoutMs))
+      rebalance = clock().after(slowest, complete)
+      for (const seat of seats.values()) {
+        if (seat.joined) continue
+        seat.member.onRebalance()
+      }
+    }
+    if ([...seats.values()].every((seat) => seat.joined)) complete()
+  }
+
+  const complete = (): void => {
+    rebalance?.cancel()
+    rebalance = null
+    for (const [memberId, seat] of seats) {
+      if (seat.joined) continue
+      seat.session.cancel()
+      seats.delete(memberId) // it finds out by its next heartbeat or commit: until then it is a zombie, as in life
+    }
+    generation++
+    assign(seats)
+    for (const seat of seats.values()) seat.joined = false
+    for (const seat of seats.values()) seat.member.onAssignment(generation, seat.partitions)
+  }
+
+  const assign = (to: ReadonlyMap<string, Seat>): void => {
+    const order = [...to.values()].toSorted((a, b) => (a.member.memberId < b.member.memberId ? -1 : 1))
+    const parts = new Map<Seat, TopicPartition[]>(order.map((seat) => [seat, []]))
+    let turn = 0
+    for (const topic of [...new Set(order.flatMap(({ member }) => member.topics))].toSorted()) {
+      for (let partition = 0; partition < partitionCount(topic); partition++) {
+        while (!order[turn % order.length]!.member.topics.includes(topic)) turn++
+        parts.get(order[turn++ % order.length]!)!.push({ topic, partition })
+      }
+    }
+    for (const [seat, partitions] of parts) seat.partitions = partitions
+  }
+
+  const startSession = ({ memberId, sessionTimeoutMs }: GroupMember): Timer =>
+    clock().after(sessionTimeoutMs, () => remove(memberId))
+
+  return {
+    join(member, rejoins) {
+      const seat = seats.get(member.memberId)
+      if (seat === undefined && rejoins) return false
+      seat?.session.cancel()
+      seats.set(member.memberId, { member, joined: true, session: startSession(member), partitions: seat?.partitions ?? [] })
+      prepare()
+      return true
+    },
+    leave: remove,
+    heartbeat(memberId) {
+      const seat = seats.get(memberId)
+      if (seat === undefined) return false
+      seat.session.cancel()
+      seat.session = startSession(seat.member)
+      return true
+    },
+    commit(memberId, ofGeneration, positions) {
+      if (!seats.has(memberId) || ofGeneration !== generation) throw refusals.notAMember(groupId)
+      for (const { metadata = '', offset } of positions) {
+        if (Buffer.byteLength(metadata) > MAX_METADATA_BYTES) throw refusals.refused(`commit metadata is over ${MAX_METADATA_BYTES} bytes`)
+        if (offset < 0n) throw refusals.refused('a committed offset is negative')
+      }
+      for (const { topic, partition, offset, metadata = '' } of positions) {
+        offsets.set(formatPartition({ topic, partition }), { topic, partition, offset, metadata })
+      }
+    },
+    committed: () => [...offsets.values()],
+    members: () =>
+      [...seats.values()].map(({ member, partitions }) => ({ memberId: member.memberId, clientId: member.clientId, partitions })),
+    topicChanged(topic) {
+      if ([...seats.values()].some(({ member }) => member.topics.includes(topic))) prepare()
+    },
+    crash(memberId) {
+      for (const { member } of [...seats.values()]) if (memberId === undefined || member.memberId === memberId) member.crash()
+    },
+    setCommitted: (offset) => void offsets.set(formatPartition(offset), offset),
+  }
+}

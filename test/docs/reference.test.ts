@@ -1,0 +1,61 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ERROR_CODES } from 'holdfast'
+import { filesUnder } from '../helpers/source-files.ts'
+import { pages } from './fences.ts'
+
+const guides = ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
+
+test('the error reference has a row for every code, and no row for a code that is gone', () => {
+  const rows = [...readFileSync('docs/reference/errors.md', 'utf8').matchAll(/^\| `(HOLDFAST_\w+)` \|/gm)].map(
+    ([, code]) => code,
+  )
+  expect(rows.toSorted()).toEqual(Object.keys(ERROR_CODES).toSorted())
+})
+
+test('every code in the list is thrown somewhere, so that the list tells the truth', () => {
+  const source = filesUnder('src')
+    .filter((file) => !file.endsWith('error-codes.ts'))
+    .map((file) => readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\//g, ''))
+    .join('\n')
+  expect(Object.keys(ERROR_CODES).filter((code) => !source.includes(`'${code}'`))).toEqual([])
+})
+
+test('every file:function that ARCHITECTURE.md names exists', () => {
+  const named = [...readFileSync('ARCHITECTURE.md', 'utf8').matchAll(/`(src\/[\w/.-]+\.ts):(\w+)`/g)]
+  expect(named.length).toBeGreaterThanOrEqual(11)
+  const missing = named.filter(([, file, name]) => {
+    const code = filesUnder('src').includes(file!) ? readFileSync(file!, 'utf8') : ''
+    return !new RegExp(`\\b(function|const|class|interface|type)\\s+${name}\\b|^\\s+(async )?${name}\\(`, 'm').test(
+      code,
+    )
+  })
+  expect(missing.map(([whole]) => whole)).toEqual([])
+})
+
+test('every file that ARCHITECTURE.md names exists', () => {
+  const named = [
+    ...readFileSync('ARCHITECTURE.md', 'utf8').matchAll(/`((?:src|test|scripts|examples|bench)\/[\w/.-]+\.ts)\b/g),
+  ]
+  const all = new Set(['src', 'test', 'scripts', 'examples', 'bench'].flatMap(filesUnder))
+  expect(named.map(([, file]) => file!).filter((file) => !all.has(file))).toEqual([])
+})
+
+test('every link between pages leads to a page', () => {
+  const broken = [...pages(), ...guides].flatMap((page) =>
+    [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
+      .map(([, target]) => join(dirname(page), target!).replaceAll('\\', '/'))
+      .filter((target) => !readable(target))
+      .map((target) => `${page}: ${target}`),
+  )
+  expect(broken).toEqual([])
+})
+
+function readable(path: string): boolean {
+  try {
+    return readdirSync(dirname(path)).includes(path.split('/').at(-1)!)
+  } catch {
+    return false
+  }
+}

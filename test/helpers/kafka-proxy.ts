@@ -1,0 +1,2 @@
+export { API_KEYS, startKafkaProxy } from '../../scripts/services/index.ts'
+export type { ArmedFault, KafkaProxy, RequestHeader } from '../../scripts/services/index.ts'
