@@ -1,3 +1,5 @@
+export type { TraceContext } from './propagation.ts'
+export { readTraceContext, traceContextHeaders } from './propagation.ts'
 export type {
   ProcessDescription,
   ProcessObservation,

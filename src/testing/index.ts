@@ -5,3 +5,13 @@ export type { TimeBound, TimeControls, VirtualClock, VirtualClockOptions } from 
 export { virtualClock } from './virtual-clock.ts'
 export type { VirtualRuntime, VirtualRuntimeOptions } from './virtual-runtime.ts'
 export { virtualRuntime } from './virtual-runtime.ts'
+export type {
+  CommittedOffset,
+  InMemoryCluster,
+  InMemoryClusterOptions,
+  InMemoryDriver,
+  InMemoryDriverOptions,
+  MemberAssignment,
+  PlannedFailure,
+} from './in-memory/index.ts'
+export { createInMemoryCluster, inMemoryDriver } from './in-memory/index.ts'

@@ -16,6 +16,9 @@ export function unfitBatch(batch: ProduceBatch): HoldfastError | undefined {
     if (record.topic !== batch.topic || record.partition !== batch.partition) {
       problems.push({ path: `records[${i}]`, message: 'belongs to another partition than its batch' })
     }
+    if (record.timestamp < 0n || record.timestamp > LAST_TIMESTAMP) {
+      problems.push({ path: `records[${i}].timestamp`, message: 'from 0 to 2^53 - 1: kafkajs computes with numbers' })
+    }
     for (const [name, value] of record.headers) {
       if (value === null) problems.push({ path: `records[${i}].headers`, message: `kafkajs cannot write ${name}: null` })
     }
@@ -24,13 +27,18 @@ export function unfitBatch(batch: ProduceBatch): HoldfastError | undefined {
   return new HoldfastError('HOLDFAST_MESSAGE_INVALID', `a batch for ${formatPartition(batch)} does not fit`, { problems })
 }
 
-/** The records as kafkajs takes them: partition and timestamp on every one (clients.md 1.1 items 3 and 36). */
+const LAST_TIMESTAMP = BigInt(Number.MAX_SAFE_INTEGER)
+
+/**
+ * The records as kafkajs takes them: partition and timestamp on every one, since it would choose what is missing anew at
+ * every repeat.
+ */
 export function toKafkajsMessages(batch: ProduceBatch): Message[] {
   return batch.records.map((record) => ({
     key: asBuffer(record.key),
     value: asBuffer(record.value),
     partition: record.partition,
-    timestamp: record.timestamp.toString(),
+    timestamp: record.timestamp.toString().padStart(16, '0'), // kafkajs sorts them as text to find first and last
     ...(record.headers.length === 0 ? undefined : { headers: toKafkajsHeaders(record.headers) }),
   }))
 }

@@ -1,0 +1,60 @@
+import { connect as connectPlain, isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ISocketFactory } from 'kafkajs'
+
+/** Every socket of one kafkajs client, and the end of them all. */
+export interface SocketControl {
+  readonly socketFactory: ISocketFactory
+  /**
+   * Resets every socket and refuses new ones: from here on nothing more of this client leaves the process, neither what
+   * kafkajs still wants to send nor what waits in a buffer. What the broker's machine has received it may still handle.
+   */
+  cut(): void
+}
+
+/** Keeps hold of the sockets that kafkajs opens, the user's own `socketFactory` included. */
+export function controlSockets(userFactory: ISocketFactory | undefined): SocketControl {
+  const open = new Set<Socket>()
+  const make = userFactory ?? defaultSocketFactory
+  let isCut = false
+  return {
+    socketFactory(args) {
+      if (isCut) throw new Error('this producer was replaced')
+      const socket = make(args)
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+      return socket
+    },
+    cut() {
+      isCut = true
+      for (const socket of open) reset(socket)
+      open.clear()
+    },
+  }
+}
+
+function reset(socket: Socket): void {
+  const reason = new Error('this producer was replaced')
+  try {
+    // A plain close would leave the kernel to deliver what is buffered, minutes later if the network comes back then.
+    if (socket.connecting) socket.destroy(reason)
+    else socket.resetAndDestroy()
+  } catch {
+    socket.destroy(reason) // a TLS socket cannot be reset
+    return
+  }
+  if (socket.listenerCount('error') > 0) socket.emit('error', reason) // a reset alone tells kafkajs nothing; its requests would hang
+}
+
+/** As kafkajs' own (`network/socketFactory.js`), which it does not export. */
+const defaultSocketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  const socket = ssl
+    ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
+    : connectPlain({ host, port }, onConnect)
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  socket.setNoDelay(true)
+  return socket
+}
+
+const KEEP_ALIVE_MS = 60_000

@@ -1,0 +1,70 @@
+import type { Attributes } from '@opentelemetry/api'
+import { headerText, MESSAGE_HEADERS } from '../../record/index.ts'
+import { bytesAsText } from '../propagation.ts'
+import type { ProcessDescription, SendDescription } from '../telemetry.ts'
+import type { Semconv } from './semconv.ts'
+
+/** Writes the attributes of spans, by OpenTelemetry's messaging conventions. */
+export interface SpanAttributes {
+  sent(description: SendDescription): Attributes
+  acknowledged(partition: number, offset: bigint): Attributes
+  processed(description: ProcessDescription): Attributes
+}
+
+/** Longer keys are left out of spans: they would cost more than they tell. */
+const MAX_KEY_CHARACTERS = 1_024
+/** What `send` lets an id have; a longer one was not made by Holdfast. */
+const MAX_ID_CHARACTERS = 200
+
+const NAMES = {
+  old: ['messaging.kafka.message.key', 'messaging.kafka.message.tombstone', 'messaging.kafka.offset'],
+  new: ['kafka.message.key', 'kafka.message.tombstone', 'kafka.offset'],
+} as const
+
+/** @param withKeys - whether keys are written. */
+export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttributes {
+  const names = semconv === 'both' ? [NAMES.old, NAMES.new] : [NAMES[semconv]]
+
+  const describe = (attributes: Attributes, key: string | undefined, tombstone: boolean): Attributes => {
+    for (const [keyName, tombstoneName] of names) {
+      if (withKeys && key !== undefined && key.length <= MAX_KEY_CHARACTERS) attributes[keyName] = key
+      if (tombstone) attributes[tombstoneName] = true
+    }
+    return attributes
+  }
+  const place = (attributes: Attributes, partition: number, offset: bigint): Attributes => {
+    attributes['messaging.destination.partition.id'] = String(partition)
+    // The convention wants a number; one that a double cannot hold would name another record.
+    if (offset <= Number.MAX_SAFE_INTEGER) for (const [, , offsetName] of names) attributes[offsetName] = Number(offset)
+    return attributes
+  }
+
+  return {
+    sent: ({ topic, messageId, key, tombstone }) =>
+      describe(
+        {
+          'messaging.system': 'kafka',
+          'messaging.operation.name': 'send',
+          'messaging.operation.type': 'send',
+          'messaging.destination.name': topic,
+          'messaging.message.id': messageId,
+        },
+        key,
+        tombstone,
+      ),
+    acknowledged: (partition, offset) => place({}, partition, offset),
+    processed({ record, groupId, messageId }) {
+      const id = messageId ?? headerText(record.headers, MESSAGE_HEADERS.id)
+      const attributes: Attributes = {
+        'messaging.system': 'kafka',
+        'messaging.operation.name': 'process',
+        'messaging.operation.type': 'process',
+        'messaging.destination.name': record.topic,
+        'messaging.consumer.group.name': groupId,
+      }
+      if (id !== undefined && id.length <= MAX_ID_CHARACTERS) attributes['messaging.message.id'] = id
+      const key = withKeys && record.key !== null ? bytesAsText(record.key) : undefined
+      return describe(place(attributes, record.partition, record.offset), key, record.value === null)
+    },
+  }
+}

@@ -1,0 +1,201 @@
+import type { Context, Link, Span, TextMapPropagator, Tracer, TracerProvider } from '@opentelemetry/api'
+import { context, diag, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { Header, Headers } from '../../record/index.ts'
+import type {
+  ProcessDescription,
+  ProcessObservation,
+  SendDescription,
+  SendObservation,
+  Telemetry,
+} from '../telemetry.ts'
+import { noTelemetry } from '../telemetry.ts'
+import { spanAttributes } from './attributes.ts'
+import type { HeadersToAdd } from './carrier.ts'
+import { headersGetter, headersSetter } from './carrier.ts'
+import { createPassthrough } from './passthrough.ts'
+import type { Semconv } from './semconv.ts'
+
+/** How spans look and hang together. */
+export interface OpenTelemetryOptions {
+  /**
+   * The names of Kafka's own attributes: see {@link Semconv}.
+   *
+   * @defaultValue `'old'`, what the kafkajs instrumentation writes
+   */
+  readonly semconv?: Semconv
+  /**
+   * How the span of a record being processed hangs on the span that sent it: `parent` makes it a child, so that one trace tells
+   * the whole story; `link` begins a new trace that points back, for fan-outs whose traces would grow without end.
+   *
+   * @defaultValue `'parent'`
+   */
+  readonly producerAs?: 'parent' | 'link'
+  /**
+   * Whether spans carry the key, when it is text of up to 1,024 characters. Turn it off where keys are personal data.
+   *
+   * @defaultValue `true`, as the conventions recommend
+   */
+  readonly messageKeys?: boolean
+  /** Makes the spans. @defaultValue the one registered with OpenTelemetry's API when a span begins; without one there are none */
+  readonly tracerProvider?: TracerProvider
+  /** Reads and writes the context in headers. @defaultValue the one registered with OpenTelemetry's API */
+  readonly propagator?: TextMapPropagator
+}
+
+/**
+ * Watches through OpenTelemetry's API: `send <topic>` spans, `process <topic>` spans, and the W3C context in the headers.
+ *
+ * Needs no SDK. Without one no spans are made, and the `traceparent` and `tracestate` of a record are still handed on to what its
+ * handler sends, as they came. An SDK may be registered at any time, before or after this call.
+ *
+ * A trace context that the caller puts into a message's headers is kept, and is the parent of the send's span. What a span was
+ * still open for when the process died is lost with it; nothing here ever throws, or keeps a record from being sent or handled.
+ */
+export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
+  const attributes = spanAttributes(options.semconv ?? 'old', options.messageKeys ?? true)
+  const asParent = (options.producerAs ?? 'parent') === 'parent'
+  const passthrough = createPassthrough()
+
+  const registeredTracer = (): Tracer | undefined => {
+    const provider = options.tracerProvider ?? trace.getTracerProvider()
+    // The API's stand-in makes empty spans; asked for its delegate, it says that nothing is registered. By shape, not by class: a
+    // second copy of the API has a class of its own.
+    if (!('getDelegateTracer' in provider)) return provider.getTracer('holdfast')
+    return (provider as { getDelegateTracer(name: string): Tracer | undefined }).getDelegateTracer('holdfast')
+  }
+  const propagator = options.propagator ?? propagation
+  const propagates = (): boolean => propagator.fields().length > 0
+
+  const inject = (from: Context, present: Headers): readonly Header[] => {
+    const carrier: HeadersToAdd = { present, added: [] }
+    propagator.inject(from, carrier, headersSetter)
+    return carrier.added
+  }
+
+  const observeSend = (description: SendDescription, headers: Headers): SendObservation => {
+    const tracer = registeredTracer()
+    if (!propagates() && tracer === undefined) return passthrough.sending(headers)
+    const ambient = context.active()
+    const given = contextIn(propagator, headers)
+    const parent = given ?? ambient
+    if (tracer === undefined) return { ...nothingSent, headers: given ? [] : inject(ambient, headers) }
+    const span = tracer.startSpan(
+      `send ${description.topic}`,
+      { kind: given ? SpanKind.CLIENT : SpanKind.PRODUCER, attributes: attributes.sent(description) },
+      parent,
+    )
+    return {
+      headers: given ? [] : inject(trace.setSpan(ambient, span), headers),
+      succeeded(partition, offset) {
+        guarded(() => {
+          span.setAttributes(attributes.acknowledged(partition, offset))
+          span.end()
+        })
+      },
+      failed(errorType) {
+        guarded(() => {
+          span.setAttribute('error.type', errorType)
+          span.setStatus({ code: SpanStatusCode.ERROR })
+          span.end()
+        })
+      },
+    }
+  }
+
+  const observeProcessing = (description: ProcessDescription): ProcessObservation => {
+    const { record } = description
+    const tracer = registeredTracer()
+    if (!propagates() && tracer === undefined) return passthrough.processing(record.headers)
+    const sender = contextIn(propagator, record.headers)
+    // From the root, not from what happens to be current: a consumer started inside a span would else hang all its work on it.
+    const carried = propagator.extract(ROOT_CONTEXT, record.headers, headersGetter)
+    if (tracer === undefined) return observed(undefined, carried, [])
+    const span = tracer.startSpan(
+      `process ${record.topic}`,
+      {
+        kind: SpanKind.CONSUMER,
+        attributes: attributes.processed(description),
+        links: linksTo(asParent ? undefined : sender, context.active()),
+      },
+      asParent ? carried : ROOT_CONTEXT,
+    )
+    const current = trace.setSpan(carried, span)
+    // A record with a context of its own takes it along byte for byte wherever it is put; a second one would contradict it.
+    return observed(span, current, sender ? [] : inject(current, record.headers))
+  }
+
+  return {
+    sending: (description, headers) => guarded(() => observeSend(description, headers)) ?? nothingSent,
+    processing: (description) => guarded(() => observeProcessing(description)) ?? nothingProcessed,
+  }
+}
+
+const nothingSent = noTelemetry.sending({} as never, [])
+const nothingProcessed = noTelemetry.processing({} as never)
+
+/** What the headers carry, when it names a span; malformed contexts do not. */
+function contextIn(propagator: Pick<TextMapPropagator, 'extract'>, headers: Headers): Context | undefined {
+  if (headers.length === 0) return undefined
+  const carried = propagator.extract(ROOT_CONTEXT, headers, headersGetter)
+  return trace.getSpanContext(carried) === undefined ? undefined : carried
+}
+
+function linksTo(...contexts: readonly (Context | undefined)[]): Link[] {
+  return contexts
+    .map((each) => each && trace.getSpanContext(each))
+    .filter((each) => each !== undefined && trace.isSpanContextValid(each))
+    .map((each) => ({ context: each! }))
+}
+
+function observed(span: Span | undefined, current: Context, headers: readonly Header[]): ProcessObservation {
+  return {
+    headers,
+    run: (call) => runIn(current, call),
+    attemptFailed(attempt, errorType) {
+      guarded(() =>
+        span?.addEvent('holdfast.attempt_failed', { 'holdfast.attempt': attempt, 'error.type': errorType }),
+      )
+    },
+    ended(outcome, errorType) {
+      guarded(() => {
+        span?.setAttribute('holdfast.outcome', outcome)
+        if (errorType !== undefined) {
+          span?.setAttribute('error.type', errorType)
+          span?.setStatus({ code: SpanStatusCode.ERROR })
+        }
+        span?.end()
+      })
+    },
+  }
+}
+
+/** Calls exactly once, whatever the registered context manager does; what the call throws is the caller's. */
+function runIn<T>(current: Context, call: () => T): T {
+  let outcome: { readonly value: T } | { readonly thrown: unknown } | undefined
+  const once = (): void => {
+    try {
+      outcome = { value: call() }
+    } catch (thrown) {
+      outcome = { thrown }
+    }
+  }
+  guarded(() => context.with(current, once))
+  if (outcome === undefined) once()
+  const ended = outcome!
+  if ('thrown' in ended) throw ended.thrown
+  return ended.value
+}
+
+/** A sampler, span processor or propagator of the user's may throw; a record must not pay for it. */
+function guarded<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    try {
+      diag.error('holdfast: telemetry failed; the record is not affected', error)
+    } catch {
+      // The diagnostics logger is the user's too.
+    }
+    return undefined
+  }
+}

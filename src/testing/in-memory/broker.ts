@@ -1,0 +1,187 @@
+import { gzipSync } from 'node:zlib'
+import type { Clock, Runtime } from '../../clock/index.ts'
+import { systemRuntime } from '../../clock/index.ts'
+import type { Compression, NewTopic, ProduceBatch } from '../../driver/index.ts'
+import type { OutboundRecord, TopicPartition } from '../../record/index.ts'
+import type { FailurePlan } from './faults.ts'
+import { createFailurePlan } from './faults.ts'
+import type { Group } from './group.ts'
+import { createGroup } from './group.ts'
+import type { PartitionLog, TransactionFate } from './partition-log.ts'
+import { createPartitionLog, recordBytes } from './partition-log.ts'
+import { refusals } from './refusals.ts'
+import type { TransactionCoordinator } from './transactions.ts'
+import { createTransactionCoordinator } from './transactions.ts'
+
+/** The codecs this cluster takes. */
+export const COMPRESSION: readonly Compression[] = ['none', 'gzip']
+
+/** What stands behind an in-memory cluster: everything the clients ask of it, and nothing that only tests ask. */
+export interface Broker {
+  readonly transactions: TransactionCoordinator
+  /** Failures of produce calls by topic, of commits by group id, of transaction commits by transactional id. */
+  readonly failures: { readonly produce: FailurePlan; readonly commit: FailurePlan; readonly transactionCommit: FailurePlan }
+  /** Gives the cluster its clock, unless it has one: the first client's. */
+  adopt(runtime: Runtime): void
+  /**
+   * Takes a request to the cluster and its answer back; the work in between happens in one step.
+   *
+   * @throws HOLDFAST_UNAVAILABLE when this client is cut off, and what the work throws.
+   */
+  request<T>(clientId: string, work: () => T): Promise<T>
+  /** The partitions of a topic, made now when the cluster makes topics by itself. */
+  topic(name: string): readonly PartitionLog[]
+  log(partition: TopicPartition): PartitionLog
+  hasTopic(name: string): boolean
+  topicNames(): readonly string[]
+  createTopic(topic: NewTopic): void
+  addPartitions(topic: string, count: number): void
+  group(groupId: string): Group
+  /** Writes a batch whole, or throws and writes nothing of it; answers with its first offset. */
+  append(batch: ProduceBatch, transaction: TransactionFate | null): bigint
+  setUnwritable(topic: string, partition: number | undefined, on: boolean): void
+  setUnreachable(clientId: string | undefined, on: boolean): void
+  isReachable(clientId: string): boolean
+  /** Calls whenever reachability changes, until called off. */
+  watchNetwork(listener: () => void): () => void
+  /** Numbers members, so that each has an id of its own. */
+  nextMember(): number
+}
+
+/** How a broker is made. */
+export interface BrokerOptions {
+  readonly runtime?: Runtime | undefined
+  readonly latencyMs: number
+  readonly autoCreatePartitions?: number | undefined
+}
+
+interface Topic {
+  readonly logs: PartitionLog[]
+  readonly maxMessageBytes: number
+  readonly unwritable: Set<number>
+}
+
+// Kafka's own default of `max.message.bytes`, and the size of a batch's head.
+const MAX_MESSAGE_BYTES = 1_048_588
+const BATCH_HEAD_BYTES = 61
+
+/** Makes a broker without topics. */
+export function createBroker({ runtime, latencyMs, autoCreatePartitions }: BrokerOptions): Broker {
+  let adopted = runtime
+  let members = 0
+  const clock = (): Clock => (adopted ?? systemRuntime).clock
+  const topics = new Map<string, Topic>()
+  const groups = new Map<string, Group>()
+  const cutOff = new Set<string>()
+  let allCutOff = false
+  const networkListeners = new Set<() => void>()
+  const failures = { produce: createFailurePlan(), commit: createFailurePlan(), transactionCommit: createFailurePlan() }
+
+  const hop = (): Promise<void> => (latencyMs > 0 ? clock().sleep(latencyMs) : Promise.resolve())
+  const isReachable = (clientId: string): boolean => !allCutOff && !cutOff.has(clientId)
+
+  const createTopic = ({ topic, partitions = 1, settings = {} }: NewTopic): void => {
+    if (topics.has(topic)) return
+    const maxMessageBytes = Number(settings['max.message.bytes'] ?? MAX_MESSAGE_BYTES)
+    topics.set(topic, { logs: [], maxMessageBytes, unwritable: new Set() })
+    addPartitions(topic, partitions)
+  }
+
+  const addPartitions = (name: string, count: number): void => {
+    const { logs } = existing(name)
+    while (logs.length < count) logs.push(createPartitionLog({ topic: name, partition: logs.length }))
+    for (const group of groups.values()) group.topicChanged(name)
+  }
+
+  const existing = (name: string): Topic => {
+    if (!topics.has(name) && autoCreatePartitions !== undefined) createTopic({ topic: name, partitions: autoCreatePartitions })
+    const topic = topics.get(name)
+    if (topic === undefined) throw refusals.topicUnknown(name)
+    return topic
+  }
+
+  const log = (partition: TopicPartition): PartitionLog => {
+    const found = existing(partition.topic).logs[partition.partition]
+    if (found === undefined) throw refusals.partitionUnknown(partition)
+    return found
+  }
+
+  return {
+    transactions: createTransactionCoordinator(clock),
+    failures,
+    adopt: (candidate) => void (adopted ??= candidate),
+    async request(clientId, work) {
+      if (!isReachable(clientId)) {
+        await hop()
+        throw refusals.unreachable(clientId)
+      }
+      await hop()
+      const answer = work()
+      await hop()
+      return answer
+    },
+    topic: (name) => existing(name).logs,
+    log,
+    hasTopic: (name) => topics.has(name),
+    topicNames: () => [...topics.keys()],
+    createTopic,
+    addPartitions,
+    group(groupId) {
+      const known = groups.get(groupId)
+      if (known !== undefined) return known
+      const made = createGroup(groupId, clock, (topic) => topics.get(topic)?.logs.length ?? 0)
+      groups.set(groupId, made)
+      return made
+    },
+    append(batch, transaction) {
+      const target = log(batch)
+      const { maxMessageBytes, unwritable } = existing(batch.topic)
+      refuseUnfit(batch, maxMessageBytes)
+      if (unwritable.has(batch.partition)) throw refusals.notWritable(batch)
+      return target.append(batch.records, transaction)
+    },
+    setUnwritable(name, partition, on) {
+      const { logs, unwritable } = existing(name)
+      for (const each of partition === undefined ? logs.keys() : [partition]) {
+        if (on) unwritable.add(each)
+        else unwritable.delete(each)
+      }
+    },
+    setUnreachable(clientId, on) {
+      if (clientId === undefined) allCutOff = on
+      else if (on) cutOff.add(clientId)
+      else cutOff.delete(clientId)
+      for (const listener of networkListeners) listener()
+    },
+    isReachable,
+    watchNetwork(listener) {
+      networkListeners.add(listener)
+      return () => void networkListeners.delete(listener)
+    },
+    nextMember: () => ++members,
+  }
+}
+
+function refuseUnfit(batch: ProduceBatch, limit: number): void {
+  if (batch.records.length === 0) throw refusals.refused('a batch without records')
+  if (batch.records.some(({ topic, partition }) => topic !== batch.topic || partition !== batch.partition)) {
+    throw refusals.refused('a batch with a record of another partition')
+  }
+  if (batch.records.some(({ timestamp }) => timestamp < 0n)) throw refusals.refused('a timestamp below 0')
+  if (!COMPRESSION.includes(batch.compression)) throw refusals.unsupported(`compression ${batch.compression} is not supported in memory`)
+  const size = BATCH_HEAD_BYTES + bodyBytes(batch.records, batch.compression)
+  if (size > limit) throw refusals.tooLarge(batch, size, limit)
+}
+
+// The limit is one for the batch as it is sent, compressed: so it is on a real broker.
+function bodyBytes(records: readonly OutboundRecord[], compression: Compression): number {
+  const plain = records.reduce((sum, record) => sum + recordBytes(record), 0)
+  if (compression === 'none') return plain
+  const none = new Uint8Array(0)
+  const parts = records.flatMap(({ key, value, headers }) => [
+    key ?? none,
+    value ?? none,
+    ...headers.flatMap(([name, bytes]) => [Buffer.from(name), bytes ?? none]),
+  ])
+  return gzipSync(Buffer.concat(parts)).length
+}

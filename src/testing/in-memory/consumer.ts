@@ -1,0 +1,57 @@
+import type { ConsumerCallbacks, DriverConsumer, DriverConsumerOptions } from '../../driver/index.ts'
+import { formatPartition } from '../../record/index.ts'
+import type { Broker } from './broker.ts'
+import type { Membership } from './membership.ts'
+import { createMembership } from './membership.ts'
+import { refusals } from './refusals.ts'
+
+/** Makes a consumer of the in-memory driver: one membership after another, since a crash ends one and `start` makes the next. */
+export function createInMemoryConsumer(broker: Broker, clientId: string, options: DriverConsumerOptions): DriverConsumer {
+  let membership: Membership | null = null
+  let starting = false
+  let stopped = false
+  let epochs = 0
+
+  return {
+    async start(topics: readonly string[], callbacks: ConsumerCallbacks) {
+      if (stopped) throw refusals.closed('the consumer is stopped')
+      if (starting || (membership !== null && !membership.ended())) throw refusals.refused('the consumer is started already')
+      starting = true
+      try {
+        await broker.request(clientId, () => topics.forEach(broker.topic))
+      } finally {
+        starting = false
+      }
+      if (stopped) throw refusals.closed('the consumer was stopped while it started')
+      membership = createMembership({ broker, clientId, options, topics, callbacks, nextEpoch: () => ++epochs })
+    },
+
+    async commit(offsets) {
+      const now = membership
+      for (const offset of offsets) {
+        if (now?.state(offset)?.epoch !== offset.epoch) throw refusals.epochLost(offset)
+      }
+      if (now === null || offsets.length === 0) return
+      const { memberId, generation } = now.identity() // taken now: a commit that travels across a rebalance must be refused
+      const group = broker.group(options.groupId)
+      await broker.request(clientId, () => {
+        const failure = broker.failures.commit.take(options.groupId)
+        if (failure === 'refused') throw refusals.refused(`a commit of group ${options.groupId} was refused`)
+        if (failure === 'unavailable') throw refusals.unavailable(`a commit of group ${options.groupId}`)
+        if (failure !== 'indeterminate-lost') group.commit(memberId, generation, offsets)
+        if (failure !== undefined) throw refusals.indeterminate(`a commit of group ${options.groupId}`)
+      })
+    },
+
+    pause: (partitions) => partitions.forEach((partition) => membership?.state(partition)?.setPaused(true)),
+    resume: (partitions) => partitions.forEach((partition) => membership?.state(partition)?.setPaused(false)),
+    seek: (position) => membership?.state(position)?.seek(position.offset),
+    lastHeartbeatAt: () => membership?.lastHeartbeatAt() ?? null,
+
+    async stop() {
+      if (stopped) return
+      stopped = true
+      await membership?.leave()
+    },
+  }
+}

@@ -1,0 +1,6 @@
+export type { InMemoryCluster, InMemoryClusterOptions } from './cluster.ts'
+export { createInMemoryCluster } from './cluster.ts'
+export type { InMemoryDriver, InMemoryDriverOptions } from './driver.ts'
+export { inMemoryDriver } from './driver.ts'
+export type { PlannedFailure } from './faults.ts'
+export type { CommittedOffset, MemberAssignment } from './group.ts'

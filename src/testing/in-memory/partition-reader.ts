@@ -1,0 +1,103 @@
+import type { ConsumerCallbacks } from '../../driver/index.ts'
+import type { TopicPartition } from '../../record/index.ts'
+import type { Broker } from './broker.ts'
+
+/** One partition in one assignment: where its reading stands. */
+export interface PartitionReader extends TopicPartition {
+  readonly epoch: number
+  /** Reading goes on here; null until a position is known. */
+  position: bigint | null
+  setPaused(paused: boolean): void
+  seek(offset: bigint): void
+  /** Begins to deliver. */
+  begin(): void
+  /** Delivers nothing more, ever. */
+  end(): void
+}
+
+/** What a reader needs of its surroundings. */
+export interface PartitionReaderOptions extends TopicPartition {
+  readonly broker: Broker
+  readonly clientId: string
+  readonly epoch: number
+  readonly maxBytes: number
+  readonly callbacks: Pick<ConsumerCallbacks, 'onBatch' | 'onOutOfRange'>
+  /** A callback threw. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Makes a reader that waits for {@link PartitionReader.begin}. */
+export function createPartitionReader(options: PartitionReaderOptions): PartitionReader {
+  const { broker, clientId, topic, partition, epoch, maxBytes, callbacks } = options
+  const log = broker.log({ topic, partition })
+  let phase: 'waiting' | 'reading' | 'ended' = 'waiting'
+  let paused = false
+  let seeks = 0
+  let wake: (() => void) | null = null
+  const changed = (): void => wake?.()
+
+  const fetchOnce = async (): Promise<boolean> => {
+    if (paused || reader.position === null || !broker.isReachable(clientId)) return false
+    const from = reader.position
+    if (from >= log.start && log.read(from, 1) === null && from <= log.end) return false
+    const asked = seeks
+    const answer = await broker.request(clientId, () => {
+      const { start, end } = log
+      return from < start || from > end
+        ? { kind: 'out-of-range' as const, start, end }
+        : { kind: 'records' as const, end, fetched: log.read(from, maxBytes) }
+    })
+    // The answer of a fetch that a seek, a pause or a revocation overtook belongs to nobody: it is fetched again.
+    if (phase !== 'reading' || paused || asked !== seeks) return true
+    if (answer.kind === 'out-of-range') {
+      reader.position = null
+      callbacks.onOutOfRange({ topic, partition, epoch, offset: from, earliest: answer.start, latest: answer.end })
+      return true
+    }
+    if (answer.fetched === null) return true
+    const { records, nextOffset } = answer.fetched
+    reader.position = nextOffset
+    if (records.length > 0) callbacks.onBatch({ topic, partition, epoch, records, nextOffset, highWatermark: answer.end })
+    return true
+  }
+
+  const read = async (): Promise<void> => {
+    const unwatch = [log.watch(changed), broker.watchNetwork(changed)]
+    try {
+      while (phase === 'reading') {
+        const change = new Promise<void>((resolve) => (wake = resolve))
+        if (!(await fetchOnce())) await change
+      }
+    } catch (error) {
+      if (phase === 'reading') options.onFailure(error)
+    } finally {
+      for (const stop of unwatch) stop()
+    }
+  }
+
+  const reader: PartitionReader = {
+    topic,
+    partition,
+    epoch,
+    position: null,
+    setPaused(next) {
+      paused = next
+      changed()
+    },
+    seek(offset) {
+      seeks++
+      reader.position = offset
+      changed()
+    },
+    begin() {
+      if (phase !== 'waiting') return
+      phase = 'reading'
+      void read()
+    },
+    end() {
+      phase = 'ended'
+      changed()
+    },
+  }
+  return reader
+}
