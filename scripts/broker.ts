@@ -14,8 +14,8 @@ if (args.kind === 'wrong') {
   process.exit(2)
 }
 
-let starting: Promise<Services> | undefined
-let stopping = false
+let services: Services | undefined
+let stoppingSince: number | undefined
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
 watchParent(() => void stop('parent'))
 
@@ -26,16 +26,15 @@ process.stderr.on('error', () => undefined) // the caller may close our output b
 process.stdout.on('error', () => undefined)
 
 try {
-  starting = startServices({
+  services = await startServices({
     kafka: { nodes: args.nodes },
     postgres: args.postgres,
     redis: args.redis,
     onProgress: progress,
   })
-  const services = await starting
-  if (!stopping) printAddresses(services, args.json)
+  if (stoppingSince === undefined) printAddresses(services, args.json)
 } catch (error) {
-  if (!stopping) {
+  if (stoppingSince === undefined) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1
   }
@@ -43,13 +42,13 @@ try {
 
 /** The first signal stops in order; a second one ends at once, and the servers' guards do the rest. */
 async function stop(reason: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'parent'): Promise<void> {
-  if (stopping) process.kill(process.pid, 'SIGKILL')
-  stopping = true
-  progress(reason === 'parent' ? 'the caller is gone, stopping' : 'stopping')
-  // A start that still runs is not waited for: leaving ends what it has started so far.
-  if (starting !== undefined) {
-    const services = await Promise.race([starting.catch(() => undefined), Promise.resolve(undefined)])
-    await services?.close()
+  if (stoppingSince !== undefined) {
+    // The terminal, npm and tsx each pass on the same Ctrl-C: what comes at once is one signal.
+    if (reason !== 'parent' && performance.now() - stoppingSince > 300) process.kill(process.pid, 'SIGKILL')
+    return
   }
+  stoppingSince = performance.now()
+  progress(reason === 'parent' ? 'the caller is gone, stopping' : 'stopping')
+  await services?.close() // a start that still runs is not waited for: the guards end what it has started so far
   process.exit(reason === 'parent' ? 1 : 0)
 }

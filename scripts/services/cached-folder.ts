@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Progress } from './services.ts'
+
+/** A lock older than this was left by a process of another machine or container, whose ids say nothing here. */
+const LOCK_LIFETIME_MS = 15 * 60_000
 
 /** The ignored folder at the project's root in which downloads are kept between runs. */
 export const cacheRoot: string = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.cache')
@@ -25,6 +28,10 @@ export async function cachedFolder(
   await mkdir(root, { recursive: true })
 
   const unlock = await lock(join(root, `${name}.lock`), () => existsSync(folder), progress)
+  // Under the lock, what others have left half-filled is of no use to anybody.
+  for (const entry of await readdir(root)) {
+    if (entry.startsWith(`${name}.partial-`)) await rm(join(root, entry), { recursive: true, force: true })
+  }
   const partial = await mkdtemp(join(root, `${name}.partial-`))
   try {
     if (existsSync(folder)) return folder
@@ -50,8 +57,7 @@ async function lock(file: string, done: () => boolean, progress: Progress): Prom
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     if (done()) return async () => undefined
-    const holder = Number(await readFile(file, 'utf8').catch(() => ''))
-    if (holder > 0 && !isAlive(holder)) {
+    if (await isStale(file)) {
       await rm(file, { force: true })
       continue
     }
@@ -59,6 +65,12 @@ async function lock(file: string, done: () => boolean, progress: Progress): Prom
     told = true
     await sleep(200)
   }
+}
+
+async function isStale(file: string): Promise<boolean> {
+  const [holder, info] = await Promise.all([readFile(file, 'utf8').catch(() => ''), stat(file).catch(() => undefined)])
+  if (info === undefined) return false // just removed: the next try sees
+  return Date.now() - info.mtimeMs > LOCK_LIFETIME_MS || (holder !== '' && !isAlive(Number(holder)))
 }
 
 function isAlive(pid: number): boolean {

@@ -54,8 +54,8 @@ folder=$1; last_words=$2; shift 2
   if ! read -r _ <&3; then
     eval "$last_words"
     kill -KILL $$
-    n=0; while kill -0 $$ && [ $n -lt 20 ]; do sleep 0.1; n=$((n+1)); done
-    rm -rf "$folder"
+    sleep 0.2; rm -rf "$folder"
+    sleep 1; rm -rf "$folder" # a process that was in the middle of a write takes a moment to die
   fi
 ) </dev/null >/dev/null 2>&1 &
 exec 3<&-

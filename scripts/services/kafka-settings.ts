@@ -56,7 +56,8 @@ export function serverProperties(
     'group.initial.rebalance.delay.ms': '0', // 3 s by default before a first assignment
     'group.min.session.timeout.ms': '1000', // 6 s by default: tests of lost members would wait for it
     'broker.heartbeat.interval.ms': '500', // 2 s by default: a starting node is let in at a heartbeat
-    'broker.session.timeout.ms': '6000', // 9 s by default, before a killed node's partitions move
+    // 9 s by default, before a killed node's partitions move and before the node is let in again.
+    'broker.session.timeout.ms': nodes.length === 1 ? '3000' : '4000',
     'log.cleaner.dedupe.buffer.size': '8388608', // 128 MB by default, a third of the heap
     ...settings,
   }

@@ -1,6 +1,10 @@
 /**
- * The headers of a dead letter, beside the record's own. All are UTF-8 text; numbers are decimal; times are ISO 8601 in UTC.
- * On a second parking the origin headers keep what the first one wrote.
+ * The headers of a dead letter, after the record's own. All are UTF-8 text; numbers are decimal; times are ISO 8601 in UTC. Names,
+ * codes and ids are cut above 256 bytes, the error's message above 1,024, its stack above 8,192.
+ *
+ * On a second parking (a record of a dead letter topic that is parked on another) the origin, the first failure time and the
+ * message id keep what the first one wrote; the rest is replaced. On a topic that others write too, such headers are not believed:
+ * they are replaced when the record is parked, and the handler never sees them.
  */
 export const DEAD_LETTER_HEADERS = {
   /** Where the record stood: topic, partition, offset, and its own timestamp in milliseconds. */

@@ -1,1 +1,7 @@
+export type { Backoff } from './backoff.ts'
+export { backoffDelay } from './backoff.ts'
+export type { AttemptFailure, RetryResult, RetryTask, Ruling } from './retry.ts'
+export { retry } from './retry.ts'
 export type { RetryOptions } from './retry-options.ts'
+export type { RetryPolicy } from './retry-policy.ts'
+export { DEFAULT_RETRY_POLICY, retrySchema } from './retry-policy.ts'

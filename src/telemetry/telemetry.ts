@@ -42,8 +42,15 @@ export interface Telemetry {
   processing(description: ProcessDescription): ProcessObservation
 }
 
-const nothingSent: SendObservation = { headers: [], succeeded() {}, failed() {} }
-const nothingProcessed: ProcessObservation = { headers: [], run: (call) => call(), attemptFailed() {}, ended() {} }
+/** A send that nobody watches. */
+export const nothingSent: SendObservation = { headers: [], succeeded() {}, failed() {} }
+/** A record that nobody watches. */
+export const nothingProcessed: ProcessObservation = {
+  headers: [],
+  run: (call) => call(),
+  attemptFailed() {},
+  ended() {},
+}
 
 /** Watches nothing. */
 export const noTelemetry: Telemetry = { sending: () => nothingSent, processing: () => nothingProcessed }

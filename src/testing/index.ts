@@ -1,3 +1,12 @@
+export type {
+  ClusterFaults,
+  DedupeStoreConformanceOptions,
+  DedupeStoreWorld,
+  DriverConformanceOptions,
+  DriverWorld,
+  TestRunner,
+} from './conformance/index.ts'
+export { dedupeStoreConformance, driverConformance } from './conformance/index.ts'
 export type { Failpoints, Hold } from './failpoints.ts'
 export { failpoints } from './failpoints.ts'
 export { seededRandom } from './seeded-random.ts'

@@ -20,3 +20,9 @@ export interface StandardIssue {
   readonly message: string
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
+
+/** What a validator takes. */
+export type InferInput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['input']
+
+/** What a validator gives. */
+export type InferOutput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['output']

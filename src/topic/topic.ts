@@ -25,3 +25,19 @@ export interface Topic<Input = unknown, Output = Input> {
 export interface SendableTopic<Input = unknown, Output = Input> extends Topic<Input, Output> {
   readonly key: KeyOf<Output> | 'none'
 }
+
+/** Any topic, whatever its values are: what code that serves every topic takes. */
+export interface AnyTopic extends Omit<Topic, 'key'> {
+  readonly key?: KeyOf<never> | 'none'
+}
+
+/** Any topic that can be sent to, whatever its values are: what lists of different topics are made of. */
+export interface AnySendableTopic extends Omit<Topic, 'key'> {
+  readonly key: KeyOf<never> | 'none'
+}
+
+/** What `send` takes for a topic. */
+export type InputOf<T extends Pick<Topic, 'schema'>> = NonNullable<T['schema']['~standard']['types']>['input']
+
+/** What the handler of a topic gets. */
+export type OutputOf<T extends Pick<Topic, 'schema'>> = NonNullable<T['schema']['~standard']['types']>['output']

@@ -18,7 +18,8 @@ export interface SharedKafka {
  */
 export async function useKafka(): Promise<SharedKafka> {
   const brokers = inject('kafkaBrokers')
-  if (brokers === undefined) throw new Error('no Kafka in this run: test/helpers/global-services.ts is not its globalSetup')
+  if (brokers === undefined)
+    throw new Error('no Kafka in this run: test/helpers/global-services.ts is not its globalSetup')
   const classpath = inject('kafkaClasspath')
   return { brokers: [...brokers], ...(classpath === undefined ? {} : { classpath }) }
 }

@@ -14,6 +14,7 @@ export interface InnerProducer {
   readonly topics: Set<string>
   /** Connects once; a failure lets the next call try again. */
   connect(): Promise<void>
+  readonly isConnected: boolean
   /** Takes no new calls; those under way end on it. */
   readonly retired: boolean
   /** Keeps the sockets open until the returned function is called. */
@@ -22,6 +23,7 @@ export interface InnerProducer {
   retire(): void
   /** Cuts the sockets now: calls under way fail. */
   cut(): void
+  readonly isCut: boolean
   /** Resolves when its sockets are cut: no byte of it leaves this process any more. */
   readonly gone: Promise<void>
   /** Closes in peace: only when nothing is under way. */
@@ -35,10 +37,12 @@ export function createInnerProducer(
   config: Pick<ProducerConfig, 'transactionalId' | 'transactionTimeout'>,
 ): InnerProducer {
   const sockets = controlSockets(context.config.socketFactory)
-  const gone = Promise.withResolvers<void>()
+  let announceGone = (): void => {}
+  const gone = new Promise<void>((resolve) => (announceGone = resolve))
   let retired = false
   let cut = false
   let holders = 0
+  let connected = false
   let connecting: Promise<void> | undefined
 
   const kafka = context.newKafka({
@@ -60,7 +64,7 @@ export function createInnerProducer(
     retired = true
     cut = true
     sockets.cut()
-    gone.resolve()
+    announceGone()
     producer.disconnect().catch(() => {}) // only ends its timers; there is nothing left to lose
   }
 
@@ -68,11 +72,17 @@ export function createInnerProducer(
     kafkajs: producer,
     topics: new Set(),
     connect() {
-      connecting ??= producer.connect().catch((error: unknown) => {
-        connecting = undefined
-        throw error
-      })
+      connecting ??= producer.connect().then(
+        () => void (connected = true),
+        (error: unknown) => {
+          connecting = undefined
+          throw error
+        },
+      )
       return connecting
+    },
+    get isConnected() {
+      return connected
     },
     get retired() {
       return retired
@@ -92,7 +102,10 @@ export function createInnerProducer(
       if (holders === 0) cutNow()
     },
     cut: cutNow,
-    gone: gone.promise,
+    get isCut() {
+      return cut
+    },
+    gone,
     async close() {
       retired = true
       if (!cut) await producer.disconnect().catch(() => {})

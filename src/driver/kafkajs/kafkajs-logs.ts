@@ -23,10 +23,17 @@ function write(logger: Logger, { namespace, level, log }: LogEntry, redact: (tex
     else if (typeof value === 'string') fields[name] = redact(value)
   }
   const message = redact(String(log.message))
-  if (level === logLevel.ERROR) logger.error(fields, message)
-  else if (level === logLevel.WARN) logger.warn(fields, message)
+  if (isExpected(fields, message)) logger.debug(fields, message)
+  // To kafkajs every failed attempt is an error. What fails for good is told by an outcome or an error of ours.
+  else if (level === logLevel.ERROR || level === logLevel.WARN) logger.warn(fields, message)
   else if (level === logLevel.INFO) logger.info(fields, message)
   else logger.debug(fields, message)
+}
+
+/** The next transaction of a producer meets the end of its last one most of the time, and asks again. */
+function isExpected(fields: Readonly<Record<string, unknown>>, message: string): boolean {
+  const concurrent = 'another concurrent operation on the same transaction'
+  return message.includes(concurrent) || String(fields['error']).includes(concurrent)
 }
 
 function redactor({ sasl, ssl }: Pick<KafkaConfig, 'sasl' | 'ssl'>): (text: string) => string {

@@ -8,7 +8,7 @@ import type {
   SendObservation,
   Telemetry,
 } from '../telemetry.ts'
-import { noTelemetry } from '../telemetry.ts'
+import { nothingProcessed, nothingSent } from '../telemetry.ts'
 import { spanAttributes } from './attributes.ts'
 import type { HeadersToAdd } from './carrier.ts'
 import { headersGetter, headersSetter } from './carrier.ts'
@@ -76,13 +76,13 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
     const tracer = registeredTracer()
     if (!propagates() && tracer === undefined) return passthrough.sending(headers)
     const ambient = context.active()
-    const given = contextIn(propagator, headers)
-    const parent = given ?? ambient
+    const own = headers.length === 0 ? ambient : propagator.extract(ROOT_CONTEXT, headers, headersGetter)
+    const given = headers.length > 0 && namesSpan(own)
     if (tracer === undefined) return { ...nothingSent, headers: given ? [] : inject(ambient, headers) }
     const span = tracer.startSpan(
       `send ${description.topic}`,
       { kind: given ? SpanKind.CLIENT : SpanKind.PRODUCER, attributes: attributes.sent(description) },
-      parent,
+      given ? own : ambient,
     )
     return {
       headers: given ? [] : inject(trace.setSpan(ambient, span), headers),
@@ -106,7 +106,6 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
     const { record } = description
     const tracer = registeredTracer()
     if (!propagates() && tracer === undefined) return passthrough.processing(record.headers)
-    const sender = contextIn(propagator, record.headers)
     // From the root, not from what happens to be current: a consumer started inside a span would else hang all its work on it.
     const carried = propagator.extract(ROOT_CONTEXT, record.headers, headersGetter)
     if (tracer === undefined) return observed(undefined, carried, [])
@@ -115,13 +114,13 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
       {
         kind: SpanKind.CONSUMER,
         attributes: attributes.processed(description),
-        links: linksTo(asParent ? undefined : sender, context.active()),
+        links: linksTo(asParent ? ROOT_CONTEXT : carried, context.active()),
       },
       asParent ? carried : ROOT_CONTEXT,
     )
     const current = trace.setSpan(carried, span)
     // A record with a context of its own takes it along byte for byte wherever it is put; a second one would contradict it.
-    return observed(span, current, sender ? [] : inject(current, record.headers))
+    return observed(span, current, namesSpan(carried) ? [] : inject(current, record.headers))
   }
 
   return {
@@ -130,21 +129,14 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
   }
 }
 
-const nothingSent = noTelemetry.sending({} as never, [])
-const nothingProcessed = noTelemetry.processing({} as never)
-
-/** What the headers carry, when it names a span; malformed contexts do not. */
-function contextIn(propagator: Pick<TextMapPropagator, 'extract'>, headers: Headers): Context | undefined {
-  if (headers.length === 0) return undefined
-  const carried = propagator.extract(ROOT_CONTEXT, headers, headersGetter)
-  return trace.getSpanContext(carried) === undefined ? undefined : carried
+/** Malformed contexts name none. */
+function namesSpan(carried: Context): boolean {
+  const span = trace.getSpanContext(carried)
+  return span !== undefined && trace.isSpanContextValid(span)
 }
 
-function linksTo(...contexts: readonly (Context | undefined)[]): Link[] {
-  return contexts
-    .map((each) => each && trace.getSpanContext(each))
-    .filter((each) => each !== undefined && trace.isSpanContextValid(each))
-    .map((each) => ({ context: each! }))
+function linksTo(...contexts: readonly Context[]): Link[] {
+  return contexts.filter(namesSpan).map((each) => ({ context: trace.getSpanContext(each)! }))
 }
 
 function observed(span: Span | undefined, current: Context, headers: readonly Header[]): ProcessObservation {
@@ -152,9 +144,7 @@ function observed(span: Span | undefined, current: Context, headers: readonly He
     headers,
     run: (call) => runIn(current, call),
     attemptFailed(attempt, errorType) {
-      guarded(() =>
-        span?.addEvent('holdfast.attempt_failed', { 'holdfast.attempt': attempt, 'error.type': errorType }),
-      )
+      guarded(() => span?.addEvent('holdfast.attempt_failed', { 'holdfast.attempt': attempt, 'error.type': errorType }))
     },
     ended(outcome, errorType) {
       guarded(() => {

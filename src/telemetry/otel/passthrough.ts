@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Headers } from '../../record/index.ts'
 import { hasHeader, readTraceContext, traceContextHeaders } from '../propagation.ts'
-import { noTelemetry, type ProcessObservation, type SendObservation } from '../telemetry.ts'
+import type { ProcessObservation, SendObservation } from '../telemetry.ts'
+import { nothingProcessed, nothingSent } from '../telemetry.ts'
 
 /**
  * Hands the trace context of a record on to what its handler sends, unread, for a process without OpenTelemetry: one such service
@@ -15,20 +16,18 @@ export interface Passthrough {
 /** A passthrough of its own; nothing is shared with another one. */
 export function createPassthrough(): Passthrough {
   const current = new AsyncLocalStorage<Headers | undefined>()
-  const nothing = noTelemetry.processing({} as never)
-  const notSent = noTelemetry.sending({} as never, [])
 
   return {
     processing(headers) {
       const context = readTraceContext(headers)
-      if (context === undefined && current.getStore() === undefined) return nothing // the first `run` makes every promise dearer
+      if (context === undefined && current.getStore() === undefined) return nothingProcessed // the first `run` makes every promise dearer
       const handedOn = context && traceContextHeaders(context)
-      return { ...nothing, run: (call) => current.run(handedOn, call) }
+      return { ...nothingProcessed, run: (call) => current.run(handedOn, call) }
     },
     sending(headers) {
       const handedOn = current.getStore()
-      if (handedOn === undefined || hasHeader(headers, 'traceparent')) return notSent
-      return { ...notSent, headers: handedOn.filter(([name]) => !hasHeader(headers, name)) }
+      if (handedOn === undefined || hasHeader(headers, 'traceparent')) return nothingSent
+      return { ...nothingSent, headers: handedOn.filter(([name]) => !hasHeader(headers, name)) }
     },
   }
 }

@@ -33,7 +33,6 @@ export interface Broker {
   topic(name: string): readonly PartitionLog[]
   log(partition: TopicPartition): PartitionLog
   hasTopic(name: string): boolean
-  topicNames(): readonly string[]
   createTopic(topic: NewTopic): void
   addPartitions(topic: string, count: number): void
   group(groupId: string): Group
@@ -82,6 +81,7 @@ export function createBroker({ runtime, latencyMs, autoCreatePartitions }: Broke
 
   const createTopic = ({ topic, partitions = 1, settings = {} }: NewTopic): void => {
     if (topics.has(topic)) return
+    if (!/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic)) throw refusals.refused('a topic name has 1 to 249 of: letters, digits, . _ -')
     const maxMessageBytes = Number(settings['max.message.bytes'] ?? MAX_MESSAGE_BYTES)
     topics.set(topic, { logs: [], maxMessageBytes, unwritable: new Set() })
     addPartitions(topic, partitions)
@@ -123,7 +123,6 @@ export function createBroker({ runtime, latencyMs, autoCreatePartitions }: Broke
     topic: (name) => existing(name).logs,
     log,
     hasTopic: (name) => topics.has(name),
-    topicNames: () => [...topics.keys()],
     createTopic,
     addPartitions,
     group(groupId) {

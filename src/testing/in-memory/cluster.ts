@@ -9,7 +9,7 @@ import type { CommittedOffset, MemberAssignment } from './group.ts'
 /** A small Kafka in this process, with what a test wants to see and break. Drivers of several "processes" can share one. */
 export interface InMemoryCluster {
   createTopic(topic: NewTopic): void
-  /** Raises a topic's partitions to `count`; groups that read it rebalance at once. */
+  /** Raises a topic's partitions to `count`, never lowers them; groups that read it rebalance at once. */
   addPartitions(topic: string, count: number): void
   /** Writes records past every client; answers with where they stand. */
   append(records: readonly OutboundRecord[]): readonly Position[]

@@ -1,5 +1,4 @@
 import type { ConsumerCallbacks, DriverConsumer, DriverConsumerOptions } from '../../driver/index.ts'
-import { formatPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
 import type { Membership } from './membership.ts'
 import { createMembership } from './membership.ts'

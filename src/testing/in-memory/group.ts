@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../clock/index.ts'
 import type { CommitOffset } from '../../driver/index.ts'
-import type { HoldfastError } from '../../errors/index.ts'
 import type { Position, TopicPartition } from '../../record/index.ts'
 import { formatPartition } from '../../record/index.ts'
 import { refusals } from './refusals.ts'
@@ -22,6 +21,9 @@ export interface GroupMember {
   crash(): void
 }
 
+/** What a group answers to a heartbeat. */
+export type HeartbeatAnswer = 'stable' | 'rebalance' | 'unknown'
+
 /** A member and what it was given in the present generation. */
 export interface MemberAssignment {
   readonly memberId: string
@@ -34,8 +36,8 @@ export interface Group {
   /** Takes a member in, or takes note that it is ready for the next generation. False when it had joined, and was removed since. */
   join(member: GroupMember, rejoins: boolean): boolean
   leave(memberId: string): void
-  /** Keeps the session alive; false when the group knows no such member. */
-  heartbeat(memberId: string): boolean
+  /** Keeps the session alive. `rebalance`: give back and join again; `unknown`: the membership is over. */
+  heartbeat(memberId: string): HeartbeatAnswer
   /**
    * Stores offsets. As on a real broker, member and generation are checked and the ownership of the partition is not.
    *
@@ -54,9 +56,9 @@ export interface Group {
 
 interface Seat {
   readonly member: GroupMember
-  /** Ready for the next generation. */
+  /** Ready for the next generation, and waiting for it: its session cannot end meanwhile. */
   joined: boolean
-  session: Timer
+  session: Timer | null
   partitions: readonly TopicPartition[]
 }
 
@@ -72,7 +74,7 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
   const remove = (memberId: string): void => {
     const seat = seats.get(memberId)
     if (seat === undefined) return
-    seat.session.cancel()
+    seat.session?.cancel()
     seats.delete(memberId)
     prepare()
   }
@@ -94,12 +96,15 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
     rebalance = null
     for (const [memberId, seat] of seats) {
       if (seat.joined) continue
-      seat.session.cancel()
+      seat.session?.cancel()
       seats.delete(memberId) // it finds out by its next heartbeat or commit: until then it is a zombie, as in life
     }
     generation++
     assign(seats)
-    for (const seat of seats.values()) seat.joined = false
+    for (const seat of seats.values()) {
+      seat.joined = false
+      seat.session = startSession(seat.member)
+    }
     for (const seat of seats.values()) seat.member.onAssignment(generation, seat.partitions)
   }
 
@@ -123,18 +128,20 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
     join(member, rejoins) {
       const seat = seats.get(member.memberId)
       if (seat === undefined && rejoins) return false
-      seat?.session.cancel()
-      seats.set(member.memberId, { member, joined: true, session: startSession(member), partitions: seat?.partitions ?? [] })
+      seat?.session?.cancel()
+      seats.set(member.memberId, { member, joined: true, session: null, partitions: seat?.partitions ?? [] })
       prepare()
       return true
     },
     leave: remove,
     heartbeat(memberId) {
       const seat = seats.get(memberId)
-      if (seat === undefined) return false
-      seat.session.cancel()
-      seat.session = startSession(seat.member)
-      return true
+      if (seat === undefined) return 'unknown'
+      if (!seat.joined) {
+        seat.session?.cancel()
+        seat.session = startSession(seat.member)
+      }
+      return rebalance !== null && !seat.joined ? 'rebalance' : 'stable'
     },
     commit(memberId, ofGeneration, positions) {
       if (!seats.has(memberId) || ofGeneration !== generation) throw refusals.notAMember(groupId)

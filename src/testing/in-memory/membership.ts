@@ -39,6 +39,7 @@ export function createMembership({ broker, clientId, options, topics, callbacks,
   let generation = -1
   let heartbeatAt: number | null = null
   let ended = false
+  let revoking = false
   // Assignments and revocations happen one after the other, each to its end: a revocation waits for the assignment before it.
   let turn: Promise<void> = Promise.resolve()
 
@@ -70,10 +71,18 @@ export function createMembership({ broker, clientId, options, topics, callbacks,
     topics,
     sessionTimeoutMs: options.sessionTimeoutMs,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs,
-    onRebalance: () => inTurn(id, revoke),
+    onRebalance: () => {
+      if (memberId === id && broker.isReachable(clientId)) startRevoking() // else its next heartbeat hears of it
+    },
     onAssignment: (next, partitions) => inTurn(id, () => assign(next, partitions)),
     crash: () => crash(refusals.consumerCrashed(new Error('crashed by a test'))),
   })
+
+  const startRevoking = (): void => {
+    if (revoking) return
+    revoking = true
+    inTurn(memberId, revoke)
+  }
 
   const revoke = async (): Promise<void> => {
     const leaving = [...owned.values()]
@@ -87,6 +96,7 @@ export function createMembership({ broker, clientId, options, topics, callbacks,
 
   const assign = async (next: number, partitions: readonly TopicPartition[]): Promise<void> => {
     generation = next
+    revoking = false
     heartbeatAt = clock.monotonic()
     const ofEpoch = (epoch = nextEpoch())
     const readers = new Map(partitions.map((partition) => [formatPartition(partition), readerOf(partition, ofEpoch)]))
@@ -121,21 +131,27 @@ export function createMembership({ broker, clientId, options, topics, callbacks,
   const beat = async (): Promise<void> => {
     const ofMember = memberId
     if (generation < 0) return
-    try {
-      const known = await broker.request(clientId, () => group.heartbeat(ofMember))
-      if (ended || memberId !== ofMember) return
-      if (known) heartbeatAt = clock.monotonic()
-      else lose()
-    } catch {
-      // Nobody answers: the session may or may not be over, and only an answer tells.
+    // Without an answer the session may or may not be over: only an answer tells.
+    const answer = await broker.request(clientId, () => group.heartbeat(ofMember)).catch(() => null)
+    if (ended || memberId !== ofMember || answer === null) return
+    if (answer === 'unknown') {
+      lose()
+      return
     }
+    heartbeatAt = clock.monotonic()
+    if (answer === 'rebalance') startRevoking()
   }
 
   const lose = (): void => {
     const lost = dropAll()
     generation = -1
+    revoking = false
     joinAsNew() // before the callback, so that what it does meets the new state
-    if (lost.length > 0) callbacks.onLost(lost, epoch)
+    try {
+      if (lost.length > 0) callbacks.onLost(lost, epoch)
+    } catch (error) {
+      crash(error)
+    }
   }
 
   const dropAll = (): readonly TopicPartition[] => {

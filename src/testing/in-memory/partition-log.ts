@@ -17,6 +17,8 @@ export interface PartitionLog extends TopicPartition {
   readonly start: bigint
   /** The offset that the next record gets: the high watermark, since everything here is replicated at once. */
   readonly end: bigint
+  /** Readers of committed records see what is below: the first offset of the earliest open transaction, else the end. */
+  readonly stable: bigint
   /** Writes records side by side; answers with the offset of the first. */
   append(records: readonly OutboundRecord[], transaction: TransactionFate | null): bigint
   /** Writes a transaction's end; the marker takes an offset, as on a real log. */
@@ -63,6 +65,9 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
     },
     get end() {
       return end
+    },
+    get stable() {
+      return lastStable()
     },
     append(records, transaction) {
       const base = end

@@ -39,7 +39,7 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
   const fetchOnce = async (): Promise<boolean> => {
     if (paused || reader.position === null || !broker.isReachable(clientId)) return false
     const from = reader.position
-    if (from >= log.start && log.read(from, 1) === null && from <= log.end) return false
+    if (from >= log.start && from >= log.stable && from <= log.end) return false // nothing to read yet: a long poll
     const asked = seeks
     const answer = await broker.request(clientId, () => {
       const { start, end } = log

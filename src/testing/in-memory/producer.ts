@@ -5,8 +5,7 @@ import type {
   ProduceBatch,
   ProduceOutcome,
 } from '../../driver/index.ts'
-import type { HoldfastError } from '../../errors/index.ts'
-import { HoldfastError as HoldfastErrorClass } from '../../errors/index.ts'
+import { HoldfastError } from '../../errors/index.ts'
 import type { Broker } from './broker.ts'
 import { refusals } from './refusals.ts'
 import type { OpenTransaction } from './transactions.ts'
@@ -64,7 +63,7 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
       try {
         broker.transactions.check(id, ofEpoch, open)
       } catch (error) {
-        fenced ||= HoldfastErrorClass.is(error, 'HOLDFAST_FENCED')
+        fenced ||= HoldfastError.is(error, 'HOLDFAST_FENCED')
         throw error
       }
       if (phase !== 'open') throw refusals.transactionAborted(id)
@@ -94,7 +93,7 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
           over()
         } catch (error) {
           if (phase === 'open') phase = 'failed'
-          if (HoldfastErrorClass.is(error, 'HOLDFAST_INDETERMINATE')) {
+          if (HoldfastError.is(error, 'HOLDFAST_INDETERMINATE')) {
             over() // nobody may decide it twice: an abort could hit the next transaction
             epoch = null
           }
@@ -144,9 +143,9 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
       refuseUnlessConnected()
       if (transactionalId === undefined) throw refusals.unsupported('begin() needs a transactionalId')
       if (fenced) throw refusals.fenced(transactionalId)
-      if (current !== null) throw refusals.refused('a transaction is under way: one at a time')
       return tracked(
         broker.request(clientId, () => {
+          if (current !== null) throw refusals.refused('a transaction is under way: one at a time')
           epoch ??= broker.transactions.initialise(transactionalId)
           try {
             const transaction = transactionOf(transactionalId, epoch, broker.transactions.begin(transactionalId, epoch, transactionTimeoutMs))
@@ -172,6 +171,6 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
 }
 
 function asHoldfastError(error: unknown): HoldfastError {
-  if (HoldfastErrorClass.is(error)) return error
+  if (HoldfastError.is(error)) return error
   throw error // a bug of the model, which an outcome would hide
 }

@@ -1,0 +1,85 @@
+import type { Consumer, DedupeStore, Logger, Producer } from 'holdfast'
+import { createConsumer, createProducer, memoryDedupeStore } from 'holdfast'
+import { kafkajsDriver } from 'holdfast/kafkajs'
+import { openTelemetry, semconvFrom } from 'holdfast/otel'
+import { Pool } from 'pg'
+import type { Configuration } from './configuration.ts'
+import { readConfiguration } from './configuration.ts'
+import { createLog } from './log.ts'
+import { startTracing } from './tracing.ts'
+
+/** What each service has: a consumer in a group of its own name, a producer, a database, and a way to end well. */
+export interface Service {
+  readonly configuration: Configuration
+  readonly log: Logger
+  readonly consumer: Consumer
+  readonly producer: Producer
+  readonly database: Pool
+  /** Recognises redelivered events for as long as this process lives; a restart forgets them. */
+  readonly dedupe: { readonly store: DedupeStore }
+  /** Connects, and returns when the first partitions are assigned. From then on SIGTERM and Ctrl-C end the service in order. */
+  readonly start: (...alsoClose: ReadonlyArray<() => Promise<unknown>>) => Promise<void>
+}
+
+/** Wires a service. Nothing connects before `start`. */
+export function createService(name: string): Service {
+  const configuration = readConfiguration(process.env)
+  const stopTracing = startTracing(name)
+  const log = createLog(name)
+  const telemetry = openTelemetry({ semconv: semconvFrom(process.env['OTEL_SEMCONV_STABILITY_OPT_IN']) })
+  const driver = kafkajsDriver({ clientId: name, brokers: configuration.brokers })
+
+  const producer = createProducer({ driver, telemetry, logger: log })
+  const consumer = createConsumer({
+    driver,
+    groupId: name,
+    telemetry,
+    logger: log,
+    sessionTimeoutMs: 6_000, // how long the partitions of a killed process wait for their next owner; 6 s is Kafka's usual minimum
+    heartbeatIntervalMs: 1_500,
+  })
+  const database = new Pool({ connectionString: configuration.databaseUrl, max: 8 })
+  database.on('error', (error) => log.warn({ code: (error as { code?: string }).code }, 'a database connection broke'))
+
+  return {
+    configuration,
+    log,
+    consumer,
+    producer,
+    database,
+    dedupe: { store: memoryDedupeStore({ maxEntries: 50_000 }) },
+    start: async (...alsoClose) => {
+      let ending: Promise<void> | undefined
+      const end = (): Promise<void> =>
+        (ending ??= (async () => {
+          // In this order: take no new work, finish and commit what is under way, and only then close what handlers use.
+          for (const close of alsoClose) await close()
+          await consumer.close()
+          const { unconfirmed } = await producer.close()
+          if (unconfirmed.length > 0) log.error({ unconfirmed }, 'closed with unconfirmed messages')
+          await database.end()
+          await stopTracing()
+          log.info({}, 'stopped')
+        })())
+      const endOrDie = (): void => {
+        end().catch((error: unknown) => die(log, error))
+      }
+      process.once('SIGTERM', endOrDie)
+      process.once('SIGINT', endOrDie)
+      // A consumer that ends by itself for good has lost its purpose: leave, and let the supervisor start a new process.
+      consumer.closed.catch((error: unknown) => die(log, error))
+      try {
+        await producer.start()
+        await consumer.start()
+        log.info({}, 'ready')
+      } catch (error) {
+        die(log, error)
+      }
+    },
+  }
+}
+
+function die(log: Logger, error: unknown): never {
+  log.error({ error: error instanceof Error ? error.message : String(error) }, 'gave up')
+  process.exit(1)
+}

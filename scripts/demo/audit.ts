@@ -1,0 +1,238 @@
+import type { Duty } from './duties.ts'
+import { groupBy } from './group-by.ts'
+
+/** Everything that happened, as the topics and the tables tell it. */
+export interface History {
+  /** Ids of the orders that the API said yes to. */
+  readonly accepted: readonly string[]
+  /** The orders table. */
+  readonly states: ReadonlyMap<string, { readonly state: string; readonly reason: string | null }>
+  /** Every record of the source topics. */
+  readonly log: readonly LogRecord[]
+  /** The effects table. */
+  readonly effects: readonly Effect[]
+  /** Every dead letter, by where its record came from. */
+  readonly letters: readonly Letter[]
+  readonly skips: readonly Skip[]
+  /** Stock against reservations. */
+  readonly stock: readonly StockRow[]
+}
+
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+}
+
+/** A record on a source topic: an event, or a poison pill that the demo put there. */
+export type LogRecord = Place &
+  (
+    | { readonly kind: 'event'; readonly eventId: string; readonly type: string; readonly orderId: string }
+    | { readonly kind: 'pill' }
+  )
+
+/** One row of the effects table: a service did its work for an event (`done`), or saw that it had been done (`known`). */
+export interface Effect {
+  readonly seq: number
+  readonly service: string
+  readonly topic: string
+  readonly eventId: string
+  readonly kind: 'done' | 'known'
+}
+
+export interface Letter extends Place {
+  readonly service: string
+  readonly reason: string
+  /** Did the dead letter monitor write it down? */
+  readonly stored: boolean
+}
+
+export interface Skip extends Place {
+  readonly service: string
+}
+
+export interface StockRow {
+  readonly sku: string
+  readonly opening: number
+  readonly onHand: number
+  readonly reserved: number
+}
+
+/** What the audit found. The lists are sentences for people, one a finding. */
+export interface Findings {
+  readonly orders: number
+  /** How many orders ended how: `delivered`, `cancelled: out-of-stock`, … */
+  readonly outcomes: Readonly<Record<string, number>>
+  /** How many dead letters for which reason. */
+  readonly parked: Readonly<Record<string, number>>
+  readonly skipped: number
+  readonly lost: readonly string[]
+  readonly doubled: ReadonlyArray<{ readonly service: string; readonly what: string }>
+  readonly outOfOrder: readonly string[]
+  /** Articles of which more or fewer left the shelf than were reserved. */
+  readonly misbooked: readonly string[]
+  /** Events that stand on a topic more than once, with the same id: repeated sends that readers recognise. */
+  readonly repeatedEvents: number
+}
+
+const LIVES: readonly (readonly string[])[] = [
+  ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered'],
+  ['order.created', 'order.cancelled'],
+]
+const ENDS = new Set(['delivered', 'cancelled'])
+
+/**
+ * Holds what should have happened against what did: every accepted order ended, every event was worked on, parked or skipped by
+ * every service that owes it, every pill was parked by every group that met it, nothing out of its order.
+ */
+export function audit(history: History, duties: readonly Duty[]): Findings {
+  const events = firstOccurrences(history.log)
+  return {
+    orders: history.accepted.length,
+    outcomes: countOutcomes(history),
+    parked: countBy(history.letters, (letter) => letter.reason),
+    skipped: history.skips.length,
+    lost: [
+      ...lostOrders(history, events),
+      ...lostEvents(history, events, duties),
+      ...lostPills(history, duties),
+      ...history.letters
+        .filter((letter) => !letter.stored)
+        .map((letter) => `the dead letter of ${place(letter)} (${letter.service}) was not seen by the monitor`),
+    ],
+    doubled: [...doubledEffects(history.effects), ...doubledLetters(history.letters)],
+    outOfOrder: [...brokenLives(events), ...disorderedEffects(history.effects, events)],
+    misbooked: history.stock
+      .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
+      .map(({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`),
+    repeatedEvents: history.log.filter((record) => record.kind === 'event').length - events.length,
+  }
+}
+
+type EventRecord = Extract<LogRecord, { kind: 'event' }>
+
+/** Of each event the record that came first, in log order. */
+function firstOccurrences(log: readonly LogRecord[]): readonly EventRecord[] {
+  const first = new Map<string, EventRecord>()
+  for (const record of log.filter((each) => each.kind === 'event').toSorted(byPlace)) {
+    const id = `${record.topic} ${record.eventId}`
+    if (!first.has(id)) first.set(id, record)
+  }
+  return [...first.values()]
+}
+
+function lostOrders({ accepted, states }: History, events: readonly EventRecord[]): readonly string[] {
+  const created = new Set(events.filter(({ type }) => type === 'order.created').map(({ orderId }) => orderId))
+  return accepted.flatMap((orderId) => {
+    if (!created.has(orderId)) return [`${orderId} was accepted, and no event says so`]
+    const state = states.get(orderId)?.state ?? 'unknown'
+    return ENDS.has(state) ? [] : [`${orderId} was accepted and is still ${state}`]
+  })
+}
+
+function lostEvents(history: History, events: readonly EventRecord[], duties: readonly Duty[]): readonly string[] {
+  const worked = new Set(history.effects.map(({ service, topic, eventId }) => `${service} ${topic} ${eventId}`))
+  const settled = new Set([...history.letters, ...history.skips].map((each) => `${each.service} ${place(each)}`))
+  // A repeated event may have been parked or skipped at its second place.
+  const places = groupBy(
+    history.log.filter((record) => record.kind === 'event'),
+    (record) => `${record.topic} ${record.eventId}`,
+  )
+  const lost: string[] = []
+  for (const { service, topic, types } of duties) {
+    for (const event of events) {
+      if (event.topic !== topic || !types.includes(event.type)) continue
+      if (worked.has(`${service} ${topic} ${event.eventId}`)) continue
+      if (places.get(`${topic} ${event.eventId}`)!.some((each) => settled.has(`${service} ${place(each)}`))) continue
+      lost.push(`${service} did nothing with ${event.eventId} at ${place(event)}`)
+    }
+  }
+  return lost
+}
+
+function lostPills({ log, letters }: History, duties: readonly Duty[]): readonly string[] {
+  const parked = new Set(letters.map((letter) => `${letter.service} ${place(letter)}`))
+  return log
+    .filter((record) => record.kind === 'pill')
+    .flatMap((pill) => {
+      const readers = new Set(duties.filter((duty) => duty.topic === pill.topic).map((duty) => duty.service))
+      return [...readers]
+        .filter((service) => !parked.has(`${service} ${place(pill)}`))
+        .map((service) => `${service} did not park the pill at ${place(pill)}`)
+    })
+}
+
+function doubledEffects(effects: readonly Effect[]): Findings['doubled'] {
+  const done = groupBy(
+    effects.filter((effect) => effect.kind === 'done'),
+    ({ service, topic, eventId }) => `${service} ${topic} ${eventId}`,
+  )
+  return [...done.values()]
+    .filter((each) => each.length > 1)
+    .map((each) => ({ service: each[0]!.service, what: `${each[0]!.eventId}, ${each.length} times` }))
+}
+
+function doubledLetters(letters: readonly Letter[]): Findings['doubled'] {
+  return [...groupBy(letters, (letter) => `${letter.service} ${place(letter)}`).values()]
+    .filter((each) => each.length > 1)
+    .map((each) => ({ service: each[0]!.service, what: `${place(each[0]!)} parked ${each.length} times` }))
+}
+
+/** An order lives in its order, or the part of it that there is yet, all on one partition. */
+function brokenLives(events: readonly EventRecord[]): readonly string[] {
+  const lives = groupBy(
+    events.filter((event) => event.topic === 'order-events'),
+    (event) => event.orderId,
+  )
+  return [...lives].flatMap(([orderId, life]) => {
+    if (new Set(life.map((event) => event.partition)).size > 1) return [`${orderId} is spread over several partitions`]
+    const types = life.map((event) => event.type)
+    const fits = LIVES.some((whole) => types.every((type, i) => whole[i] === type))
+    return fits ? [] : [`${orderId} lived ${types.join(', ')}`]
+  })
+}
+
+/** The first effects of a service for one order come in the order of the log. */
+function disorderedEffects(effects: readonly Effect[], events: readonly EventRecord[]): readonly string[] {
+  const firstSeq = new Map<string, number>()
+  for (const { seq, service, topic, eventId } of effects) {
+    const id = `${service} ${topic} ${eventId}`
+    firstSeq.set(id, Math.min(seq, firstSeq.get(id) ?? Infinity))
+  }
+  const services = new Set(effects.map((effect) => effect.service))
+  const disordered: string[] = []
+  for (const ofOneOrder of groupBy(events, ({ topic, orderId }) => `${topic} ${orderId}`).values()) {
+    for (const service of services) {
+      let before: { readonly seq: number; readonly eventId: string } | undefined
+      for (const { topic, eventId } of ofOneOrder) {
+        const seq = firstSeq.get(`${service} ${topic} ${eventId}`)
+        if (seq === undefined) continue // parked, skipped, or none of its business
+        if (before !== undefined && seq < before.seq) disordered.push(`${service} did ${eventId} before ${before.eventId}`)
+        before = { seq, eventId }
+      }
+    }
+  }
+  return disordered
+}
+
+function countOutcomes({ accepted, states }: History): Readonly<Record<string, number>> {
+  return countBy(accepted, (orderId) => {
+    const { state = 'unknown', reason = null } = states.get(orderId) ?? {}
+    return reason === null ? state : `${state}: ${reason}`
+  })
+}
+
+function countBy<T>(things: readonly T[], name: (thing: T) => string): Readonly<Record<string, number>> {
+  const groups = [...groupBy(things, name)].map(([group, members]) => [group, members.length] as const)
+  return Object.fromEntries(groups.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function byPlace(a: Place, b: Place): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1
+  if (a.partition !== b.partition) return a.partition - b.partition
+  return a.offset < b.offset ? -1 : 1
+}
+
+function place({ topic, partition, offset }: Place): string {
+  return `${topic}[${partition}]@${offset}`
+}

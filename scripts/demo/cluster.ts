@@ -1,0 +1,140 @@
+import type { Admin, Kafka } from 'kafkajs'
+import type { LogRecord, Letter, Place } from './audit.ts'
+import { SERVICES, TOPICS } from './duties.ts'
+import type { PlannedPill } from './order-plan.ts'
+
+// The demo looks at the cluster through bare kafkajs: what is audited does not get to describe itself.
+
+/** How far a group is behind. */
+export interface Lag {
+  readonly group: string
+  readonly behind: bigint
+}
+
+/** Sends a pill as bytes, past everything that would refuse it. */
+export async function sendPill(
+  producer: import('kafkajs').Producer,
+  { topic, key, value }: PlannedPill,
+): Promise<Place> {
+  const [sent] = await producer.send({ topic, acks: -1, messages: [{ key, value }] })
+  return { topic, partition: sent!.partition, offset: BigInt(sent!.baseOffset!) }
+}
+
+/** The lag of every service's group, and where the logs end: equal ends in two looks mean that nothing moved in between. */
+export async function lags(admin: Admin): Promise<{ readonly lags: readonly Lag[]; readonly ends: string }> {
+  const topics = [...TOPICS, ...TOPICS.map((topic) => `${topic}.dlq`)]
+  const ends = new Map(
+    await Promise.all(
+      topics.map(async (topic) => {
+        const offsets = await admin.fetchTopicOffsets(topic)
+        return [topic, new Map(offsets.map((each) => [each.partition, each]))] as const
+      }),
+    ),
+  )
+  const ofGroups = await Promise.all(
+    [...SERVICES].map(async ([group, read]) => {
+      let behind = 0n
+      for (const { topic, partitions } of await admin.fetchOffsets({ groupId: group, topics: [...read] })) {
+        const committed = new Map(partitions.map((each) => [each.partition, BigInt(each.offset)]))
+        for (const [partition, { high, low }] of ends.get(topic)!) {
+          const next = committed.get(partition) ?? -1n
+          behind += BigInt(high) - (next < 0n ? BigInt(low) : next)
+        }
+      }
+      return { group, behind }
+    }),
+  )
+  const position = [...ends].flatMap(([topic, offsets]) => [...offsets].map(([partition, { high }]) => `${topic}/${partition}/${high}`))
+  return { lags: ofGroups, ends: position.toSorted().join() }
+}
+
+/** Every record of the source topics; the pills are known by their places. */
+export async function readLog(kafka: Kafka, pills: readonly Place[]): Promise<readonly LogRecord[]> {
+  const pillPlaces = new Set(pills.map(placeId))
+  const records = await readAll(kafka, TOPICS)
+  return records.map(({ place, text, value }) => {
+    if (pillPlaces.has(placeId(place))) return { kind: 'pill', ...place }
+    const event = JSON.parse(String(value)) as { readonly type: string; readonly orderId: string }
+    return { kind: 'event', ...place, eventId: text('holdfast-id') ?? placeId(place), type: event.type, orderId: event.orderId }
+  })
+}
+
+/** Every dead letter. @param stored - places on the dead letter topics that the monitor has in its table. */
+export async function readLetters(kafka: Kafka, stored: ReadonlySet<string>): Promise<readonly Letter[]> {
+  const records = await readAll(
+    kafka,
+    TOPICS.map((topic) => `${topic}.dlq`),
+  )
+  return records.map(({ place, text }) => ({
+    service: text('holdfast-dlq-group') ?? 'unknown',
+    topic: text('holdfast-dlq-topic') ?? 'unknown',
+    partition: Number(text('holdfast-dlq-partition') ?? -1),
+    offset: BigInt(text('holdfast-dlq-offset') ?? -1),
+    reason: text('holdfast-dlq-reason') ?? 'unknown',
+    stored: stored.has(placeId(place)),
+  }))
+}
+
+/** A place as a map key. */
+export function placeId({ topic, partition, offset }: Place): string {
+  return `${topic}/${partition}/${offset}`
+}
+
+interface ReadRecord {
+  readonly place: Place
+  readonly value: Buffer | null
+  /** The last value of a header. */
+  text(name: string): string | undefined
+}
+
+/** Reads topics from their first record to where they end now. */
+async function readAll(kafka: Kafka, topics: readonly string[]): Promise<readonly ReadRecord[]> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const missing = new Map<string, bigint>() // partition -> the offset that must still come
+  try {
+    for (const topic of topics) {
+      for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
+        if (BigInt(high) > BigInt(low)) missing.set(`${topic}/${partition}`, BigInt(high))
+      }
+    }
+  } finally {
+    await admin.disconnect()
+  }
+  if (missing.size === 0) return []
+
+  const records: ReadRecord[] = []
+  const consumer = kafka.consumer({ groupId: `demo-audit-${process.pid}-${Date.now()}` })
+  try {
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+    await new Promise<void>((resolve, reject) => {
+      consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
+      consumer
+        .run({
+          autoCommit: false,
+          eachBatch: async ({ batch }) => {
+            const { topic, partition } = batch
+            for (const message of batch.messages) {
+              records.push({
+                place: { topic, partition, offset: BigInt(message.offset) },
+                value: message.value,
+                text: (name) => {
+                  const header = message.headers?.[name]
+                  const last = Array.isArray(header) ? header.at(-1) : header
+                  return last === undefined ? undefined : String(last)
+                },
+              })
+            }
+            const end = missing.get(`${topic}/${partition}`)
+            if (end !== undefined && BigInt(batch.lastOffset()) + 1n >= end) missing.delete(`${topic}/${partition}`)
+            if (missing.size === 0) resolve()
+          },
+        })
+        .catch(reject)
+    })
+  } finally {
+    await consumer.disconnect()
+  }
+  return records
+}

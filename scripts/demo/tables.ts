@@ -1,0 +1,108 @@
+import { Client } from 'pg'
+import type { History } from './audit.ts'
+import { placeId } from './cluster.ts'
+
+/** What the tables say, as far as the audit asks. */
+export interface Tables extends Pick<History, 'states' | 'effects' | 'skips' | 'stock'> {
+  /** Places on the dead letter topics that the monitor wrote down. */
+  readonly storedLetters: ReadonlySet<string>
+}
+
+/** How many orders are in which state, and how many payments were made: for the progress line. */
+export interface Counts {
+  readonly delivered: number
+  readonly cancelled: number
+  readonly paid: number
+  readonly parked: number
+}
+
+/** Makes a database of the demo's own, so that a given server's data is not touched. @returns its address, and how to drop it. */
+export async function createDatabase(url: string): Promise<{ readonly url: string; drop(): Promise<void> }> {
+  const name = `order_processing_${process.pid}_${Date.now()}`
+  const server = new Client({ connectionString: url })
+  await server.connect()
+  try {
+    await server.query(`create database ${name}`)
+  } finally {
+    await server.end()
+  }
+  const own = new URL(url)
+  own.pathname = `/${name}`
+  return {
+    url: own.href,
+    async drop() {
+      const again = new Client({ connectionString: url })
+      await again.connect()
+      try {
+        await again.query(`drop database if exists ${name} with (force)`)
+      } finally {
+        await again.end()
+      }
+    },
+  }
+}
+
+/** Counts what there is to show while the demo runs. */
+export async function readCounts(database: Client): Promise<Counts> {
+  const { rows } = await database.query<Counts>(`
+    select (select count(*)::int from orders where state = 'delivered') as delivered,
+           (select count(*)::int from orders where state = 'cancelled') as cancelled,
+           (select count(*)::int from payments) as paid,
+           (select count(*)::int from dead_letters) as parked`)
+  return rows[0]!
+}
+
+/** Reads everything for the audit, as of one moment. */
+export async function readTables(database: Client, openingStock: Readonly<Record<string, number>>): Promise<Tables> {
+  await database.query('begin isolation level repeatable read read only')
+  try {
+    const orders = await database.query<{ order_id: string; state: string; reason: string | null }>('select * from orders')
+    const effects = await database.query<{
+      seq: string
+      service: string
+      topic: string
+      event_id: string
+      kind: 'done' | 'known'
+    }>('select * from effects')
+    const skips = await database.query<{ service: string; topic: string; partition: number; log_offset: string }>(
+      'select * from skips',
+    )
+    const letters = await database.query<{ topic: string; partition: number; log_offset: string }>(
+      'select * from dead_letters',
+    )
+    const stock = await database.query<{ sku: string; on_hand: number; reserved: number }>(`
+      select sku, on_hand, coalesce((
+        select sum((item ->> 'quantity')::int) from reservations, jsonb_array_elements(items) item
+        where state = 'reserved' and item ->> 'sku' = stock.sku
+      ), 0)::int as reserved from stock`)
+    return {
+      states: new Map(orders.rows.map(({ order_id, state, reason }) => [order_id, { state, reason }])),
+      effects: effects.rows.map(({ seq, service, topic, event_id, kind }) => ({
+        seq: Number(seq),
+        service,
+        topic,
+        eventId: event_id,
+        kind,
+      })),
+      skips: skips.rows.map(({ service, topic, partition, log_offset }) => ({
+        service,
+        topic,
+        partition,
+        offset: BigInt(log_offset),
+      })),
+      storedLetters: new Set(
+        letters.rows.map(({ topic, partition, log_offset }) =>
+          placeId({ topic, partition, offset: BigInt(log_offset) }),
+        ),
+      ),
+      stock: stock.rows.map(({ sku, on_hand, reserved }) => ({
+        sku,
+        opening: openingStock[sku] ?? 0,
+        onHand: on_hand,
+        reserved,
+      })),
+    }
+  } finally {
+    await database.query('commit')
+  }
+}

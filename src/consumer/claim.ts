@@ -1,0 +1,94 @@
+import { describeError, HoldfastError } from '../errors/index.ts'
+import type { DedupeOutcome } from '../idempotency/index.ts'
+import { dedupeId } from '../idempotency/index.ts'
+import type { Lease } from './lease-keeper.ts'
+import { insist } from './partition-pause.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { Unfinished } from './record-outcome.ts'
+import { unfinished } from './record-outcome.ts'
+
+/** The right to work on a message. */
+export interface Claim {
+  /** The number of the first call of the handler: more than 1 when the store knows of earlier beginnings that came to no end. */
+  readonly attempt: number
+  /** Null without a dedupe store: nobody is kept from anything. */
+  readonly lease: Lease | null
+}
+
+/** Somebody has handled or parked the message before. */
+export interface AlreadyDone {
+  readonly kind: 'done'
+}
+
+/** How long to wait for another holder before asking again: it may end long before its lease does. */
+const BUSY_WAIT_MS = { least: 20, most: 1_000 } as const
+
+/**
+ * Asks the dedupe store for the message. A message that somebody else works on is waited for and never passed over: its holder may
+ * yet fail. A store that does not answer pauses the partition: without it nobody knows what was done.
+ */
+export async function beginMessage(messageId: string, pipeline: Pipeline): Promise<Claim | AlreadyDone | Unfinished> {
+  const { subscription, leases, epoch, runtime, groupId } = pipeline
+  const { dedupe } = subscription
+  if (dedupe === null || leases === null) return UNCLAIMED
+  const id = dedupeId({ groupId, handler: dedupe.scope, messageId })
+  for (;;) {
+    const begun = await insist(pipeline, () => dedupe.store.begin(id, { leaseMs: dedupe.leaseMs }), storeIsDown)
+    if (begun.kind !== 'succeeded') return unfinished('stopping')
+    if (begun.value.kind === 'done') return begun.value
+    if (begun.value.kind === 'started') {
+      return { attempt: begun.value.attempt, lease: leases.hold(begun.value.token, epoch) }
+    }
+    const leftMs = begun.value.untilMs - runtime.clock.now()
+    epoch.setPause({ reason: 'another holder works on the same message', unhealthy: false })
+    try {
+      await runtime.clock.sleep(Math.min(Math.max(leftMs, BUSY_WAIT_MS.least), BUSY_WAIT_MS.most), epoch.stopSignal)
+    } catch {
+      return unfinished('stopping')
+    } finally {
+      epoch.setPause(null)
+    }
+  }
+}
+
+const UNCLAIMED: Claim = { attempt: 1, lease: null }
+
+/** Marks the message as done. Whatever keeps it from that sends the record round again. */
+export async function completeMessage(
+  claim: Claim,
+  outcome: DedupeOutcome,
+  position: { readonly offset: bigint },
+  pipeline: Pipeline,
+): Promise<'completed' | Unfinished> {
+  const { lease } = claim
+  const { subscription, epoch, events } = pipeline
+  if (epoch.dead) {
+    const { topic, partition } = epoch
+    events.emit('stale-refused', { position: { topic, partition, offset: position.offset }, operation: 'complete' })
+    return unfinished('epoch-lost')
+  }
+  if (lease === null) return 'completed'
+  if (lease.lost) return unfinished('lease-lost')
+  const completed = await insist(pipeline, () => subscription.dedupe!.store.complete(lease.token, outcome), storeIsDown, leaseLost)
+  if (completed.kind === 'succeeded') return 'completed'
+  return unfinished(completed.kind === 'failed' ? 'lease-lost' : 'stopping')
+}
+
+/** Gives an unmarked message back, so that it can begin again at once. When the store does not take it, the lease runs out. */
+export async function abandonMessage(lease: Lease, pipeline: Pipeline): Promise<void> {
+  if (lease.lost) return
+  try {
+    await pipeline.subscription.dedupe?.store.abandon(lease.token)
+  } catch (error) {
+    pipeline.logger.warn({ partition: pipeline.epoch.name, error: describeError(error) }, 'a dedupe lease was not given back; it will run out')
+  }
+}
+
+function storeIsDown(thrown: unknown): string {
+  const { name, code } = describeError(thrown)
+  return `the dedupe store does not answer (${code ?? name})`
+}
+
+function leaseLost(thrown: unknown): thrown is HoldfastError {
+  return HoldfastError.is(thrown, 'HOLDFAST_LEASE_LOST')
+}

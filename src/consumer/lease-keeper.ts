@@ -1,0 +1,67 @@
+import type { Clock } from '../clock/index.ts'
+import { describeError, HoldfastError } from '../errors/index.ts'
+import type { DedupeStore, LeaseToken } from '../idempotency/index.ts'
+import type { Logger } from '../logger/index.ts'
+import type { Epoch } from './epoch.ts'
+
+/** Renews the leases of the messages that are being handled: one timer for all of them, none for each. */
+export interface LeaseKeeper {
+  /** Renews this lease until it is released, or its epoch is dead: a handler that outlives its partition must not hold up the next owner. */
+  hold(token: LeaseToken, epoch: Epoch): Lease
+  release(lease: Lease): void
+  close(): void
+}
+
+/** A lease that is kept. */
+export interface Lease {
+  readonly token: LeaseToken
+  /** Somebody else has begun the message: what this holder did is not to be marked. */
+  readonly lost: boolean
+}
+
+interface KeptLease {
+  readonly token: LeaseToken
+  readonly epoch: Epoch
+  lost: boolean
+  renewing: boolean
+}
+
+/** Makes a {@link LeaseKeeper}. It renews every third of a lease, so that two renewals may fail before one ends. */
+export function createLeaseKeeper(options: {
+  readonly store: DedupeStore
+  readonly leaseMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+}): LeaseKeeper {
+  const { store, leaseMs, clock, logger } = options
+  const kept = new Set<KeptLease>()
+
+  const renew = async (lease: KeptLease): Promise<void> => {
+    lease.renewing = true
+    try {
+      await store.renew(lease.token, leaseMs)
+    } catch (error) {
+      if (HoldfastError.is(error, 'HOLDFAST_LEASE_LOST')) lease.lost = kept.delete(lease) || lease.lost
+      else logger.warn({ error: describeError(error) }, 'a dedupe lease could not be renewed; tried again')
+    } finally {
+      lease.renewing = false
+    }
+  }
+
+  const timer = clock.every(Math.max(1, Math.floor(leaseMs / 3)), () => {
+    for (const lease of kept) {
+      if (lease.epoch.dead) kept.delete(lease)
+      else if (!lease.renewing) void renew(lease)
+    }
+  })
+
+  return {
+    hold(token, epoch) {
+      const lease: KeptLease = { token, epoch, lost: false, renewing: false }
+      kept.add(lease)
+      return lease
+    },
+    release: (lease) => void kept.delete(lease as KeptLease),
+    close: () => timer.cancel(),
+  }
+}

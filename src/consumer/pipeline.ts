@@ -1,0 +1,34 @@
+import type { Runtime } from '../clock/index.ts'
+import type { Parking } from '../dlq/index.ts'
+import type { Logger } from '../logger/index.ts'
+import type { Epoch } from './epoch.ts'
+import type { Events } from './events.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import type { Slots } from './slots.ts'
+import type { Subscription } from './subscription.ts'
+
+/** All that a record of one epoch needs on its way from bytes to an outcome. */
+export interface Pipeline {
+  readonly groupId: string
+  readonly epoch: Epoch
+  readonly subscription: Subscription
+  readonly slots: Slots
+  /** Null when no subscription parks anything. */
+  readonly parking: Parking | null
+  /** Null without a dedupe store. */
+  readonly leases: LeaseKeeper | null
+  readonly events: Events
+  readonly logger: Logger
+  readonly runtime: Runtime
+  /**
+   * Resolves when the group has confirmed the membership within the session timeout, or the epoch has stopped. A process that was
+   * suspended wakes up believing that it owns what others own by now.
+   */
+  confirmMembership(): Promise<void>
+  /** Resolves when somebody calls `resume` for the topic, or the epoch stops. */
+  untilResumed(): Promise<void>
+  /** Ends the consumer: a rule said stop. */
+  failConsumer(thrown: unknown): void
+  /** Was this record dispatched before, in this epoch? */
+  readonly again: boolean
+}

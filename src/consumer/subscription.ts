@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { MAX_TIMER_MS } from '../clock/index.ts'
+import { deadLetterTopicName, topicNameProblems } from '../topic/index.ts'
+import type { Topic } from '../topic/index.ts'
+import { isDeadLetterTopic } from '../dlq/index.ts'
+import type { Problem } from '../errors/index.ts'
+import type { DedupeStore } from '../idempotency/index.ts'
+import type { RetryPolicy } from '../retry/index.ts'
+import { DEFAULT_RETRY_POLICY, retrySchema } from '../retry/index.ts'
+import type { ErrorRule, SubscriptionOptions } from './consumer.ts'
+import { problemsOf } from './consumer-settings.ts'
+import type { Handler, TombstoneHandler } from './message.ts'
+
+/** One topic and how it is handled: {@link SubscriptionOptions} with nothing left open. */
+export interface Subscription {
+  readonly topic: Topic
+  readonly handler: Handler<unknown>
+  readonly onTombstone: TombstoneHandler | null
+  readonly retry: RetryPolicy
+  readonly rules: readonly ErrorRule[]
+  readonly deadLetterTopic: string | null
+  /** What becomes of an exhausted message when there is no dead letter topic. */
+  readonly onExhausted: 'pause' | 'skip'
+  readonly dedupe: { readonly store: DedupeStore; readonly leaseMs: number; readonly scope: string } | null
+  /** Is the topic one that only Holdfast writes, so that its headers may be believed? */
+  readonly trusted: boolean
+}
+
+/** Checks one `on` call. Every problem comes back, so that `start` can report those of all topics at once. */
+export function createSubscription<Input, Output>(
+  topic: Topic<Input, Output>,
+  handler: Handler<Output>,
+  options: SubscriptionOptions = {},
+): { readonly subscription: Subscription; readonly problems: readonly Problem[] } {
+  const where = topic.name
+  const ours = isDeadLetterTopic(topic)
+  const deadLetter = options.deadLetter ?? (ours ? false : { topic: deadLetterTopicName(topic.name) })
+  const checked = schema.safeParse(options)
+  const problems = [
+    ...topicNameProblems(topic.name).map((message) => ({ path: where, message })),
+    ...(checked.success ? [] : problemsOf(checked.error, where)),
+  ]
+  if (typeof handler !== 'function') problems.push({ path: where, message: 'needs a handler' })
+  if (deadLetter === false && options.onExhausted === undefined && !ours) {
+    problems.push({
+      path: `${where}.onExhausted`,
+      message: 'must be "pause" or "skip" when deadLetter is false: what becomes of a message that has failed for good?',
+    })
+  }
+  if (deadLetter !== false) {
+    if (options.onExhausted !== undefined) {
+      problems.push({ path: `${where}.onExhausted`, message: 'has no meaning beside a dead letter topic: set deadLetter to false' })
+    }
+    const names = topicNameProblems(deadLetter.topic)
+    problems.push(...names.map((message) => ({ path: `${where}.deadLetter.topic`, message })))
+  }
+  const { dedupe } = options
+  const subscription: Subscription = {
+    // The value that reaches a handler came out of its own topic's schema: the types met here, and are not needed further in.
+    topic: topic as Topic<unknown, unknown> as Topic,
+    handler: handler as Handler<unknown>,
+    onTombstone: options.onTombstone ?? null,
+    retry: checked.success ? (checked.data.retry ?? DEFAULT_RETRY_POLICY) : DEFAULT_RETRY_POLICY,
+    rules: options.errors ?? [],
+    deadLetterTopic: deadLetter === false ? null : deadLetter.topic,
+    onExhausted: options.onExhausted ?? 'pause',
+    dedupe: dedupe === undefined ? null : { store: dedupe.store, leaseMs: dedupe.leaseMs ?? 60_000, scope: dedupe.scope ?? topic.name },
+    trusted: ours,
+  }
+  return { subscription, problems }
+}
+
+const aFunction = z.custom<unknown>((value) => typeof value === 'function', { message: 'must be a function' })
+const storeMethods = ['begin', 'complete', 'abandon', 'renew']
+
+const schema = z.strictObject({
+  retry: retrySchema.optional(),
+  errors: z
+    .array(
+      z.strictObject({
+        when: z.union([aFunction, z.strictObject({ code: z.string().min(1) })], {
+          error: 'must be a class of errors, { code }, or a function that decides',
+        }),
+        then: z.enum(['retry', 'park', 'pause', 'skip', 'stop']),
+      }),
+    )
+    .optional(),
+  deadLetter: z.union([z.literal(false), z.strictObject({ topic: z.string() })], { error: 'must be false or { topic }' }).optional(),
+  onExhausted: z.enum(['pause', 'skip']).optional(),
+  dedupe: z
+    .strictObject({
+      store: z.custom<unknown>(
+        (store) => typeof store === 'object' && store !== null && storeMethods.every((name) => typeof Reflect.get(store, name) === 'function'),
+        { message: 'must be a DedupeStore' },
+      ),
+      leaseMs: z.int().min(1_000).max(MAX_TIMER_MS).optional(),
+      scope: z.string().min(1).max(249).optional(),
+    })
+    .optional(),
+  onTombstone: aFunction.optional(),
+})

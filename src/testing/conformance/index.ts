@@ -1,0 +1,4 @@
+export type { DedupeStoreConformanceOptions, DedupeStoreWorld } from './dedupe-store-conformance.ts'
+export { dedupeStoreConformance } from './dedupe-store-conformance.ts'
+export { driverConformance } from './driver-conformance.ts'
+export type { ClusterFaults, DriverConformanceOptions, DriverWorld, TestRunner } from './harness.ts'

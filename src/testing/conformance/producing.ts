@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import type { Headers } from '../../record/index.ts'
+import { assertRefused, assertRejects, values } from './assertions.ts'
+import type { ConformanceCase } from './conformance-case.ts'
+import { numbered } from './stage.ts'
+
+const text = (value: string): Uint8Array => Buffer.from(value)
+const everyByte = Uint8Array.from({ length: 256 }, (_, i) => i)
+const hex = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString('hex'))
+const readable = (headers: Headers): ReadonlyArray<readonly [string, string | null]> => headers.map(([name, value]) => [name, hex(value)])
+
+// Names that a plain object would swallow, a name three times, a value of no bytes, and one that is no UTF-8.
+const trickyHeaders: Headers = [
+  ['zulu', text('first')],
+  ['__proto__', text('polluted')],
+  ['repeated', text('1')],
+  ['constructor', text('built')],
+  ['empty', text('')],
+  ['repeated', text('2')],
+  ['toString', everyByte],
+  ['hasOwnProperty', text('own')],
+  ['repeated', text('1')],
+  ['Ünïcode ✓', text('names are text')],
+  ['7', text('a number by name')],
+]
+
+/** What a driver promises about writing. */
+export const producing: readonly ConformanceCase[] = [
+  {
+    promise: 'answers with one outcome a record, in order, each with the offset at which the record stands',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, numbered('a', 3)), [0n, 1n, 2n])
+      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, numbered('b', 2)), [3n, 4n])
+      const records = await stage.readAll(topic)
+      assert.deepEqual(values(records), ['a0', 'a1', 'a2', 'b0', 'b1'])
+      assert.deepEqual(records.map(({ offset }) => offset), [0n, 1n, 2n, 3n, 4n])
+    },
+  },
+  {
+    promise: 'writes each record to the partition it names, also when many partitions are written side by side',
+    async hold(stage) {
+      const topic = await stage.world.topic(4)
+      const producer = await stage.producer()
+      const written = [0, 1, 2, 3].map(async (partition) => {
+        for (let round = 0; round < 5; round++) await stage.write(producer, { topic, partition }, numbered(`p${partition}-${round}-`, 4))
+      })
+      await Promise.all(written)
+      const records = await stage.readAll(topic)
+      for (const partition of [0, 1, 2, 3]) {
+        const expected = [0, 1, 2, 3, 4].flatMap((round) => [0, 1, 2, 3].map((i) => `p${partition}-${round}-${i}`))
+        assert.deepEqual(values(records.filter((record) => record.partition === partition)), expected)
+      }
+    },
+  },
+  {
+    promise: 'says that a topic is unknown, when asked for its partitions and when written to',
+    async hold(stage) {
+      const producer = await stage.producer()
+      const topic = stage.world.group()
+      await assertRejects(producer.partitionCount(topic), 'HOLDFAST_TOPIC_UNKNOWN')
+      assertRefused(await stage.attempt(producer, { topic, partition: 0 }, numbered('a', 2)), 'HOLDFAST_TOPIC_UNKNOWN')
+    },
+  },
+  {
+    promise: 'says that a partition is unknown, and does not write the record to another',
+    async hold(stage) {
+      const topic = await stage.world.topic(2)
+      const producer = await stage.producer()
+      assert.equal(await producer.partitionCount(topic), 2)
+      assertRefused(await stage.attempt(producer, { topic, partition: 2 }, numbered('a', 2)), 'HOLDFAST_PARTITION_UNKNOWN')
+      assertRefused(await stage.attempt(producer, { topic, partition: 99 }, numbered('a', 1)), 'HOLDFAST_PARTITION_UNKNOWN')
+      assert.deepEqual(await stage.readAll(topic), [])
+    },
+  },
+  {
+    promise: 'says that a batch is too large, writes nothing of it, and goes on with the next',
+    async hold(stage) {
+      const topic = await stage.world.topic(1, { 'max.message.bytes': '4000' })
+      const producer = await stage.producer()
+      const target = { topic, partition: 0 }
+      const large = { value: new Uint8Array(5_000) }
+      assertRefused(await stage.attempt(producer, target, [{ value: 'small' }, large]), 'HOLDFAST_RECORD_TOO_LARGE')
+      assert.deepEqual(await stage.write(producer, target, [{ value: 'next' }]), [0n])
+      assert.deepEqual(values(await stage.readAll(topic)), ['next'])
+    },
+  },
+  {
+    promise: 'keeps the refusal of one partition from its neighbours: what they acknowledge, then and later, is on the log once',
+    async hold(stage) {
+      const narrow = await stage.world.topic(1, { 'max.message.bytes': '2000' })
+      const wide = await stage.world.topic(2)
+      const producer = await stage.producer()
+      for (let round = 0; round < 6; round++) {
+        const [refused] = await Promise.all([
+          stage.attempt(producer, { topic: narrow, partition: 0 }, [{ value: new Uint8Array(3_000) }]),
+          stage.write(producer, { topic: wide, partition: 0 }, [{ value: `a${round}` }]),
+          stage.write(producer, { topic: wide, partition: 1 }, [{ value: `b${round}` }]),
+        ])
+        assertRefused(refused, 'HOLDFAST_RECORD_TOO_LARGE')
+      }
+      assert.deepEqual(values(await stage.readAll(wide)), ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'b0', 'b1', 'b2', 'b3', 'b4', 'b5'])
+    },
+  },
+  {
+    promise: 'carries key and value byte for byte, and tells null from empty: a tombstone is not an empty value',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      const pairs = [
+        { key: everyByte, value: everyByte },
+        { key: 'k', value: null },
+        { key: 'k', value: '' },
+        { key: null, value: 'v' },
+        { key: '', value: 'v' },
+        { key: null, value: null },
+      ]
+      await stage.write(producer, { topic, partition: 0 }, pairs)
+      const all = hex(everyByte)
+      assert.deepEqual(
+        (await stage.readAll(topic)).map(({ key, value }) => [hex(key), hex(value)]),
+        [[all, all], ['6b', null], ['6b', ''], [null, '76'], ['', '76'], [null, null]],
+      )
+    },
+  },
+  {
+    promise: 'carries headers in their order: names like __proto__ and constructor, names that repeat, values without bytes',
+    when: ({ headerOrder }) => headerOrder,
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      await stage.write(await stage.producer(), { topic, partition: 0 }, [{ headers: trickyHeaders }, { headers: [] }])
+      const [tricky, none] = await stage.readAll(topic)
+      assert.deepEqual(readable(tricky!.headers), readable(trickyHeaders))
+      assert.deepEqual(none!.headers, [])
+    },
+  },
+  {
+    promise: 'carries every header, __proto__ and constructor too, and keeps the values of a name that repeats in their order',
+    when: ({ headerOrder }) => !headerOrder,
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      await stage.write(await stage.producer(), { topic, partition: 0 }, [{ headers: trickyHeaders }, { headers: [] }])
+      const [tricky, none] = await stage.readAll(topic)
+      const byName = (headers: Headers): unknown =>
+        readable(headers).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)) // stable: the order within a name stays
+      assert.deepEqual(byName(tricky!.headers), byName(trickyHeaders))
+      assert.deepEqual(none!.headers, [])
+    },
+  },
+  {
+    promise: 'tells a header without a value from one with an empty value',
+    when: ({ nullHeaderValue }) => nullHeaderValue,
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const headers: Headers = [
+        ['none', null],
+        ['empty', text('')],
+      ]
+      await stage.write(await stage.producer(), { topic, partition: 0 }, [{ headers }])
+      const [record] = await stage.readAll(topic)
+      assert.deepEqual(readable(record!.headers), readable(headers))
+    },
+  },
+  {
+    promise: 'refuses a header without a value, which it cannot write, instead of changing it; nothing of the batch is written',
+    when: ({ nullHeaderValue }) => !nullHeaderValue,
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      assertRefused(await stage.attempt(producer, { topic, partition: 0 }, [{ value: 'good' }, { headers: [['none', null]] }]))
+      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, [{ value: 'next' }]), [0n])
+    },
+  },
+  {
+    promise: 'carries the timestamp of each record, whatever their order and however many digits they have',
+    async hold(stage) {
+      const topic = await stage.world.topic(1, { 'retention.ms': '-1' })
+      const timestamps = [1_760_000_000_123n, 999n, 0n, 1_760_000_000_001n, 10_000n]
+      await stage.write(await stage.producer(), { topic, partition: 0 }, timestamps.map((timestamp) => ({ timestamp })))
+      assert.deepEqual((await stage.readAll(topic)).map(({ timestamp }) => timestamp), timestamps)
+    },
+  },
+  {
+    promise: 'writes with every compression it names, and reads it back',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      const { compression } = stage.world.driver.capabilities
+      assert.ok(compression.includes('none'))
+      for (const codec of compression) await stage.write(producer, { topic, partition: 0 }, numbered(codec, 20), codec)
+      const expected = compression.flatMap((codec) => Array.from({ length: 20 }, (_, i) => `${codec}${i}`))
+      assert.deepEqual(values(await stage.readAll(topic)), expected)
+    },
+  },
+  {
+    promise: 'refuses a compression it does not name, and writes nothing',
+    when: ({ compression }) => compression.length < 5,
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      const { compression } = stage.world.driver.capabilities
+      const missing = (['snappy', 'lz4', 'zstd', 'gzip'] as const).find((codec) => !compression.includes(codec))!
+      assertRefused(await stage.attempt(producer, { topic, partition: 0 }, numbered('a', 1), missing))
+      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, [{ value: 'next' }]), [0n])
+    },
+  },
+  {
+    promise: 'counts partitions anew after forgetPartitions',
+    fault: 'addPartitions',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      assert.equal(await producer.partitionCount(topic), 1)
+      await stage.world.faults!.addPartitions!(topic, 3)
+      producer.forgetPartitions(topic)
+      assert.equal(await producer.partitionCount(topic), 3)
+      await stage.write(producer, { topic, partition: 2 }, [{ value: 'new' }])
+      assert.deepEqual(values(await stage.readAll(topic)), ['new'])
+    },
+  },
+  {
+    promise: 'writes nothing once it is closed, says so, and can be closed twice',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      await stage.write(producer, { topic, partition: 0 }, [{ value: 'before' }])
+      await Promise.all([producer.close({ timeoutMs: 5_000 }), producer.close({ timeoutMs: 5_000 })])
+      await producer.close({ timeoutMs: 5_000 })
+      assertRefused(await stage.attempt(producer, { topic, partition: 0 }, [{ value: 'after' }]), 'HOLDFAST_CLOSED')
+      assert.deepEqual(values(await stage.readAll(topic)), ['before'])
+    },
+  },
+  {
+    promise: 'acknowledges what was under way when it was closed in time',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const producer = await stage.producer()
+      const write = stage.write(producer, { topic, partition: 0 }, [{ value: 'under way' }])
+      await producer.close({ timeoutMs: 10_000 })
+      assert.deepEqual(await write, [0n])
+      assert.deepEqual(values(await stage.readAll(topic)), ['under way'])
+    },
+  },
+  {
+    promise: 'has no transactions without a transactional id',
+    async hold(stage) {
+      const producer = await stage.producer()
+      await assertRejects(producer.begin(), 'HOLDFAST_UNSUPPORTED')
+    },
+  },
+]

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import type { Compression, Driver, DriverAdmin, DriverProducer, DriverTransaction, ProduceOutcome } from '../../driver/index.ts'
+import { silentLogger } from '../../logger/index.ts'
+import type { Headers, InboundRecord, OutboundRecord, TopicPartition } from '../../record/index.ts'
+import type { DriverWorld } from './harness.ts'
+import type { Member, MemberOptions } from './member.ts'
+import { createMember } from './member.ts'
+
+/** How long one produce call of the suite may take. */
+export const PRODUCE_TIMEOUT_MS = 20_000
+
+/** One test's stage: makes clients, closes them at the end, waits for events. */
+export interface Stage {
+  readonly world: DriverWorld
+  producer(options?: { readonly transactionalId?: string; readonly driver?: Driver }): Promise<DriverProducer>
+  admin(): Promise<DriverAdmin>
+  /** A consumer that has been started, and remembers all it hears. */
+  member(groupId: string, topics: readonly string[], options?: MemberOptions): Promise<Member>
+  /** Writes one batch; answers with its offsets, or fails the test. */
+  write(to: DriverProducer | DriverTransaction, target: TopicPartition, records: readonly RecordSketch[], compression?: Compression): Promise<bigint[]>
+  /** Writes one batch as {@link Stage.write}, and answers with what became of it. */
+  attempt(to: DriverProducer | DriverTransaction, target: TopicPartition, records: readonly RecordSketch[], compression?: Compression): Promise<readonly ProduceOutcome[]>
+  /** Everything that a reader of committed records finds in a topic, by partition, then in the order of delivery. */
+  readAll(topic: string): Promise<readonly InboundRecord[]>
+  /** Waits until the condition holds, looking again after every event and every few milliseconds. */
+  until(condition: () => boolean, what: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** A record as a test writes it down. */
+export interface RecordSketch {
+  readonly key?: Uint8Array | string | null
+  readonly value?: Uint8Array | string | null
+  readonly headers?: Headers
+  readonly timestamp?: bigint
+}
+
+const LOOK_AGAIN_MS = 20
+const TIMESTAMP = 1_760_000_000_000n
+
+/** Makes a {@link Stage}; `boundMs` bounds every wait. */
+export function createStage(world: DriverWorld, boundMs: number): Stage {
+  const { runtime, driver } = world
+  const surroundings = { runtime, logger: silentLogger }
+  const closers: Array<() => Promise<void>> = []
+  const members: Member[] = []
+
+  const stage: Stage = {
+    world,
+
+    async producer({ transactionalId, driver: from = driver } = {}) {
+      const producer = from.createProducer({ ...surroundings, ...(transactionalId === undefined ? {} : { transactionalId }) })
+      closers.push(() => producer.close({ timeoutMs: 5_000 }))
+      await producer.connect()
+      return producer
+    },
+
+    async admin() {
+      const admin = driver.createAdmin(surroundings)
+      closers.push(() => admin.close())
+      await admin.connect()
+      return admin
+    },
+
+    async member(groupId, topics, options = {}) {
+      const member = createMember(options.driver ?? driver, surroundings, groupId, options)
+      members.push(member)
+      closers.push(() => member.consumer.stop())
+      await member.start(topics)
+      return member
+    },
+
+    async write(to, target, records, compression) {
+      const outcomes = await stage.attempt(to, target, records, compression)
+      return outcomes.map((outcome) => {
+        if (!outcome.ok) throw outcome.error
+        return outcome.offset
+      })
+    },
+
+    async attempt(to, target, records, compression = 'none') {
+      const { topic, partition } = target
+      const batch = { topic, partition, compression, records: records.map((sketch) => outbound({ topic, partition }, sketch)) }
+      const outcomes = await to.produce(batch, { timeoutMs: PRODUCE_TIMEOUT_MS })
+      assert.equal(outcomes.length, records.length, 'one outcome a record')
+      return outcomes
+    },
+
+    async readAll(topic) {
+      const writer = await stage.producer()
+      const partitions = await writer.partitionCount(topic)
+      const ends: bigint[] = [] // a last record in each partition tells when everything before it has been delivered
+      for (let partition = 0; partition < partitions; partition++) {
+        ends.push(...(await stage.write(writer, { topic, partition }, [{ value: 'the end' }])))
+      }
+      const reader = await stage.member(world.group(), [topic])
+      await stage.until(() => ends.every((end, partition) => reader.of(partition).some(({ offset }) => offset === end)), `all of ${topic}`)
+      await reader.consumer.stop()
+      return ends.flatMap((end, partition) => reader.of(partition).filter(({ offset }) => offset < end))
+    },
+
+    async until(condition, what) {
+      const deadline = runtime.clock.monotonic() + boundMs
+      while (!condition()) {
+        for (const member of members) member.check()
+        if (runtime.clock.monotonic() > deadline) {
+          throw new Error(`waited ${boundMs} ms in vain for: ${what}\n${members.map((member) => member.story()).join('\n')}`)
+        }
+        await runtime.clock.sleep(LOOK_AGAIN_MS)
+      }
+    },
+
+    async close() {
+      for (const close of closers.toReversed()) await close()
+      for (const member of members) member.check()
+    },
+  }
+  return stage
+}
+
+/** Sketches with the values `<name>0`, `<name>1`, and so on. */
+export function numbered(name: string, count: number): readonly RecordSketch[] {
+  return Array.from({ length: count }, (_, i) => ({ key: 'k', value: `${name}${i}` }))
+}
+
+function outbound(target: TopicPartition, sketch: RecordSketch): OutboundRecord {
+  const { key = 'k', value = 'v', headers = [], timestamp = TIMESTAMP } = sketch
+  return { ...target, key: bytes(key), value: bytes(value), headers, timestamp }
+}
+
+function bytes(value: Uint8Array | string | null): Uint8Array | null {
+  return typeof value === 'string' ? Buffer.from(value) : value
+}

@@ -1,0 +1,51 @@
+import { HoldfastError } from '../errors/index.ts'
+import type { InboundRecord } from '../record/index.ts'
+import { formatPosition } from '../record/index.ts'
+import { CodecError } from './codec.ts'
+import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
+import { describeForeignError } from './foreign-error.ts'
+import type { Topic } from './topic.ts'
+import type { Validation } from './validate.ts'
+import { isPromiseLike, validate } from './validate.ts'
+
+/**
+ * Takes a record from its bytes to a value that fits its topic: the output of the schema. Answers at once when the validator does.
+ * The record's bytes are not changed, so that it can be parked as it came.
+ *
+ * @throws (thrown, or rejected by the promise) HOLDFAST_DECODE_FAILED for bytes that are not the codec's, and for a tombstone, which
+ * has none; HOLDFAST_SCHEMA_INVALID with every problem by field path. Both for good, but for one case: an asynchronous validator
+ * that rejected is `retriable`, since it may have failed over something else than the value.
+ */
+export function decodeMessage<Output>(topic: Topic<unknown, Output>, record: InboundRecord): Output | Promise<Output> {
+  const place = formatPosition(record)
+  const validation = validate(topic, decodeValue(topic, record, place))
+  return isPromiseLike(validation)
+    ? validation.then((each) => valueOf(each, place, true))
+    : valueOf(validation, place, false)
+}
+
+function decodeValue({ codec }: Pick<Topic, 'codec'>, record: InboundRecord, place: string): unknown {
+  if (record.value === null) {
+    throw new HoldfastError('HOLDFAST_DECODE_FAILED', `${place} is a tombstone: it has no value to decode`)
+  }
+  try {
+    return codec.decode(record.value)
+  } catch (error) {
+    // No cause: the errors of parsers quote what they parse.
+    const safe = error instanceof CodecError ? problemOf(error) : `the codec threw ${describeForeignError(error)}`
+    throw new HoldfastError('HOLDFAST_DECODE_FAILED', `${place} cannot be decoded as ${codec.contentType}: ${safe}`)
+  }
+}
+
+function problemOf(error: CodecError): string {
+  const path = formatFieldPath(error.path)
+  return path === WHOLE_VALUE ? `it ${error.message}` : `${path} ${error.message}`
+}
+
+function valueOf<Output>(validation: Validation<Output>, place: string, waited: boolean): Output {
+  if (validation.kind === 'valid') return validation.value
+  throw new HoldfastError('HOLDFAST_SCHEMA_INVALID', `${place} does not fit the schema of its topic`, {
+    problems: validation.problems,
+    retriable: validation.kind === 'broken' && waited,
+  })
+}

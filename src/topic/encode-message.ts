@@ -1,0 +1,213 @@
+import type { Clock, Ids } from '../clock/index.ts'
+import type { Problem } from '../errors/index.ts'
+import { HoldfastError } from '../errors/index.ts'
+import type { Header, Headers } from '../record/index.ts'
+import { MESSAGE_HEADERS, textHeader } from '../record/index.ts'
+import type { Codec } from './codec.ts'
+import { CodecError } from './codec.ts'
+import { appendHeaders } from './encode-headers.ts'
+import { encodeKey } from './encode-key.ts'
+import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
+import { describeForeignError } from './foreign-error.ts'
+import type { MessageOptions } from './message-options.ts'
+import type { AnySendableTopic, Key, SendableTopic, Topic } from './topic.ts'
+import type { Validation } from './validate.ts'
+import { isPromiseLike, validate } from './validate.ts'
+
+/** A message in its final bytes. Nothing in it changes any more; its partition is still to be chosen unless it was given. */
+export interface EncodedMessage {
+  readonly topic: string
+  readonly id: string
+  /** Null where the topic says `key: 'none'`. */
+  readonly key: Uint8Array | null
+  /** Null is a tombstone. */
+  readonly value: Uint8Array | null
+  readonly headers: Headers
+  /** Milliseconds since the epoch. */
+  readonly timestamp: bigint
+  readonly partition?: number
+}
+
+/** What an encoder takes from its surroundings. */
+export interface EncodingSurroundings {
+  readonly ids: Ids
+  readonly clock: Pick<Clock, 'now'>
+  /** Names the service: the `holdfast-source` header. Made once, with {@link sourceHeader}. */
+  readonly source: Header
+  /** Can a header be null on the way it will go? A driver's `nullHeaderValue`. */
+  readonly nullHeaderValue: boolean
+}
+
+/** A message in its final bytes, or everything that is wrong with it. */
+export type PreparedMessage =
+  | { readonly kind: 'encoded'; readonly message: EncodedMessage }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
+
+/** The header that names the service. */
+export function sourceHeader(source: string): Header {
+  return textHeader(MESSAGE_HEADERS.source, source)
+}
+
+/**
+ * Takes a message from its value to its final bytes: validated by the schema, keyed from the output, the input encoded. Answers at
+ * once when the validator does.
+ *
+ * @throws HOLDFAST_MESSAGE_INVALID (thrown, or rejected by the promise) with every problem by field path.
+ */
+export function encodeMessage<Input, Output>(
+  topic: SendableTopic<Input, Output>,
+  value: Input,
+  options: MessageOptions,
+  surroundings: EncodingSurroundings,
+): EncodedMessage | Promise<EncodedMessage> {
+  const prepared = prepareMessage(topic, value, options, surroundings)
+  return isPromiseLike(prepared) ? prepared.then((each) => messageOf(topic, each)) : messageOf(topic, prepared)
+}
+
+/** As {@link encodeMessage}, but answers with the problems, so that those of several messages can be reported together. */
+export function prepareMessage(
+  topic: AnySendableTopic,
+  value: unknown,
+  options: MessageOptions,
+  surroundings: EncodingSurroundings,
+): PreparedMessage | Promise<PreparedMessage> {
+  // Encoded before it is validated, for two reasons: what a caller changes while a slow validator runs is not sent, and the codec's
+  // depth limit stands before the validator. Nothing of it leaves unless the validator agrees.
+  const encoded = encodeValue(topic.codec, value)
+  const validation = validate(topic, value)
+  return isPromiseLike(validation)
+    ? validation.then((each) => finish(topic, encoded, each, options, surroundings))
+    : finish(topic, encoded, validation, options, surroundings)
+}
+
+/** A tombstone in its final bytes: the key without a value, which deletes the key on a compacted topic. */
+export function prepareTombstone(
+  topic: Pick<Topic, 'name' | 'key'>,
+  key: Key,
+  options: MessageOptions,
+  surroundings: EncodingSurroundings,
+): PreparedMessage {
+  const problems: Problem[] = []
+  const keyBytes = checkKey(key, problems)
+  if (topic.key === 'none')
+    problems.push({ path: '(key)', message: "the topic says key: 'none'; it has no keys to delete" })
+  return wrap(topic.name, keyBytes, null, undefined, options, surroundings, problems)
+}
+
+function messageOf(topic: Pick<Topic, 'name'>, prepared: PreparedMessage): EncodedMessage {
+  if (prepared.kind === 'encoded') return prepared.message
+  throw messageInvalid(topic.name, prepared.problems)
+}
+
+/** The error for a message that does not fit its topic. */
+export function messageInvalid(topic: string, problems: readonly Problem[]): HoldfastError {
+  return new HoldfastError('HOLDFAST_MESSAGE_INVALID', `a message for ${topic} does not fit; nothing was sent`, {
+    problems,
+  })
+}
+
+function encodeValue(codec: Codec, value: unknown): Uint8Array | Problem {
+  try {
+    const bytes: unknown = codec.encode(value)
+    return bytes instanceof Uint8Array ? bytes : { path: WHOLE_VALUE, message: 'the codec gave no bytes for it' }
+  } catch (error) {
+    if (error instanceof CodecError) return { path: formatFieldPath(error.path), message: error.message }
+    return { path: WHOLE_VALUE, message: `the codec threw ${describeForeignError(error)}` }
+  }
+}
+
+function finish(
+  topic: AnySendableTopic,
+  encoded: Uint8Array | Problem,
+  validation: Validation<unknown>,
+  options: MessageOptions,
+  surroundings: EncodingSurroundings,
+): PreparedMessage {
+  const problems: Problem[] = []
+  if (validation.kind === 'invalid') problems.push(...validation.problems)
+  if (!(encoded instanceof Uint8Array)) {
+    // A field is named once; and a validator that stumbles over what the codec refuses (a depth of 100,000) has nothing to add.
+    if (!problems.some((problem) => problem.path === encoded.path)) problems.push(encoded)
+  } else if (validation.kind === 'broken') problems.push(...validation.problems)
+  const key = validation.kind === 'valid' ? keyOf(topic, validation.value, problems) : null
+  const value = encoded instanceof Uint8Array ? encoded : null
+  return wrap(topic.name, key, value, contentTypeHeader(topic.codec), options, surroundings, problems)
+}
+
+function keyOf(topic: AnySendableTopic, output: unknown, problems: Problem[]): Uint8Array | null {
+  if (topic.key === 'none') return null
+  if (typeof topic.key !== 'function') {
+    problems.push({
+      path: '(key)',
+      message: "the topic defines no key; give defineTopic one, or 'none' where order does not matter",
+    })
+    return null
+  }
+  try {
+    return checkKey(topic.key(output as never), problems)
+  } catch (error) {
+    problems.push({ path: '(key)', message: `the key function threw ${describeForeignError(error)}` })
+    return null
+  }
+}
+
+function checkKey(key: unknown, problems: Problem[]): Uint8Array | null {
+  const bytes = encodeKey(key)
+  if (bytes instanceof Uint8Array) return bytes
+  problems.push(bytes)
+  return null
+}
+
+function wrap(
+  topic: string,
+  key: Uint8Array | null,
+  value: Uint8Array | null,
+  contentType: Header | undefined,
+  options: MessageOptions,
+  { ids, clock, source, nullHeaderValue }: EncodingSurroundings,
+  problems: Problem[],
+): PreparedMessage {
+  const id = options.id === undefined ? ids() : checkId(options.id, problems)
+  const headers: Header[] = [[MESSAGE_HEADERS.id, Buffer.from(id, 'utf8')], source]
+  if (contentType !== undefined) headers.push(contentType)
+  if (options.headers !== undefined) {
+    const ours = headers.length
+    appendHeaders(options.headers, nullHeaderValue, headers, problems)
+    const typedByUser = headers.some(([name], i) => i >= ours && name === MESSAGE_HEADERS.contentType)
+    if (typedByUser && contentType !== undefined) headers.splice(headers.indexOf(contentType), 1)
+  }
+  const timestamp =
+    options.timestamp === undefined ? BigInt(Math.floor(clock.now())) : checkTimestamp(options.timestamp, problems)
+  const { partition } = options
+  if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition <= MAX_INT32)) {
+    problems.push({ path: '(partition)', message: 'must be an integer of 0 to 2^31 - 1' })
+  }
+  if (problems.length > 0) return { kind: 'invalid', problems }
+  const message = { topic, id, key, value, headers, timestamp }
+  return { kind: 'encoded', message: partition === undefined ? message : { ...message, partition } }
+}
+
+function checkId(id: unknown, problems: Problem[]): string {
+  if (typeof id === 'string' && id !== '' && id.length <= 200 && id.isWellFormed()) return id
+  problems.push({ path: '(id)', message: 'must be well-formed text of 1 to 200 characters' })
+  return ''
+}
+
+function checkTimestamp(timestamp: unknown, problems: Problem[]): bigint {
+  const plain: unknown = timestamp instanceof Date ? timestamp.getTime() : timestamp
+  if (typeof plain === 'number' && Number.isSafeInteger(plain) && plain >= 0) return BigInt(plain)
+  if (typeof plain === 'bigint' && plain >= 0n && plain <= MAX_INT64) return plain
+  problems.push({ path: '(timestamp)', message: 'must be an integer of 0 or more: milliseconds since the epoch' })
+  return 0n
+}
+
+function contentTypeHeader(codec: Codec): Header {
+  let header = contentTypes.get(codec)
+  if (header === undefined)
+    contentTypes.set(codec, (header = textHeader(MESSAGE_HEADERS.contentType, codec.contentType)))
+  return header
+}
+
+const contentTypes = new WeakMap<Codec, Header>()
+const MAX_INT32 = 2 ** 31 - 1
+const MAX_INT64 = 2n ** 63n - 1n
