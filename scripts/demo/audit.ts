@@ -104,7 +104,9 @@ export function audit(history: History, duties: readonly Duty[]): Findings {
     outOfOrder: [...brokenLives(events), ...disorderedEffects(history.effects, events)],
     misbooked: history.stock
       .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
-      .map(({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`),
+      .map(
+        ({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`,
+      ),
     repeatedEvents: history.log.filter((record) => record.kind === 'event').length - events.length,
   }
 }
@@ -207,7 +209,8 @@ function disorderedEffects(effects: readonly Effect[], events: readonly EventRec
       for (const { topic, eventId } of ofOneOrder) {
         const seq = firstSeq.get(`${service} ${topic} ${eventId}`)
         if (seq === undefined) continue // parked, skipped, or none of its business
-        if (before !== undefined && seq < before.seq) disordered.push(`${service} did ${eventId} before ${before.eventId}`)
+        if (before !== undefined && seq < before.seq)
+          disordered.push(`${service} did ${eventId} before ${before.eventId}`)
         before = { seq, eventId }
       }
     }

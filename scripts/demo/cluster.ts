@@ -1,4 +1,5 @@
-import type { Admin, Kafka } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Admin, Kafka, Producer } from 'kafkajs'
 import type { LogRecord, Letter, Place } from './audit.ts'
 import { SERVICES, TOPICS } from './duties.ts'
 import type { PlannedPill } from './order-plan.ts'
@@ -11,11 +12,27 @@ export interface Lag {
   readonly behind: bigint
 }
 
+/** A cluster that was given may hold a former run's topics: their records would be audited as this run's. */
+export async function makeRoom(admin: Admin, reset: boolean, say: (text: string) => void): Promise<void> {
+  const ours = new Set([...TOPICS, ...TOPICS.map((topic) => `${topic}.dlq`)])
+  const present = (await admin.listTopics()).filter((topic) => ours.has(topic))
+  if (present.length === 0) return
+  if (!reset) {
+    throw new Error(
+      `the cluster already has ${present.join(', ')}, and the demo needs them empty. ` +
+        'Run it with --reset to delete these topics and their groups, or unset KAFKA_BROKERS for a Kafka of its own.',
+    )
+  }
+  say(`deleting ${present.length} topics and their groups`)
+  await admin.deleteTopics({ topics: present })
+  const { groups } = await admin.listGroups()
+  const known = groups.map(({ groupId }) => groupId).filter((groupId) => SERVICES.has(groupId))
+  if (known.length > 0) await admin.deleteGroups(known)
+  while ((await admin.listTopics()).some((topic) => ours.has(topic))) await sleep(100)
+}
+
 /** Sends a pill as bytes, past everything that would refuse it. */
-export async function sendPill(
-  producer: import('kafkajs').Producer,
-  { topic, key, value }: PlannedPill,
-): Promise<Place> {
+export async function sendPill(producer: Producer, { topic, key, value }: PlannedPill): Promise<Place> {
   const [sent] = await producer.send({ topic, acks: -1, messages: [{ key, value }] })
   return { topic, partition: sent!.partition, offset: BigInt(sent!.baseOffset!) }
 }
@@ -44,7 +61,9 @@ export async function lags(admin: Admin): Promise<{ readonly lags: readonly Lag[
       return { group, behind }
     }),
   )
-  const position = [...ends].flatMap(([topic, offsets]) => [...offsets].map(([partition, { high }]) => `${topic}/${partition}/${high}`))
+  const position = [...ends].flatMap(([topic, offsets]) =>
+    [...offsets].map(([partition, { high }]) => `${topic}/${partition}/${high}`),
+  )
   return { lags: ofGroups, ends: position.toSorted().join() }
 }
 
@@ -55,7 +74,13 @@ export async function readLog(kafka: Kafka, pills: readonly Place[]): Promise<re
   return records.map(({ place, text, value }) => {
     if (pillPlaces.has(placeId(place))) return { kind: 'pill', ...place }
     const event = JSON.parse(String(value)) as { readonly type: string; readonly orderId: string }
-    return { kind: 'event', ...place, eventId: text('holdfast-id') ?? placeId(place), type: event.type, orderId: event.orderId }
+    return {
+      kind: 'event',
+      ...place,
+      eventId: text('holdfast-id') ?? placeId(place),
+      type: event.type,
+      orderId: event.orderId,
+    }
   })
 }
 
@@ -84,7 +109,7 @@ interface ReadRecord {
   readonly place: Place
   readonly value: Buffer | null
   /** The last value of a header. */
-  text(name: string): string | undefined
+  readonly text: (name: string) => string | undefined
 }
 
 /** Reads topics from their first record to where they end now. */

@@ -32,7 +32,10 @@ export function planOrders(count: number, seed: number): OrderPlan {
 
   const orders = Array.from({ length: count }, (_, i): PlannedOrder => {
     const lines = 1 + Math.floor(random() * 3)
-    const items = Array.from({ length: lines }, () => ({ sku: pick(ARTICLES) as string, quantity: 1 + Math.floor(random() * 3) }))
+    const items = Array.from({ length: lines }, () => ({
+      sku: pick(ARTICLES) as string,
+      quantity: 1 + Math.floor(random() * 3),
+    }))
     return {
       orderId: `order-${seed}-${String(i + 1).padStart(4, '0')}`,
       customerId: `customer-${1 + Math.floor(random() * 40)}`,

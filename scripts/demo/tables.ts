@@ -17,7 +17,9 @@ export interface Counts {
 }
 
 /** Makes a database of the demo's own, so that a given server's data is not touched. @returns its address, and how to drop it. */
-export async function createDatabase(url: string): Promise<{ readonly url: string; drop(): Promise<void> }> {
+export async function createDatabase(
+  url: string,
+): Promise<{ readonly url: string; readonly drop: () => Promise<void> }> {
   const name = `order_processing_${process.pid}_${Date.now()}`
   const server = new Client({ connectionString: url })
   await server.connect()
@@ -30,7 +32,7 @@ export async function createDatabase(url: string): Promise<{ readonly url: strin
   own.pathname = `/${name}`
   return {
     url: own.href,
-    async drop() {
+    drop: async () => {
       const again = new Client({ connectionString: url })
       await again.connect()
       try {
@@ -56,7 +58,9 @@ export async function readCounts(database: Client): Promise<Counts> {
 export async function readTables(database: Client, openingStock: Readonly<Record<string, number>>): Promise<Tables> {
   await database.query('begin isolation level repeatable read read only')
   try {
-    const orders = await database.query<{ order_id: string; state: string; reason: string | null }>('select * from orders')
+    const orders = await database.query<{ order_id: string; state: string; reason: string | null }>(
+      'select * from orders',
+    )
     const effects = await database.query<{
       seq: string
       service: string

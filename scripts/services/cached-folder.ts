@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -36,6 +36,7 @@ export async function cachedFolder(
   try {
     if (existsSync(folder)) return folder
     await fill(partial)
+    await chmod(partial, 0o755) // the temporary folder was for its maker alone
     await rename(partial, folder).catch((error: unknown) => {
       if (!existsSync(folder)) throw error // else another process was faster: its folder is as good as ours
     })

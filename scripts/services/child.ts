@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What to run, and how it is ended when this process can no longer do it. */
@@ -82,7 +83,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       ...options.user,
     },
   )
-  const pipe = guard.stdio[3] as import('node:stream').Writable
+  const pipe = guard.stdio[3] as Writable
   pipe.on('error', () => undefined) // the guard may be gone before the line reaches it
 
   let exit: ChildExit | undefined

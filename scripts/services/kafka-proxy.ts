@@ -172,10 +172,10 @@ export async function startKafkaProxy(options: { readonly upstreamPort?: number 
       arm({ kind: 'delayRequests', apiKey, remaining: count, ms, connection: 'open' }),
     reset,
     blackHole: (on) => (on ? hole.shut() : hole.open()),
-    requests: requests.count,
-    responses: responses.count,
-    nextRequest: requests.next,
-    nextResponse: responses.next,
+    requests: (apiKey) => requests.count(apiKey),
+    responses: (apiKey) => responses.count(apiKey),
+    nextRequest: (apiKey) => requests.next(apiKey),
+    nextResponse: (apiKey) => responses.next(apiKey),
     get connections() {
       return links.size
     },
@@ -238,8 +238,8 @@ function openLink(client: Socket, upstreamPort: number): Link {
     // What a client sent before it died still arrives, as on a real network: a held request goes first, then the end.
     if (!link.passing) link.finish()
   })
-  broker.on('error', link.reset)
-  broker.once('close', link.finish)
+  broker.on('error', () => link.reset())
+  broker.once('close', () => link.finish())
   return link
 }
 

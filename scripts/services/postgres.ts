@@ -83,7 +83,10 @@ async function start(
     const child = await startChild({
       command: postgres,
       args: [
-        ...['-D', join(folder, 'data'), '-p', String(port)],
+        '-D',
+        join(folder, 'data'),
+        '-p',
+        String(port),
         ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       ],
       folder,

@@ -3,7 +3,8 @@ import type { DedupeOutcome } from '../idempotency/index.ts'
 import { dedupeId } from '../idempotency/index.ts'
 import type { Lease } from './lease-keeper.ts'
 import { insist } from './partition-pause.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { Delivery, Pipeline } from './pipeline.ts'
+import { ownIdOf } from './read-record.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 
@@ -27,10 +28,14 @@ const BUSY_WAIT_MS = { least: 20, most: 1_000 } as const
  * Asks the dedupe store for the message. A message that somebody else works on is waited for and never passed over: its holder may
  * yet fail. A store that does not answer pauses the partition: without it nobody knows what was done.
  */
-export async function beginMessage(messageId: string, pipeline: Pipeline): Promise<Claim | AlreadyDone | Unfinished> {
+export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Promise<Claim | AlreadyDone | Unfinished> {
   const { subscription, leases, epoch, runtime, groupId } = pipeline
   const { dedupe } = subscription
   if (dedupe === null || leases === null) return UNCLAIMED
+  const { record, messageId } = delivery
+  if (ownIdOf(record) === null) {
+    pipeline.warnOnce(`records of ${record.topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`)
+  }
   const id = dedupeId({ groupId, handler: dedupe.scope, messageId })
   for (;;) {
     const begun = await insist(pipeline, () => dedupe.store.begin(id, { leaseMs: dedupe.leaseMs }), storeIsDown)
@@ -57,14 +62,14 @@ const UNCLAIMED: Claim = { attempt: 1, lease: null }
 export async function completeMessage(
   claim: Claim,
   outcome: DedupeOutcome,
-  position: { readonly offset: bigint },
+  { record }: Delivery,
   pipeline: Pipeline,
 ): Promise<'completed' | Unfinished> {
   const { lease } = claim
   const { subscription, epoch, events } = pipeline
   if (epoch.dead) {
-    const { topic, partition } = epoch
-    events.emit('stale-refused', { position: { topic, partition, offset: position.offset }, operation: 'complete' })
+    const { topic, partition, offset } = record
+    events.emit('stale-refused', { position: { topic, partition, offset }, operation: 'complete' })
     return unfinished('epoch-lost')
   }
   if (lease === null) return 'completed'

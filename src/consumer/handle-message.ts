@@ -1,24 +1,18 @@
-import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { Failure } from '../dlq/index.ts'
-import { DEAD_LETTER_HEADERS } from '../dlq/index.ts'
+import type { ErrorDescription } from '../errors/index.ts'
 import { describeError } from '../errors/index.ts'
-import type { Headers, InboundRecord } from '../record/index.ts'
-import { withoutHeaders } from '../record/index.ts'
+import { formatPosition } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
-import type { ProcessObservation } from '../telemetry/index.ts'
+import type { Readable } from './call-handler.ts'
+import { callHandler, handlerHeaders, NothingBegins, Postponed } from './call-handler.ts'
 import type { Claim } from './claim.ts'
 import type { ErrorVerdict } from './consumer.ts'
 import { verdictOf } from './error-rules.ts'
-import type { MessageContext } from './message.ts'
-import type { HandlerOutcome } from './outcome.ts'
-import { outcomeOf } from './outcome.ts'
 import { pausePartition, resumePartition } from './partition-pause.ts'
-import type { Pipeline } from './pipeline.ts'
-import type { Reading } from './read-record.ts'
+import type { Delivery, Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
-import { recordLogger } from './safe-logger.ts'
 
 /** What came of calling the handler. */
 export type Handling =
@@ -29,74 +23,99 @@ export type Handling =
 
 /** Calls the handler until it succeeds, has failed for good, has said what shall become of the message, or the epoch stops. */
 export async function handleMessage(
-  record: InboundRecord,
-  reading: Exclude<Reading, { kind: 'malformed' }>,
+  delivery: Delivery,
+  reading: Readable,
   claim: Claim,
   pipeline: Pipeline,
-  observation: ProcessObservation,
 ): Promise<Handling> {
-  const { subscription, epoch, slots, runtime } = pipeline
-  const { policyVerdict, ...rest } = { policyVerdict: null as ErrorVerdict | null, firstFailedAt: null as number | null }
-  let verdict = policyVerdict
-  let { firstFailedAt } = rest
-  let interrupted = false
-
+  const { record, observation } = delivery
+  const { subscription, epoch, runtime } = pipeline
   if (claim.attempt > subscription.retry.maxAttempts) return neverEnded(claim, pipeline)
-  const headers = subscription.trusted ? record.headers : withoutForged(record.headers)
+  const headers = handlerHeaders(record, subscription)
+  let verdict: ErrorVerdict | 'interrupted' = 'retry'
+  let firstFailedAt: number | null = null
 
-  const call = async (attempt: number): Promise<HandlerOutcome | undefined> => {
-    const full = slots.enter(epoch.stopSignal)
-    if (full !== undefined) await full.catch(stopHere)
-    try {
-      if (epoch.stopped) stopHere()
-      const context = contextOf(record, headers, attempt, pipeline)
-      const said = outcomeOf(await observation.run(() => invoke(reading, context, pipeline)))
-      if (said?.kind === 'retry-after' || said?.kind === 'pause-for') throw new Postponed(said)
-      return said
-    } finally {
-      if (!interrupted) slots.leave()
+  const rule = ({ thrown }: AttemptFailure): Ruling => {
+    // A handler that fails after its signal has aborted fails over that, and not over its message.
+    if (thrown instanceof NothingBegins || epoch.signal.aborted) {
+      verdict = 'interrupted'
+      return GIVE_UP
     }
-  }
-  const stopHere = (): never => {
-    interrupted = true
-    throw new Error('nothing further begins')
-  }
-  const rule = (failed: AttemptFailure): Ruling => {
-    // A handler that fails after its signal aborted has not failed over its message.
-    interrupted ||= epoch.signal.aborted
-    if (interrupted) return GIVE_UP
     firstFailedAt ??= runtime.clock.now()
-    if (failed.thrown instanceof Postponed) return failed.thrown.ruling()
-    verdict = verdictOf(failed.thrown, subscription.rules, pipeline.logger)
+    if (thrown instanceof Postponed) {
+      verdict = thrown.counts ? 'retry' : 'pause'
+      return { kind: thrown.counts ? 'retry' : 'wait', delayMs: thrown.delayMs }
+    }
+    verdict = verdictOf(thrown, subscription.rules, pipeline.logger)
     if (verdict === 'retry') return RETRY
     return verdict === 'pause' ? WAIT : GIVE_UP
   }
+  const onWait = (failure: AttemptFailure, delayMs: number): void => {
+    const error = describe(failure.thrown)
+    const errorType = error.code ?? error.name
+    observation.attemptFailed(failure.attempt, errorType)
+    if (verdict === 'pause') {
+      pausePartition(pipeline, `a dependency of the handler is out (${errorType})`)
+      return
+    }
+    resumePartition(pipeline)
+    epoch.setPause({ reason: `attempt ${failure.attempt} failed (${errorType}); the next one follows`, unhealthy: false })
+    pipeline.logger.info({ record: formatPosition(record), attempt: failure.attempt, delayMs, error }, 'an attempt failed')
+    const { topic, partition, offset } = record
+    const position = { topic, partition, offset }
+    pipeline.events.emit('retrying', { position, attempt: failure.attempt, delayMs, error: failure.thrown })
+  }
 
-  const result = await retry(call, {
+  const result = await retry((attempt) => callHandler(delivery, reading, headers, attempt, pipeline), {
     policy: subscription.retry,
     firstAttempt: claim.attempt,
     signal: epoch.stopSignal,
     runtime,
     rule,
-    onWait: (failed, delayMs) => tellWait(record, failed, delayMs, verdict, pipeline, observation),
+    onWait,
   })
   if (epoch.pause !== null) resumePartition(pipeline)
-
   if (result.kind === 'stopped') return unfinished('stopping')
+
+  const { attempts } = result
   const now = runtime.clock.now()
-  const failure = { attempts: result.attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now }
   if (result.kind === 'succeeded') {
-    if (result.value?.kind === 'skip') return { kind: 'skipped', reason: result.value.reason }
-    if (result.value?.kind !== 'park') return { kind: 'handled', attempts: result.attempts }
-    const error = { name: 'park', message: result.value.reason }
-    return { kind: 'failed', failure: { ...failure, reason: 'parked-by-handler', error } }
+    const said = result.value
+    if (said === null) return { kind: 'handled', attempts }
+    if (said.kind === 'skip') return { kind: 'skipped', reason: said.reason }
+    const error = { name: 'park', message: said.reason }
+    return failed({ reason: 'parked-by-handler', attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now, error })
   }
-  if (interrupted) return unfinished(epoch.dead ? 'epoch-lost' : 'stopping')
-  if (verdict === 'stop') {
+  const ending = verdict as ErrorVerdict | 'interrupted' // the rule has set it; control flow cannot see that
+  if (ending === 'interrupted') return unfinished(epoch.dead ? 'epoch-lost' : 'stopping')
+  if (ending === 'stop') {
     pipeline.failConsumer(result.thrown)
     return unfinished('stop-rule')
   }
-  const error = result.thrown instanceof Postponed ? result.thrown.description : describeError(result.thrown)
-  if (verdict === 'skip') return { kind: 'skipped', reason: `an error rule skips ${error.code ?? error.name}` }
-  return { kind: 'failed', failure: { ...failure, reason: 'handler-failed', error } }
+  const error = describe(result.thrown)
+  if (ending === 'skip') return { kind: 'skipped', reason: `an error rule: ${error.code ?? error.name}` }
+  return failed({ reason: 'handler-failed', attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now, error })
+}
+
+const RETRY: Ruling = { kind: 'retry' }
+const WAIT: Ruling = { kind: 'wait' }
+const GIVE_UP: Ruling = { kind: 'give-up' }
+
+function failed(failure: Failure): Handling {
+  return { kind: 'failed', failure }
+}
+
+function describe(thrown: unknown): ErrorDescription {
+  return thrown instanceof Postponed ? thrown.description : describeError(thrown)
+}
+
+/**
+ * The store knows of more beginnings than there are attempts, and of no end: each time the process went down, or was interrupted.
+ * Calling once more would let a message that kills its process do so for ever.
+ */
+function neverEnded({ attempt }: Claim, { runtime }: Pipeline): Handling {
+  const now = runtime.clock.now()
+  const message = `begun ${attempt - 1} times and never ended: the process went down, or was interrupted, while it was handled`
+  const error = { name: 'NeverEnded', message }
+  return failed({ reason: 'handler-failed', attempts: attempt - 1, firstFailedAt: now, lastFailedAt: now, error })
 }

@@ -40,3 +40,19 @@ export function retryAfter(delayMs: number): HandlerOutcome {
 export function pauseFor(delayMs: number): HandlerOutcome {
   return { kind: 'pause-for', delayMs }
 }
+
+/**
+ * What a handler has said by its return value; null for anything that is none of ours: a handler that happens to return a number, a
+ * row or `true` has handled its message.
+ */
+export function handlerOutcomeOf(returned: unknown): HandlerOutcome | null {
+  if (typeof returned !== 'object' || returned === null || !('kind' in returned)) return null
+  const { kind } = returned
+  if (kind === 'park' || kind === 'skip') {
+    return 'reason' in returned && typeof returned.reason === 'string' ? { kind, reason: returned.reason } : null
+  }
+  if (kind === 'retry-after' || kind === 'pause-for') {
+    return 'delayMs' in returned && typeof returned.delayMs === 'number' ? { kind, delayMs: returned.delayMs } : null
+  }
+  return null
+}

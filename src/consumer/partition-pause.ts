@@ -4,7 +4,7 @@ import { retry } from '../retry/index.ts'
 import type { Pipeline } from './pipeline.ts'
 
 /** How long to leave something alone that is out: 0.5 s, doubling, at most 30 s. Only a success ends it. */
-const OUTAGE: RetryPolicy = { maxAttempts: 1, initialDelayMs: 500, factor: 2, maxDelayMs: 30_000, jitter: 0.2 }
+export const OUTAGE: RetryPolicy = { maxAttempts: 1, initialDelayMs: 500, factor: 2, maxDelayMs: 30_000, jitter: 0.2 }
 
 type Pausable = Pick<Pipeline, 'epoch' | 'events' | 'logger' | 'runtime'>
 

@@ -1,6 +1,8 @@
 import type { Runtime } from '../clock/index.ts'
 import type { Parking } from '../dlq/index.ts'
 import type { Logger } from '../logger/index.ts'
+import type { InboundRecord } from '../record/index.ts'
+import type { ProcessObservation } from '../telemetry/index.ts'
 import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -29,6 +31,16 @@ export interface Pipeline {
   untilResumed(): Promise<void>
   /** Ends the consumer: a rule said stop. */
   failConsumer(thrown: unknown): void
-  /** Was this record dispatched before, in this epoch? */
+  /** Warns about something once in the consumer's life, however many records have it. */
+  warnOnce(message: string): void
+}
+
+/** One dispatch of one record. */
+export interface Delivery {
+  readonly record: InboundRecord
+  /** The id its producer gave it, else its place. */
+  readonly messageId: string
+  /** Was it dispatched before, in this epoch? */
   readonly again: boolean
+  readonly observation: ProcessObservation
 }

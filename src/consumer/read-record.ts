@@ -6,7 +6,7 @@ import { formatPosition, headerText, MESSAGE_HEADERS } from '../record/index.ts'
 import { retry } from '../retry/index.ts'
 import { decodeMessage } from '../topic/index.ts'
 import type { Message } from './message.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { Delivery, Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 
@@ -34,7 +34,7 @@ export function messageIdOf(record: InboundRecord): string {
  * Decodes a record and holds it against its schema. What does not fit never will, so nothing is tried again, with one exception: an
  * asynchronous validator that rejected may have met an outage of its own.
  */
-export async function readRecord(record: InboundRecord, messageId: string, pipeline: Pipeline): Promise<Reading | Unfinished> {
+export async function readRecord({ record, messageId }: Delivery, pipeline: Pipeline): Promise<Reading | Unfinished> {
   const { topic } = pipeline.subscription
   if (isDeadLetterTopic(topic)) return messageOf(record, messageId, topic.readRecord(record))
   if (record.value === null) return TOMBSTONE

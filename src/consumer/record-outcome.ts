@@ -1,7 +1,7 @@
 /** How a record ended. Each of these lets its offset move. */
 export type RecordOutcome =
-  | { readonly kind: 'handled'; readonly messageId: string; readonly attempts: number }
-  | { readonly kind: 'duplicate'; readonly messageId: string }
+  | { readonly kind: 'handled'; readonly attempts: number }
+  | { readonly kind: 'duplicate' }
   | { readonly kind: 'parked'; readonly deadLetterTopic: string; readonly reason: string; readonly errorType: string }
   | { readonly kind: 'skipped'; readonly reason: string }
 

@@ -21,9 +21,11 @@ export interface Parking {
    * A crash before the acknowledgement, and an answer that was lost, park the record again when it is repeated: two dead letters
    * with the same origin headers are better than none.
    *
+   * @param isOwned - asked right before each write: a partition that is gone must not be parked from.
    * @throws HOLDFAST_DEAD_LETTER_UNREACHABLE (retriable): nothing says that the record is parked. Its cause says why.
+   * HOLDFAST_EPOCH_LOST when it is not owned any more; nothing was written by this call since.
    */
-  park(deadLetterTopic: string, request: DeadLetterRequest): Promise<Position>
+  park(deadLetterTopic: string, request: DeadLetterRequest, isOwned?: () => boolean): Promise<Position>
   /** Closes after what is under way, or at the deadline. Safe to call twice. */
   close(options: { readonly timeoutMs: number }): Promise<void>
 }
@@ -48,17 +50,18 @@ export function createParking({ driver, runtime, logger, timeoutMs = 30_000 }: P
 
   return {
     connect: () => producer.connect(),
-    async park(topic, request) {
+    async park(topic, request, isOwned = () => true) {
       try {
         const count = await producer.partitionCount(topic)
         const partition = request.record.partition % count
         return await turns.take(formatPartition({ topic, partition }), async () => {
           await runtime.failpoint('park:producing') // a crash before this: no dead letter, and the record is read again
-          const offset = await produceDegrading(producer, request, { topic, partition, timeoutMs, runtime })
+          const offset = await produceDegrading(producer, request, isOwned, { topic, partition, timeoutMs, runtime })
           await runtime.failpoint('park:acknowledged') // a crash here: the record is read again and parked twice
           return { topic, partition, offset }
         })
       } catch (error) {
+        if (HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST')) throw error
         producer.forgetPartitions(topic)
         throw unreachable(topic, request, error)
       }
@@ -73,12 +76,14 @@ const DETAILS: readonly Detail[] = ['full', 'no-stack', 'no-message']
 async function produceDegrading(
   producer: DriverProducer,
   request: DeadLetterRequest,
+  isOwned: () => boolean,
   target: { readonly topic: string; readonly partition: number; readonly timeoutMs: number; readonly runtime: Runtime },
 ): Promise<bigint> {
   const { topic, partition, timeoutMs, runtime } = target
   let refusal: HoldfastError | undefined
   for (const detail of DETAILS) {
     const letter = buildDeadLetter(request, { topic, partition, nowMs: runtime.clock.now() }, detail)
+    if (!isOwned()) throw epochLost(request)
     const outcomes = await producer.produce({ topic, partition, records: [letter], compression: 'none' }, { timeoutMs })
     const outcome: ProduceOutcome | undefined = outcomes[0]
     if (outcome?.ok) return outcome.offset
@@ -94,6 +99,10 @@ function unreachable(topic: string, { record }: DeadLetterRequest, cause: unknow
   const why = HoldfastError.is(cause) ? cause.code : 'an unexpected error'
   const message = `${formatPosition(record)} cannot be parked on ${topic} (${why}); its partition waits and nothing is dropped`
   return new HoldfastError('HOLDFAST_DEAD_LETTER_UNREACHABLE', message, { cause, retriable: true })
+}
+
+function epochLost({ record }: DeadLetterRequest): HoldfastError {
+  return new HoldfastError('HOLDFAST_EPOCH_LOST', `${formatPosition(record)} is not parked: its partition was taken away`)
 }
 
 /** One at a time for each name, in the order they came: the port allows one produce under way a partition. */

@@ -125,11 +125,20 @@ function timedBy(clock: Clock): { readonly perf: { now(): number }; readonly ttl
 
 function refuseUnfit(settings: Readonly<Record<string, number>>): void {
   const problems: Problem[] = Object.entries(settings)
-    .filter(([name, value]) => !Number.isSafeInteger(value) || value < 1 || (name === 'leaseMs' && value > MAX_TIMER_MS))
-    .map(([path]) => ({ path, message: `an integer from 1${path === 'leaseMs' ? ` to ${MAX_TIMER_MS}` : ''} is needed` }))
-  if (problems.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'memory dedupe store: options do not fit', { problems })
+    .filter(
+      ([name, value]) => !Number.isSafeInteger(value) || value < 1 || (name === 'leaseMs' && value > MAX_TIMER_MS),
+    )
+    .map(([path]) => ({
+      path,
+      message: `an integer from 1${path === 'leaseMs' ? ` to ${MAX_TIMER_MS}` : ''} is needed`,
+    }))
+  if (problems.length > 0)
+    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'memory dedupe store: options do not fit', { problems })
 }
 
 function leaseLost(call: string): HoldfastError {
-  return new HoldfastError('HOLDFAST_LEASE_LOST', `dedupe ${call}: the lease ended, or the message was begun again by somebody else`)
+  return new HoldfastError(
+    'HOLDFAST_LEASE_LOST',
+    `dedupe ${call}: the lease ended, or the message was begun again by somebody else`,
+  )
 }

@@ -8,15 +8,15 @@ import type { PendingSend } from './pending-send.ts'
 export interface Deadlines {
   add(send: PendingSend, timeoutMs: number): void
   remove(send: PendingSend): void
-  /** All sends that have not ended, in no order that means anything. */
-  live(): Iterable<PendingSend>
+  /** All sends that have not ended, as of now; those of one timeout in the order of their calls. */
+  live(): readonly PendingSend[]
   readonly size: number
 }
 
 /** Makes {@link Deadlines}. A send that expires is taken off the list before `onExpired` hears of it. */
 export function createDeadlines(clock: Clock, onExpired: (send: PendingSend) => void): Deadlines {
   const lists = new Map<number, List>()
-  const listOf = new Map<PendingSend, List>()
+  let size = 0
   let timer: Timer | undefined
   let timerAt = Infinity
 
@@ -43,9 +43,10 @@ export function createDeadlines(clock: Clock, onExpired: (send: PendingSend) => 
   }
 
   const remove = (send: PendingSend): void => {
-    const list = listOf.get(send)
+    const list = send.timeoutMs === undefined ? undefined : lists.get(send.timeoutMs)
     if (list === undefined) return
-    listOf.delete(send)
+    send.timeoutMs = undefined
+    size--
     if (send.previous === undefined) list.first = send.next
     else send.previous.next = send.next
     if (send.next === undefined) list.last = send.previous
@@ -53,7 +54,7 @@ export function createDeadlines(clock: Clock, onExpired: (send: PendingSend) => 
     send.previous = undefined
     send.next = undefined
     if (list.first === undefined) lists.delete(list.timeoutMs)
-    if (listOf.size > 0) return
+    if (size > 0) return
     timer?.cancel() // so that an idle producer leaves nothing behind
     timer = undefined
     timerAt = Infinity
@@ -70,12 +71,17 @@ export function createDeadlines(clock: Clock, onExpired: (send: PendingSend) => 
         arm(send.deadline)
       } else list.last.next = send
       list.last = send
-      listOf.set(send, list)
+      send.timeoutMs = timeoutMs
+      size++
     },
     remove,
-    live: () => listOf.keys(),
+    live() {
+      const live: PendingSend[] = []
+      for (const { first } of lists.values()) for (let send = first; send !== undefined; send = send.next) live.push(send)
+      return live
+    },
     get size() {
-      return listOf.size
+      return size
     },
   }
 }

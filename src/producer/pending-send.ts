@@ -31,8 +31,11 @@ export class PendingSend {
   /** Why the last attempt wrote nothing. */
   lastError: HoldfastError | undefined
   observation: SendObservation | undefined
-  /** For {@link Deadlines}: the moment and the neighbours in its list. */
+  /** For {@link SendBuffer}: what it has taken of it. */
+  bufferedBytes = 0
+  /** For {@link Deadlines}: the moment, the list that it stands in, and its neighbours there. */
   deadline = 0
+  timeoutMs: number | undefined
   previous: PendingSend | undefined
   next: PendingSend | undefined
   /** For flushes: who waits for the end. */

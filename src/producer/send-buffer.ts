@@ -14,27 +14,24 @@ export interface SendBuffer {
 
 /** Makes a {@link SendBuffer}. */
 export function createSendBuffer(maxBytes: number): SendBuffer {
-  const admitted = new Map<PendingSend, number>()
   const waiting: Array<{ readonly send: PendingSend; readonly enter: (send: PendingSend) => void }> = []
   let head = 0
   let bytes = 0
 
   const take = (send: PendingSend, enter: (send: PendingSend) => void): void => {
     bytes += send.size
-    admitted.set(send, send.size)
+    send.bufferedBytes = send.size
     enter(send)
   }
 
   const advance = (): void => {
     while (head < waiting.length) {
       const { send, enter } = waiting[head]!
-      if (!send.isOver) {
-        if (bytes + send.size > maxBytes) break
-        take(send, enter)
-      }
-      head++
+      if (!send.isOver && bytes + send.size > maxBytes) break
+      head++ // before it enters: what fails on entering comes back here
+      if (!send.isOver) take(send, enter)
     }
-    if (head === waiting.length || head > 1_000) {
+    if (head > 0 && (head === waiting.length || head > 1_000)) {
       waiting.splice(0, head)
       head = 0
     }
@@ -48,12 +45,9 @@ export function createSendBuffer(maxBytes: number): SendBuffer {
       else send.giveUp('HOLDFAST_BUFFER_FULL', `found the send buffer of ${maxBytes} bytes full`)
     },
     release(send) {
-      const size = admitted.get(send)
-      if (size !== undefined) {
-        admitted.delete(send)
-        bytes -= size
-      }
-      advance() // also when a waiting one gave up: it may have stood before smaller ones that fit
+      bytes -= send.bufferedBytes
+      send.bufferedBytes = 0
+      if (waiting.length > 0) advance() // also when a waiting one gave up: it may have stood before smaller ones that fit
     },
     get bytes() {
       return bytes

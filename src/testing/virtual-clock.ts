@@ -75,7 +75,8 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   const next = (): PendingTimer | undefined => {
     let first: PendingTimer | undefined
     for (const timer of timers) {
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) first = timer
+      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
+        first = timer
     }
     return first
   }
@@ -99,9 +100,10 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
 
   const runUntil = async (condition: () => boolean, { maxMs = HOUR_MS }: TimeBound = {}): Promise<void> => {
     const last = elapsed + maxMs
-    for (await nextTurn(); !condition(); ) {
+    for (await nextTurn(); !condition();) {
       const timer = next()
-      if (timer === undefined) throw new Error('virtual time: the condition does not hold, and nothing is left that could change it')
+      if (timer === undefined)
+        throw new Error('virtual time: the condition does not hold, and nothing is left that could change it')
       if (timer.at > last) throw new Error(`virtual time: the condition did not come to hold within ${maxMs} ms`)
       await fire(timer)
     }

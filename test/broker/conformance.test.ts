@@ -23,7 +23,10 @@ driverConformance({
       async topic(partitions, settings = {}) {
         const topic = uniqueName('conformance')
         const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-        await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true })
+        await admin.createTopics({
+          topics: [{ topic, numPartitions: partitions, configEntries }],
+          waitForLeaders: true,
+        })
         return topic
       },
       group: () => uniqueName('conformance'),

@@ -1,7 +1,7 @@
 // Charges orders whose goods are reserved. The gateway is flaky: the consumer retries, and the order keeps its place in line.
 import { eventId, inventoryEvents, paymentEvents } from '../contracts/index.ts'
 import { inTransaction, recordEffect } from '../shared/database.ts'
-import { GatewayUnavailable, simulatedGateway } from '../shared/payment-gateway.ts'
+import { simulatedGateway } from '../shared/payment-gateway.ts'
 import { createService } from '../shared/service.ts'
 
 const { configuration, consumer, database, dedupe, producer, start } = createService('payment')
@@ -35,7 +35,6 @@ consumer.on(
   {
     dedupe,
     retry: { maxAttempts: 6, initialDelayMs: 50, factor: 2, maxDelayMs: 1_000 },
-    errors: [{ when: GatewayUnavailable, then: 'retry' }],
   },
 )
 

@@ -181,8 +181,9 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     async start() {
       phase = 'starting'
       try {
-        await consumer.connect()
-        await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+        // A stop must not wait for kafkajs' own attempts: it ends underWay.
+        await Promise.race([consumer.connect(), underWay.promise])
+        await Promise.race([consumer.subscribe({ topics: [...topics], fromBeginning: true }), underWay.promise])
         await runtime.failpoint('kafkajs-consumer:subscribed')
         if (phase !== 'starting') throw closed(groupId)
         const run = consumer.run({
@@ -286,13 +287,17 @@ function makeKafkajsConsumer(
     maxBytesPerPartition,
     maxBytes: Math.max(KAFKAJS_MAX_BYTES, maxBytesPerPartition),
     maxWaitTimeInMs: NOTHING_TO_FETCH_MS,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,
     partitionAssigners: [assigner],
-    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) }, // the core decides about restarts
+    retry: { ...RETRY, ...context.config.retry, restartOnFailure: () => Promise.resolve(false) }, // the core decides about restarts
   })
   if (cluster === undefined) throw new HoldfastError('HOLDFAST_UNSUPPORTED', 'this kafkajs makes its assigners without a cluster')
   return { consumer, cluster }
 }
+
+/** How soon new partitions of a topic are found; 5 minutes by default, in which their records would wait. */
+const METADATA_MAX_AGE_MS = 15_000
 
 /** kafkajs' own default. */
 const KAFKAJS_MAX_BYTES = 10_485_760

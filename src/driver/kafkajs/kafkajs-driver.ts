@@ -41,7 +41,7 @@ export function kafkajsDriver(config: KafkaConfig, options: KafkajsDriverOptions
       transactions: true,
       transactionGroupFencing: false, // TxnOffsetCommit v1 knows no member and no generation
       readCommitted: 'leaky', // its filter of aborted records is wrong (consumer/filterAbortedMessages.js)
-      revoke: 'after',
+      revoke: 'before', // through held requests: consumer-wire.ts
       nullHeaderValue: false,
       headerOrder: false,
       commitMetadata: true,

@@ -21,12 +21,17 @@ export const administering: readonly ConformanceCase[] = [
     async hold(stage) {
       const admin = await stage.admin()
       const [old, fresh] = [await stage.world.topic(2), stage.world.group()]
-      await admin.createTopics([{ topic: old, partitions: 5 }, { topic: fresh, partitions: 3, settings: { 'max.message.bytes': '2000' } }])
+      await admin.createTopics([
+        { topic: old, partitions: 5 },
+        { topic: fresh, partitions: 3, settings: { 'max.message.bytes': '2000' } },
+      ])
       const counts = await admin.partitionCounts([old, fresh])
       assert.deepEqual([counts.get(old), counts.get(fresh)], [2, 3])
       const producer = await stage.producer()
       for (const partition of [0, 1, 2]) await stage.write(producer, { topic: fresh, partition }, numbered('a', 1))
-      const [outcome] = await stage.attempt(producer, { topic: fresh, partition: 0 }, [{ value: new Uint8Array(3_000) }])
+      const [outcome] = await stage.attempt(producer, { topic: fresh, partition: 0 }, [
+        { value: new Uint8Array(3_000) },
+      ])
       assert.ok(outcome?.ok === false, 'the setting of the new topic holds')
       await admin.createTopics([{ topic: fresh }])
     },

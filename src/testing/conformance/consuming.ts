@@ -18,7 +18,10 @@ export const consuming: readonly ConformanceCase[] = [
       const [{ partitions }] = member.assignments as [Member['assignments'][number]]
       const named = partitions.map(({ topic, partition }) => `${topic}/${partition}`).toSorted()
       assert.deepEqual(named, [`${one}/0`, `${one}/1`, `${one}/2`, `${two}/0`].toSorted())
-      assert.deepEqual(partitions.map(({ committed }) => committed), [null, null, null, null])
+      assert.deepEqual(
+        partitions.map(({ committed }) => committed),
+        [null, null, null, null],
+      )
       assert.deepEqual(member.revocations, [])
     },
   },
@@ -29,7 +32,9 @@ export const consuming: readonly ConformanceCase[] = [
       const producer = await stage.producer()
       const member = await stage.member(stage.world.group(), [topic])
       for (let round = 0; round < 10; round++) {
-        await Promise.all([0, 1, 2].map((partition) => stage.write(producer, { topic, partition }, numbered(`${round}-`, 20))))
+        await Promise.all(
+          [0, 1, 2].map((partition) => stage.write(producer, { topic, partition }, numbered(`${round}-`, 20))),
+        )
       }
       await stage.until(() => member.records.length >= 600, 'all 600 records')
       for (const partition of [0, 1, 2]) assert.deepEqual(offsetsOf(member, partition), upTo(200))
@@ -44,7 +49,10 @@ export const consuming: readonly ConformanceCase[] = [
       await stage.write(producer, { topic, partition: 0 }, [{ value: new Uint8Array(2_000_000) }])
       await stage.write(producer, { topic, partition: 0 }, [{ value: 'after' }])
       await stage.until(() => member.records.length >= 2, 'the large record and the next')
-      assert.deepEqual(member.records.map(({ value }) => value?.length), [2_000_000, 5])
+      assert.deepEqual(
+        member.records.map(({ value }) => value?.length),
+        [2_000_000, 5],
+      )
     },
   },
   {
@@ -53,7 +61,9 @@ export const consuming: readonly ConformanceCase[] = [
       const topic = await stage.world.topic(2)
       const producer = await stage.producer()
       for (const partition of [0, 1]) await stage.write(producer, { topic, partition }, numbered('a', 10))
-      const member = await stage.member(stage.world.group(), [topic], { startAt: ({ partition }) => (partition === 0 ? 7n : 2n) })
+      const member = await stage.member(stage.world.group(), [topic], {
+        startAt: ({ partition }) => (partition === 0 ? 7n : 2n),
+      })
       await stage.until(() => member.records.length >= 11, 'the records from there on')
       assert.deepEqual(offsetsOf(member, 0), upTo(10, 7))
       assert.deepEqual(offsetsOf(member, 1), upTo(10, 2))
@@ -78,7 +88,9 @@ export const consuming: readonly ConformanceCase[] = [
       const topic = await stage.world.topic(2)
       const producer = await stage.producer()
       for (const partition of [0, 1]) await stage.write(producer, { topic, partition }, numbered('a', 4))
-      const member = await stage.member(stage.world.group(), [topic], { startAt: ({ partition }) => (partition === 0 ? undefined : 0n) })
+      const member = await stage.member(stage.world.group(), [topic], {
+        startAt: ({ partition }) => (partition === 0 ? undefined : 0n),
+      })
       await stage.until(() => member.of(1).length >= 4, 'the other partition')
       await stage.write(producer, { topic, partition: 1 }, numbered('b', 1))
       await stage.until(() => member.of(1).length >= 5, 'the other partition again')
@@ -98,12 +110,17 @@ export const consuming: readonly ConformanceCase[] = [
       const first = await stage.member(group, [topic])
       await stage.until(() => first.records.length >= 6, 'the records')
       const metadata = stage.world.driver.capabilities.commitMetadata ? 'ranges: 4,6 ✓' : ''
-      await first.consumer.commit([{ topic, partition: 0, offset: 4n, epoch: first.epochOf({ topic, partition: 0 }), metadata }])
+      await first.consumer.commit([
+        { topic, partition: 0, offset: 4n, epoch: first.epochOf({ topic, partition: 0 }), metadata },
+      ])
       await first.consumer.stop()
 
       const second = await stage.member(group, [topic], { driver: stage.world.otherDriver })
       await stage.until(() => second.records.length >= 2, 'what was not committed')
-      assert.deepEqual(second.assignments[0]?.partitions.map(({ committed }) => committed), [{ offset: 4n, metadata }])
+      assert.deepEqual(
+        second.assignments[0]?.partitions.map(({ committed }) => committed),
+        [{ offset: 4n, metadata }],
+      )
       assert.deepEqual(values(second.records), ['a4', 'a5'])
     },
   },
@@ -119,12 +136,16 @@ export const consuming: readonly ConformanceCase[] = [
       const admin = await stage.admin()
       for (const offset of [3n, 6n, 6n, 2n]) {
         await member.consumer.commit([{ topic, partition: 0, offset, epoch }])
-        assert.deepEqual((await admin.committedOffsets(group, [topic])).map((each) => each.offset), [offset])
+        assert.deepEqual(
+          (await admin.committedOffsets(group, [topic])).map((each) => each.offset),
+          [offset],
+        )
       }
     },
   },
   {
-    promise: 'refuses a commit under an epoch that is over, for a partition it lost and for one it kept, and sends nothing',
+    promise:
+      'refuses a commit under an epoch that is over, for a partition it lost and for one it kept, and sends nothing',
     async hold(stage) {
       const topic = await stage.world.topic(2)
       const group = stage.world.group()
@@ -134,7 +155,10 @@ export const consuming: readonly ConformanceCase[] = [
       await stage.until(() => first.records.length >= 10, 'the records')
       const epoch = first.epochOf({ topic, partition: 0 })
       const second = await stage.member(group, [topic], { driver: stage.world.otherDriver })
-      await stage.until(() => first.owned().length === 1 && second.owned().length === 1 && first.assignments.length > 1, 'one partition for each')
+      await stage.until(
+        () => first.owned().length === 1 && second.owned().length === 1 && first.assignments.length > 1,
+        'one partition for each',
+      )
 
       for (const { partition } of [...first.owned(), ...second.owned()]) {
         await assertRejects(first.consumer.commit([{ topic, partition, offset: 5n, epoch }]), 'HOLDFAST_EPOCH_LOST')
@@ -150,14 +174,19 @@ export const consuming: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'lets a member drain and commit before its partitions go: across the handover nothing is lost and nothing doubled',
+    promise:
+      'lets a member drain and commit before its partitions go: across the handover nothing is lost and nothing doubled',
     when: ({ revoke }) => revoke === 'before',
     async hold(stage) {
       const topic = await stage.world.topic(4)
       const group = stage.world.group()
       const producer = await stage.producer()
       const writeRound = (round: number): Promise<unknown> =>
-        Promise.all([0, 1, 2, 3].map((partition) => stage.write(producer, { topic, partition }, numbered(`${partition}-${round}-`, 5))))
+        Promise.all(
+          [0, 1, 2, 3].map((partition) =>
+            stage.write(producer, { topic, partition }, numbered(`${partition}-${round}-`, 5)),
+          ),
+        )
       const first = await stage.member(group, [topic])
       await writeRound(0)
       await stage.until(() => first.records.length >= 20, 'the first records')
@@ -199,7 +228,10 @@ export const consuming: readonly ConformanceCase[] = [
       release()
       const second = await joining
       await stage.until(() => second.assignments.length > 0 && second.owned().length === 1, 'the new assignment')
-      assert.deepEqual(second.assignments.at(-1)?.partitions.map(({ committed }) => committed?.offset), [3n])
+      assert.deepEqual(
+        second.assignments.at(-1)?.partitions.map(({ committed }) => committed?.offset),
+        [3n],
+      )
       await stage.until(() => first.owned().length === 1, 'what it keeps')
       assert.deepEqual(values(second.records), [])
     },
@@ -212,7 +244,10 @@ export const consuming: readonly ConformanceCase[] = [
       const first = await stage.member(group, [topic])
       await stage.until(() => first.owned().length === 1, 'the assignment')
       const second = await stage.member(group, [topic], { driver: stage.world.otherDriver })
-      await stage.until(() => second.assignments.length > 0 && first.owned().length + second.owned().length === 1, 'both assignments')
+      await stage.until(
+        () => second.assignments.length > 0 && first.owned().length + second.owned().length === 1,
+        'both assignments',
+      )
       const [busy, idle] = first.owned().length === 1 ? [first, second] : [second, first]
       await busy.consumer.stop()
       await stage.until(() => idle.owned().length === 1, 'the partition of the one that left')
@@ -267,6 +302,26 @@ export const consuming: readonly ConformanceCase[] = [
     },
   },
   {
+    promise: 'keeps a partition paused through a rebalance until it is resumed, so that back-pressure outlives it',
+    async hold(stage) {
+      const topic = await stage.world.topic(2)
+      const group = stage.world.group()
+      const producer = await stage.producer()
+      const both = [0, 1].map((partition) => ({ topic, partition }))
+      const first = await stage.member(group, [topic])
+      await stage.until(() => first.owned().length === 2, 'the assignment')
+      first.consumer.pause(both)
+      const second = await stage.member(group, [topic], { driver: stage.world.otherDriver })
+      await stage.until(() => first.owned().length === 1 && second.owned().length === 1, 'one partition for each')
+      for (const partition of both) await stage.write(producer, partition, numbered('a', 3))
+      await stage.until(() => second.records.length >= 3, 'the records of the other member')
+      assert.deepEqual(first.records, [])
+      first.consumer.resume(both)
+      await stage.until(() => first.records.length >= 3, 'what waited')
+      assert.deepEqual(values(first.records), ['a0', 'a1', 'a2'])
+    },
+  },
+  {
     promise: 'goes on where a seek says, back or forth, also when it comes in the middle of a delivery',
     async hold(stage) {
       const topic = await stage.world.topic(1)
@@ -287,8 +342,13 @@ export const consuming: readonly ConformanceCase[] = [
       const before = member.records.length
       await stage.until(() => member.records.at(-1)?.offset === 9n, 'the end')
       member.consumer.seek({ ...partition, offset: 1n })
-      await stage.until(() => member.records.length >= before + 9 && member.records.at(-1)?.offset === 9n, 'the records again')
-      const again = member.records.slice(member.records.findLastIndex(({ offset }) => offset === 1n)).map(({ offset }) => offset)
+      await stage.until(
+        () => member.records.length >= before + 9 && member.records.at(-1)?.offset === 9n,
+        'the records again',
+      )
+      const again = member.records
+        .slice(member.records.findLastIndex(({ offset }) => offset === 1n))
+        .map(({ offset }) => offset)
       assert.deepEqual(again, upTo(10, 1))
       assert.deepEqual(await (await stage.admin()).committedOffsets(group, [topic]), [])
     },
@@ -326,7 +386,10 @@ export const consuming: readonly ConformanceCase[] = [
       assert.deepEqual(report, { topic, partition: 0, offset: 1_000n, earliest: 0n, latest: 3n })
       assert.deepEqual(await (await stage.admin()).committedOffsets(group, [topic]), [])
       await member.consumer.commit([{ topic, partition: 0, offset: 1n, epoch }])
-      assert.deepEqual((await (await stage.admin()).committedOffsets(group, [topic])).map(({ offset }) => offset), [1n])
+      assert.deepEqual(
+        (await (await stage.admin()).committedOffsets(group, [topic])).map(({ offset }) => offset),
+        [1n],
+      )
       member.consumer.seek({ topic, partition: 0, offset: 1n })
       member.consumer.resume([{ topic, partition: 0 }])
       await stage.until(() => member.records.length >= 2, 'the records from there')
@@ -350,7 +413,10 @@ export const consuming: readonly ConformanceCase[] = [
       await stage.until(() => second.outOfRange.length > 0, 'the report')
       const [{ epoch: _epoch, ...report }] = second.outOfRange as [Member['outOfRange'][number]]
       assert.deepEqual(report, { topic, partition: 0, offset: 2n, earliest: 5n, latest: 8n })
-      assert.deepEqual((await (await stage.admin()).committedOffsets(group, [topic])).map(({ offset }) => offset), [2n])
+      assert.deepEqual(
+        (await (await stage.admin()).committedOffsets(group, [topic])).map(({ offset }) => offset),
+        [2n],
+      )
       assert.deepEqual(second.records, [])
       second.consumer.seek({ topic, partition: 0, offset: 5n })
       second.consumer.resume([{ topic, partition: 0 }])
@@ -359,7 +425,8 @@ export const consuming: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'keeps the membership by itself, for longer than the session, while nothing is asked of it and all is paused',
+    promise:
+      'keeps the membership by itself, for longer than the session, while nothing is asked of it and all is paused',
     async hold(stage) {
       const topic = await stage.world.topic(1)
       const group = stage.world.group()
@@ -371,10 +438,16 @@ export const consuming: readonly ConformanceCase[] = [
       })
       await stage.until(() => member.records.length >= 1, 'the record')
       const since = stage.world.runtime.clock.monotonic()
-      await stage.until(() => (member.consumer.lastHeartbeatAt() ?? 0) > since + sessionTimeoutMs + 1_000, 'heartbeats past the session')
+      await stage.until(
+        () => (member.consumer.lastHeartbeatAt() ?? 0) > since + sessionTimeoutMs + 1_000,
+        'heartbeats past the session',
+      )
       assert.deepEqual(member.events, ['assigned'])
       await member.commitDelivered()
-      assert.deepEqual((await (await stage.admin()).committedOffsets(group, [topic])).map(({ offset }) => offset), [1n])
+      assert.deepEqual(
+        (await (await stage.admin()).committedOffsets(group, [topic])).map(({ offset }) => offset),
+        [1n],
+      )
     },
   },
   {
@@ -384,7 +457,8 @@ export const consuming: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'counts filtered records into the next offset, so that a commit can pass a transaction that was rolled back',
+    promise:
+      'counts filtered records into the next offset, so that a commit can pass a transaction that was rolled back',
     when: ({ transactions }) => transactions,
     async hold(stage) {
       const topic = await stage.world.topic(1)
@@ -400,7 +474,10 @@ export const consuming: readonly ConformanceCase[] = [
       await stage.until(() => member.records.length >= 1, 'the record after')
       assert.deepEqual(values(member.records), ['after'])
       await member.commitDelivered()
-      assert.deepEqual((await (await stage.admin()).committedOffsets(group, [topic])).map((each) => each.offset), [7n])
+      assert.deepEqual(
+        (await (await stage.admin()).committedOffsets(group, [topic])).map((each) => each.offset),
+        [7n],
+      )
     },
   },
   {
@@ -413,11 +490,17 @@ export const consuming: readonly ConformanceCase[] = [
       const far = 2n ** 60n + 1n
       await stage.write(producer, { topic, partition: 0 }, numbered('near', 2))
       await stage.world.faults!.skipOffsetsTo!({ topic, partition: 0, offset: far })
-      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, numbered('far', 3)), [far, far + 1n, far + 2n])
+      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, numbered('far', 3)), [
+        far,
+        far + 1n,
+        far + 2n,
+      ])
       const first = await stage.member(group, [topic])
       await stage.until(() => first.records.length >= 5, 'the records')
       assert.deepEqual(offsetsOf(first, 0), [0n, 1n, far, far + 1n, far + 2n])
-      await first.consumer.commit([{ topic, partition: 0, offset: far + 1n, epoch: first.epochOf({ topic, partition: 0 }) }])
+      await first.consumer.commit([
+        { topic, partition: 0, offset: far + 1n, epoch: first.epochOf({ topic, partition: 0 }) },
+      ])
       await first.consumer.stop()
       const second = await stage.member(group, [topic])
       await stage.until(() => second.records.length >= 2, 'what is left')

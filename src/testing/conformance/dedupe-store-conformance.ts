@@ -69,7 +69,9 @@ const cases: readonly Case[] = [
   {
     promise: 'lets only one of many begin at the same moment',
     async hold({ store, otherStore = store }, leaseMs) {
-      const results = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? store : otherStore).begin(id, { leaseMs })))
+      const results = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => (i % 2 ? store : otherStore).begin(id, { leaseMs })),
+      )
       assert.deepEqual(results.map(({ kind }) => kind).toSorted(), [...Array<string>(19).fill('busy'), 'started'])
     },
   },
@@ -85,8 +87,23 @@ const cases: readonly Case[] = [
   {
     promise: 'takes any text as an id, and gives no two the same place',
     async hold({ store }, leaseMs) {
-      const messageIds = ['', ' ', 'é', 'e\u0301', 'a\u0000b', 'a:b', '1:a', '"', "'; drop table x", '__proto__', '\ud800', '𝕏', 'x'.repeat(2_000)]
-      for (const messageId of messageIds) await started(store.begin(dedupeId({ groupId: 'g', handler: 'h', messageId }), { leaseMs }), 1)
+      const messageIds = [
+        '',
+        ' ',
+        'é',
+        'e\u0301',
+        'a\u0000b',
+        'a:b',
+        '1:a',
+        '"',
+        "'; drop table x",
+        '__proto__',
+        '\ud800',
+        '𝕏',
+        'x'.repeat(2_000),
+      ]
+      for (const messageId of messageIds)
+        await started(store.begin(dedupeId({ groupId: 'g', handler: 'h', messageId }), { leaseMs }), 1)
     },
   },
   {
@@ -109,7 +126,8 @@ const cases: readonly Case[] = [
     },
   },
   {
-    promise: 'gives a message out again when its lease has run out, as the next attempt, so that a killer of processes is counted',
+    promise:
+      'gives a message out again when its lease has run out, as the next attempt, so that a killer of processes is counted',
     async hold({ store, tick }, leaseMs) {
       await started(store.begin(id, { leaseMs }), 1)
       await tick(leaseMs)

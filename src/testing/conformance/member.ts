@@ -62,7 +62,12 @@ interface Owned extends TopicPartition {
 }
 
 /** Makes a {@link Member}. */
-export function createMember(driver: Driver, surroundings: DriverSurroundings, groupId: string, options: MemberOptions): Member {
+export function createMember(
+  driver: Driver,
+  surroundings: DriverSurroundings,
+  groupId: string,
+  options: MemberOptions,
+): Member {
   const consumer = driver.createConsumer({
     ...surroundings,
     groupId,
@@ -98,7 +103,10 @@ export function createMember(driver: Driver, surroundings: DriverSurroundings, g
 
   const drop = (partitions: readonly TopicPartition[], epoch: number): void => {
     for (const partition of partitions) {
-      hold(`${formatPartition(partition)} was taken away under epoch ${epoch}, which it had`, owned.get(formatPartition(partition))?.epoch === epoch)
+      hold(
+        `${formatPartition(partition)} was taken away under epoch ${epoch}, which it had`,
+        owned.get(formatPartition(partition))?.epoch === epoch,
+      )
       owned.delete(formatPartition(partition))
     }
   }
@@ -108,7 +116,10 @@ export function createMember(driver: Driver, surroundings: DriverSurroundings, g
       if (!listening()) return []
       const epoch = partitions[0]?.epoch ?? lastEpoch + 1
       hold('epochs grow', epoch > lastEpoch)
-      hold('all partitions of an assignment have one epoch', partitions.every((each) => each.epoch === epoch))
+      hold(
+        'all partitions of an assignment have one epoch',
+        partitions.every((each) => each.epoch === epoch),
+      )
       hold('partitions are given back before new ones come', owned.size === 0)
       lastEpoch = epoch
       const starts: Position[] = []
@@ -148,7 +159,10 @@ export function createMember(driver: Driver, surroundings: DriverSurroundings, g
       hold(`a batch of ${place} comes after its position is known`, state.next !== null)
       let next = state.next ?? 0n
       for (const record of batch.records) {
-        hold(`${formatPosition(record)} belongs to ${place}`, record.topic === batch.topic && record.partition === batch.partition)
+        hold(
+          `${formatPosition(record)} belongs to ${place}`,
+          record.topic === batch.topic && record.partition === batch.partition,
+        )
         hold(`${formatPosition(record)} comes in order, not below ${next}`, record.offset >= next)
         next = record.offset + 1n
       }
@@ -219,7 +233,8 @@ export function createMember(driver: Driver, surroundings: DriverSurroundings, g
       if (offsets.length > 0) await consumer.commit(offsets)
     },
     check() {
-      if (broken.length > 0) throw new Error(`broken promises:\n${broken.map((promise) => `  - ${promise}`).join('\n')}`)
+      if (broken.length > 0)
+        throw new Error(`broken promises:\n${broken.map((promise) => `  - ${promise}`).join('\n')}`)
     },
     story: () =>
       `member of ${groupId}: ${events.join(' ')}; ${records.length} records; owns ${[...owned.keys()].join(' ')}; ${crashes.map(({ message }) => message).join(' ')}`,

@@ -7,7 +7,8 @@ import { numbered } from './stage.ts'
 const text = (value: string): Uint8Array => Buffer.from(value)
 const everyByte = Uint8Array.from({ length: 256 }, (_, i) => i)
 const hex = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString('hex'))
-const readable = (headers: Headers): ReadonlyArray<readonly [string, string | null]> => headers.map(([name, value]) => [name, hex(value)])
+const readable = (headers: Headers): ReadonlyArray<readonly [string, string | null]> =>
+  headers.map(([name, value]) => [name, hex(value)])
 
 // Names that a plain object would swallow, a name three times, a value of no bytes, and one that is no UTF-8.
 const trickyHeaders: Headers = [
@@ -35,7 +36,10 @@ export const producing: readonly ConformanceCase[] = [
       assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, numbered('b', 2)), [3n, 4n])
       const records = await stage.readAll(topic)
       assert.deepEqual(values(records), ['a0', 'a1', 'a2', 'b0', 'b1'])
-      assert.deepEqual(records.map(({ offset }) => offset), [0n, 1n, 2n, 3n, 4n])
+      assert.deepEqual(
+        records.map(({ offset }) => offset),
+        [0n, 1n, 2n, 3n, 4n],
+      )
     },
   },
   {
@@ -44,7 +48,8 @@ export const producing: readonly ConformanceCase[] = [
       const topic = await stage.world.topic(4)
       const producer = await stage.producer()
       const written = [0, 1, 2, 3].map(async (partition) => {
-        for (let round = 0; round < 5; round++) await stage.write(producer, { topic, partition }, numbered(`p${partition}-${round}-`, 4))
+        for (let round = 0; round < 5; round++)
+          await stage.write(producer, { topic, partition }, numbered(`p${partition}-${round}-`, 4))
       })
       await Promise.all(written)
       const records = await stage.readAll(topic)
@@ -69,8 +74,14 @@ export const producing: readonly ConformanceCase[] = [
       const topic = await stage.world.topic(2)
       const producer = await stage.producer()
       assert.equal(await producer.partitionCount(topic), 2)
-      assertRefused(await stage.attempt(producer, { topic, partition: 2 }, numbered('a', 2)), 'HOLDFAST_PARTITION_UNKNOWN')
-      assertRefused(await stage.attempt(producer, { topic, partition: 99 }, numbered('a', 1)), 'HOLDFAST_PARTITION_UNKNOWN')
+      assertRefused(
+        await stage.attempt(producer, { topic, partition: 2 }, numbered('a', 2)),
+        'HOLDFAST_PARTITION_UNKNOWN',
+      )
+      assertRefused(
+        await stage.attempt(producer, { topic, partition: 99 }, numbered('a', 1)),
+        'HOLDFAST_PARTITION_UNKNOWN',
+      )
       assert.deepEqual(await stage.readAll(topic), [])
     },
   },
@@ -87,7 +98,8 @@ export const producing: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'keeps the refusal of one partition from its neighbours: what they acknowledge, then and later, is on the log once',
+    promise:
+      'keeps the refusal of one partition from its neighbours: what they acknowledge, then and later, is on the log once',
     async hold(stage) {
       const narrow = await stage.world.topic(1, { 'max.message.bytes': '2000' })
       const wide = await stage.world.topic(2)
@@ -100,7 +112,20 @@ export const producing: readonly ConformanceCase[] = [
         ])
         assertRefused(refused, 'HOLDFAST_RECORD_TOO_LARGE')
       }
-      assert.deepEqual(values(await stage.readAll(wide)), ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'b0', 'b1', 'b2', 'b3', 'b4', 'b5'])
+      assert.deepEqual(values(await stage.readAll(wide)), [
+        'a0',
+        'a1',
+        'a2',
+        'a3',
+        'a4',
+        'a5',
+        'b0',
+        'b1',
+        'b2',
+        'b3',
+        'b4',
+        'b5',
+      ])
     },
   },
   {
@@ -120,12 +145,20 @@ export const producing: readonly ConformanceCase[] = [
       const all = hex(everyByte)
       assert.deepEqual(
         (await stage.readAll(topic)).map(({ key, value }) => [hex(key), hex(value)]),
-        [[all, all], ['6b', null], ['6b', ''], [null, '76'], ['', '76'], [null, null]],
+        [
+          [all, all],
+          ['6b', null],
+          ['6b', ''],
+          [null, '76'],
+          ['', '76'],
+          [null, null],
+        ],
       )
     },
   },
   {
-    promise: 'carries headers in their order: names like __proto__ and constructor, names that repeat, values without bytes',
+    promise:
+      'carries headers in their order: names like __proto__ and constructor, names that repeat, values without bytes',
     when: ({ headerOrder }) => headerOrder,
     async hold(stage) {
       const topic = await stage.world.topic(1)
@@ -136,7 +169,8 @@ export const producing: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'carries every header, __proto__ and constructor too, and keeps the values of a name that repeats in their order',
+    promise:
+      'carries every header, __proto__ and constructor too, and keeps the values of a name that repeats in their order',
     when: ({ headerOrder }) => !headerOrder,
     async hold(stage) {
       const topic = await stage.world.topic(1)
@@ -163,12 +197,15 @@ export const producing: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'refuses a header without a value, which it cannot write, instead of changing it; nothing of the batch is written',
+    promise:
+      'refuses a header without a value, which it cannot write, instead of changing it; nothing of the batch is written',
     when: ({ nullHeaderValue }) => !nullHeaderValue,
     async hold(stage) {
       const topic = await stage.world.topic(1)
       const producer = await stage.producer()
-      assertRefused(await stage.attempt(producer, { topic, partition: 0 }, [{ value: 'good' }, { headers: [['none', null]] }]))
+      assertRefused(
+        await stage.attempt(producer, { topic, partition: 0 }, [{ value: 'good' }, { headers: [['none', null]] }]),
+      )
       assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, [{ value: 'next' }]), [0n])
     },
   },
@@ -177,8 +214,15 @@ export const producing: readonly ConformanceCase[] = [
     async hold(stage) {
       const topic = await stage.world.topic(1, { 'retention.ms': '-1' })
       const timestamps = [1_760_000_000_123n, 999n, 0n, 1_760_000_000_001n, 10_000n]
-      await stage.write(await stage.producer(), { topic, partition: 0 }, timestamps.map((timestamp) => ({ timestamp })))
-      assert.deepEqual((await stage.readAll(topic)).map(({ timestamp }) => timestamp), timestamps)
+      await stage.write(
+        await stage.producer(),
+        { topic, partition: 0 },
+        timestamps.map((timestamp) => ({ timestamp })),
+      )
+      assert.deepEqual(
+        (await stage.readAll(topic)).map(({ timestamp }) => timestamp),
+        timestamps,
+      )
     },
   },
   {

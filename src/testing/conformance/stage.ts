@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import type { Compression, Driver, DriverAdmin, DriverProducer, DriverTransaction, ProduceOutcome } from '../../driver/index.ts'
+import type {
+  Compression,
+  Driver,
+  DriverAdmin,
+  DriverProducer,
+  DriverTransaction,
+  ProduceOutcome,
+} from '../../driver/index.ts'
 import { silentLogger } from '../../logger/index.ts'
 import type { Headers, InboundRecord, OutboundRecord, TopicPartition } from '../../record/index.ts'
 import type { DriverWorld } from './harness.ts'
@@ -17,9 +24,19 @@ export interface Stage {
   /** A consumer that has been started, and remembers all it hears. */
   member(groupId: string, topics: readonly string[], options?: MemberOptions): Promise<Member>
   /** Writes one batch; answers with its offsets, or fails the test. */
-  write(to: DriverProducer | DriverTransaction, target: TopicPartition, records: readonly RecordSketch[], compression?: Compression): Promise<bigint[]>
+  write(
+    to: DriverProducer | DriverTransaction,
+    target: TopicPartition,
+    records: readonly RecordSketch[],
+    compression?: Compression,
+  ): Promise<bigint[]>
   /** Writes one batch as {@link Stage.write}, and answers with what became of it. */
-  attempt(to: DriverProducer | DriverTransaction, target: TopicPartition, records: readonly RecordSketch[], compression?: Compression): Promise<readonly ProduceOutcome[]>
+  attempt(
+    to: DriverProducer | DriverTransaction,
+    target: TopicPartition,
+    records: readonly RecordSketch[],
+    compression?: Compression,
+  ): Promise<readonly ProduceOutcome[]>
   /** Everything that a reader of committed records finds in a topic, by partition, then in the order of delivery. */
   readAll(topic: string): Promise<readonly InboundRecord[]>
   /** Waits until the condition holds, looking again after every event and every few milliseconds. */
@@ -49,7 +66,10 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
     world,
 
     async producer({ transactionalId, driver: from = driver } = {}) {
-      const producer = from.createProducer({ ...surroundings, ...(transactionalId === undefined ? {} : { transactionalId }) })
+      const producer = from.createProducer({
+        ...surroundings,
+        ...(transactionalId === undefined ? {} : { transactionalId }),
+      })
       closers.push(() => producer.close({ timeoutMs: 5_000 }))
       await producer.connect()
       return producer
@@ -80,7 +100,12 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
 
     async attempt(to, target, records, compression = 'none') {
       const { topic, partition } = target
-      const batch = { topic, partition, compression, records: records.map((sketch) => outbound({ topic, partition }, sketch)) }
+      const batch = {
+        topic,
+        partition,
+        compression,
+        records: records.map((sketch) => outbound({ topic, partition }, sketch)),
+      }
       const outcomes = await to.produce(batch, { timeoutMs: PRODUCE_TIMEOUT_MS })
       assert.equal(outcomes.length, records.length, 'one outcome a record')
       return outcomes
@@ -94,7 +119,10 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
         ends.push(...(await stage.write(writer, { topic, partition }, [{ value: 'the end' }])))
       }
       const reader = await stage.member(world.group(), [topic])
-      await stage.until(() => ends.every((end, partition) => reader.of(partition).some(({ offset }) => offset === end)), `all of ${topic}`)
+      await stage.until(
+        () => ends.every((end, partition) => reader.of(partition).some(({ offset }) => offset === end)),
+        `all of ${topic}`,
+      )
       await reader.consumer.stop()
       return ends.flatMap((end, partition) => reader.of(partition).filter(({ offset }) => offset < end))
     },
@@ -104,7 +132,9 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
       while (!condition()) {
         for (const member of members) member.check()
         if (runtime.clock.monotonic() > deadline) {
-          throw new Error(`waited ${boundMs} ms in vain for: ${what}\n${members.map((member) => member.story()).join('\n')}`)
+          throw new Error(
+            `waited ${boundMs} ms in vain for: ${what}\n${members.map((member) => member.story()).join('\n')}`,
+          )
         }
         await runtime.clock.sleep(LOOK_AGAIN_MS)
       }

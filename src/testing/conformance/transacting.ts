@@ -5,9 +5,13 @@ import type { ConformanceCase } from './conformance-case.ts'
 import type { Stage } from './stage.ts'
 import { numbered } from './stage.ts'
 
-const transactional = (stage: Stage): Promise<DriverProducer> => stage.producer({ transactionalId: stage.world.group() })
+const transactional = (stage: Stage): Promise<DriverProducer> =>
+  stage.producer({ transactionalId: stage.world.group() })
 
-async function inTransaction(producer: DriverProducer, work: (transaction: DriverTransaction) => Promise<unknown>): Promise<void> {
+async function inTransaction(
+  producer: DriverProducer,
+  work: (transaction: DriverTransaction) => Promise<unknown>,
+): Promise<void> {
   const transaction = await producer.begin()
   await work(transaction)
   await transaction.commit()
@@ -64,16 +68,22 @@ export const transacting: readonly ConformanceCase[] = (
         const producer = await transactional(stage)
         const offsets: bigint[] = []
         for (const name of ['a', 'b', 'c']) {
-          await inTransaction(producer, async (transaction) => offsets.push(...(await stage.write(transaction, target, numbered(name, 2)))))
+          await inTransaction(producer, async (transaction) =>
+            offsets.push(...(await stage.write(transaction, target, numbered(name, 2)))),
+          )
         }
         const records = await stage.readAll(topic)
         assert.deepEqual(values(records), ['a0', 'a1', 'b0', 'b1', 'c0', 'c1'])
-        assert.deepEqual(records.map(({ offset }) => offset), offsets)
+        assert.deepEqual(
+          records.map(({ offset }) => offset),
+          offsets,
+        )
         assert.deepEqual(offsets, [0n, 1n, 3n, 4n, 6n, 7n])
       },
     },
     {
-      promise: 'fences the older producer of a transactional id when a newer one begins: its transaction is rolled back, for good',
+      promise:
+        'fences the older producer of a transactional id when a newer one begins: its transaction is rolled back, for good',
       async hold(stage) {
         const topic = await stage.world.topic(1)
         const target = { topic, partition: 0 }
@@ -114,11 +124,15 @@ export const transacting: readonly ConformanceCase[] = (
         const producer = await transactional(stage)
         const failed = await producer.begin()
         await stage.write(failed, target, numbered('never', 2))
-        assertRefused(await stage.attempt(failed, target, [{ value: new Uint8Array(3_000) }]), 'HOLDFAST_RECORD_TOO_LARGE')
+        assertRefused(
+          await stage.attempt(failed, target, [{ value: new Uint8Array(3_000) }]),
+          'HOLDFAST_RECORD_TOO_LARGE',
+        )
         assertRefused(await stage.attempt(failed, target, numbered('never', 1)))
         await assert.rejects(failed.commit())
         await failed.abort()
-        for (const name of ['a', 'b']) await inTransaction(producer, (transaction) => stage.write(transaction, target, numbered(name, 2)))
+        for (const name of ['a', 'b'])
+          await inTransaction(producer, (transaction) => stage.write(transaction, target, numbered(name, 2)))
         assert.deepEqual(values(await stage.readAll(topic)), ['a0', 'a1', 'b0', 'b1'])
       },
     },
@@ -148,7 +162,9 @@ export const transacting: readonly ConformanceCase[] = (
         const producer = await transactional(stage)
         await (await producer.begin()).commit()
         await (await producer.begin()).abort()
-        await inTransaction(producer, (transaction) => stage.write(transaction, { topic, partition: 0 }, numbered('a', 1)))
+        await inTransaction(producer, (transaction) =>
+          stage.write(transaction, { topic, partition: 0 }, numbered('a', 1)),
+        )
         assert.deepEqual(values(await stage.readAll(topic)), ['a0'])
       },
     },

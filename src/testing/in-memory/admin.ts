@@ -17,7 +17,12 @@ export function createInMemoryAdmin(broker: Broker, clientId: string, _surroundi
         return broker.topic(topic).map((log) => ({ topic, partition: log.partition, offset: log.offsetAt(time) }))
       }),
     committedOffsets: (groupId, topics) =>
-      ask(() => broker.group(groupId).committed().filter(({ topic }) => topics.includes(topic))),
+      ask(() =>
+        broker
+          .group(groupId)
+          .committed()
+          .filter(({ topic }) => topics.includes(topic)),
+      ),
     close: async () => {},
   }
 }

@@ -20,7 +20,11 @@ export const COMPRESSION: readonly Compression[] = ['none', 'gzip']
 export interface Broker {
   readonly transactions: TransactionCoordinator
   /** Failures of produce calls by topic, of commits by group id, of transaction commits by transactional id. */
-  readonly failures: { readonly produce: FailurePlan; readonly commit: FailurePlan; readonly transactionCommit: FailurePlan }
+  readonly failures: {
+    readonly produce: FailurePlan
+    readonly commit: FailurePlan
+    readonly transactionCommit: FailurePlan
+  }
   /** Gives the cluster its clock, unless it has one: the first client's. */
   adopt(runtime: Runtime): void
   /**
@@ -81,7 +85,8 @@ export function createBroker({ runtime, latencyMs, autoCreatePartitions }: Broke
 
   const createTopic = ({ topic, partitions = 1, settings = {} }: NewTopic): void => {
     if (topics.has(topic)) return
-    if (!/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic)) throw refusals.refused('a topic name has 1 to 249 of: letters, digits, . _ -')
+    if (!/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic))
+      throw refusals.refused('a topic name has 1 to 249 of: letters, digits, . _ -')
     const maxMessageBytes = Number(settings['max.message.bytes'] ?? MAX_MESSAGE_BYTES)
     topics.set(topic, { logs: [], maxMessageBytes, unwritable: new Set() })
     addPartitions(topic, partitions)
@@ -94,7 +99,8 @@ export function createBroker({ runtime, latencyMs, autoCreatePartitions }: Broke
   }
 
   const existing = (name: string): Topic => {
-    if (!topics.has(name) && autoCreatePartitions !== undefined) createTopic({ topic: name, partitions: autoCreatePartitions })
+    if (!topics.has(name) && autoCreatePartitions !== undefined)
+      createTopic({ topic: name, partitions: autoCreatePartitions })
     const topic = topics.get(name)
     if (topic === undefined) throw refusals.topicUnknown(name)
     return topic
@@ -167,7 +173,8 @@ function refuseUnfit(batch: ProduceBatch, limit: number): void {
     throw refusals.refused('a batch with a record of another partition')
   }
   if (batch.records.some(({ timestamp }) => timestamp < 0n)) throw refusals.refused('a timestamp below 0')
-  if (!COMPRESSION.includes(batch.compression)) throw refusals.unsupported(`compression ${batch.compression} is not supported in memory`)
+  if (!COMPRESSION.includes(batch.compression))
+    throw refusals.unsupported(`compression ${batch.compression} is not supported in memory`)
   const size = BATCH_HEAD_BYTES + bodyBytes(batch.records, batch.compression)
   if (size > limit) throw refusals.tooLarge(batch, size, limit)
 }

@@ -87,7 +87,8 @@ export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InM
     createTopic: broker.createTopic,
     addPartitions: broker.addPartitions,
     append: (records) => records.map((record) => positionOf(record, broker.log(record).append([record], null))),
-    records: (topic) => broker.topic(topic).flatMap((log) => log.read(log.start, Number.MAX_SAFE_INTEGER)?.records ?? []),
+    records: (topic) =>
+      broker.topic(topic).flatMap((log) => log.read(log.start, Number.MAX_SAFE_INTEGER)?.records ?? []),
     committed: (groupId) => broker.group(groupId).committed(),
     setCommitted: (groupId, offset) => broker.group(groupId).setCommitted({ metadata: '', ...offset }),
     members: (groupId) => broker.group(groupId).members(),

@@ -1,20 +1,36 @@
 import type { ConsumerCallbacks, DriverConsumer, DriverConsumerOptions } from '../../driver/index.ts'
+import type { TopicPartition } from '../../record/index.ts'
+import { formatPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
 import type { Membership } from './membership.ts'
 import { createMembership } from './membership.ts'
 import { refusals } from './refusals.ts'
 
 /** Makes a consumer of the in-memory driver: one membership after another, since a crash ends one and `start` makes the next. */
-export function createInMemoryConsumer(broker: Broker, clientId: string, options: DriverConsumerOptions): DriverConsumer {
+export function createInMemoryConsumer(
+  broker: Broker,
+  clientId: string,
+  options: DriverConsumerOptions,
+): DriverConsumer {
+  const paused = new Set<string>() // until resumed, through rebalances and crashes
   let membership: Membership | null = null
   let starting = false
   let stopped = false
   let epochs = 0
 
+  const setPaused = (partitions: readonly TopicPartition[], on: boolean): void => {
+    for (const partition of partitions) {
+      if (on) paused.add(formatPartition(partition))
+      else paused.delete(formatPartition(partition))
+      membership?.state(partition)?.pauseChanged()
+    }
+  }
+
   return {
     async start(topics: readonly string[], callbacks: ConsumerCallbacks) {
       if (stopped) throw refusals.closed('the consumer is stopped')
-      if (starting || (membership !== null && !membership.ended())) throw refusals.refused('the consumer is started already')
+      if (starting || (membership !== null && !membership.ended()))
+        throw refusals.refused('the consumer is started already')
       starting = true
       try {
         await broker.request(clientId, () => topics.forEach(broker.topic))
@@ -22,7 +38,7 @@ export function createInMemoryConsumer(broker: Broker, clientId: string, options
         starting = false
       }
       if (stopped) throw refusals.closed('the consumer was stopped while it started')
-      membership = createMembership({ broker, clientId, options, topics, callbacks, nextEpoch: () => ++epochs })
+      membership = createMembership({ broker, clientId, options, topics, callbacks, paused, nextEpoch: () => ++epochs })
     },
 
     async commit(offsets) {
@@ -42,8 +58,8 @@ export function createInMemoryConsumer(broker: Broker, clientId: string, options
       })
     },
 
-    pause: (partitions) => partitions.forEach((partition) => membership?.state(partition)?.setPaused(true)),
-    resume: (partitions) => partitions.forEach((partition) => membership?.state(partition)?.setPaused(false)),
+    pause: (partitions) => setPaused(partitions, true),
+    resume: (partitions) => setPaused(partitions, false),
     seek: (position) => membership?.state(position)?.seek(position.offset),
     lastHeartbeatAt: () => membership?.lastHeartbeatAt() ?? null,
 

@@ -48,7 +48,9 @@ const capabilities: Capabilities = {
 export function inMemoryDriver(options: InMemoryDriverOptions = {}): InMemoryDriver {
   const { clientId = 'in-memory', partitions } = options
   if (partitions !== undefined && options.cluster !== undefined) {
-    const problems = [{ path: 'partitions', message: 'belongs to the cluster that is given: use its autoCreatePartitions' }]
+    const problems = [
+      { path: 'partitions', message: 'belongs to the cluster that is given: use its autoCreatePartitions' },
+    ]
     throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'in-memory driver: options do not fit', { problems })
   }
   const cluster =

@@ -146,7 +146,8 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
     commit(memberId, ofGeneration, positions) {
       if (!seats.has(memberId) || ofGeneration !== generation) throw refusals.notAMember(groupId)
       for (const { metadata = '', offset } of positions) {
-        if (Buffer.byteLength(metadata) > MAX_METADATA_BYTES) throw refusals.refused(`commit metadata is over ${MAX_METADATA_BYTES} bytes`)
+        if (Buffer.byteLength(metadata) > MAX_METADATA_BYTES)
+          throw refusals.refused(`commit metadata is over ${MAX_METADATA_BYTES} bytes`)
         if (offset < 0n) throw refusals.refused('a committed offset is negative')
       }
       for (const { topic, partition, offset, metadata = '' } of positions) {
@@ -155,12 +156,17 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
     },
     committed: () => [...offsets.values()],
     members: () =>
-      [...seats.values()].map(({ member, partitions }) => ({ memberId: member.memberId, clientId: member.clientId, partitions })),
+      [...seats.values()].map(({ member, partitions }) => ({
+        memberId: member.memberId,
+        clientId: member.clientId,
+        partitions,
+      })),
     topicChanged(topic) {
       if ([...seats.values()].some(({ member }) => member.topics.includes(topic))) prepare()
     },
     crash(memberId) {
-      for (const { member } of [...seats.values()]) if (memberId === undefined || member.memberId === memberId) member.crash()
+      for (const { member } of [...seats.values()])
+        if (memberId === undefined || member.memberId === memberId) member.crash()
     },
     setCommitted: (offset) => void offsets.set(formatPartition(offset), offset),
   }

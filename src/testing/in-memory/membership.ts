@@ -26,11 +26,14 @@ export interface MembershipOptions {
   readonly options: DriverConsumerOptions
   readonly topics: readonly string[]
   readonly callbacks: ConsumerCallbacks
+  /** Partitions that are paused, as `formatPartition` names them. */
+  readonly paused: ReadonlySet<string>
   readonly nextEpoch: () => number
 }
 
 /** Joins the group, and stays in it by itself. */
-export function createMembership({ broker, clientId, options, topics, callbacks, nextEpoch }: MembershipOptions): Membership {
+export function createMembership(membership: MembershipOptions): Membership {
+  const { broker, clientId, options, topics, callbacks, paused, nextEpoch } = membership
   const { clock } = options.runtime
   const group = broker.group(options.groupId)
   let owned = new Map<string, PartitionReader>()
@@ -101,12 +104,19 @@ export function createMembership({ broker, clientId, options, topics, callbacks,
     const ofEpoch = (epoch = nextEpoch())
     const readers = new Map(partitions.map((partition) => [formatPartition(partition), readerOf(partition, ofEpoch)]))
     owned = readers
-    const committed = await broker.request(clientId, () => new Map(group.committed().map((each) => [formatPartition(each), each])))
+    const committed = await broker.request(
+      clientId,
+      () => new Map(group.committed().map((each) => [formatPartition(each), each])),
+    )
     if (owned !== readers || ended) return
     const starts = await callbacks.onAssigned(
       partitions.map((partition) => {
         const { offset, metadata } = committed.get(formatPartition(partition)) ?? {}
-        return { ...partitionOf(partition), epoch: ofEpoch, committed: offset === undefined ? null : { offset, metadata: metadata! } }
+        return {
+          ...partitionOf(partition),
+          epoch: ofEpoch,
+          committed: offset === undefined ? null : { offset, metadata: metadata! },
+        }
       }),
     )
     if (owned !== readers || ended) return
@@ -124,6 +134,7 @@ export function createMembership({ broker, clientId, options, topics, callbacks,
       clientId,
       epoch: ofEpoch,
       maxBytes: options.maxBytesPerPartition,
+      isPaused: () => paused.has(formatPartition(partition)),
       callbacks,
       onFailure: crash,
     })

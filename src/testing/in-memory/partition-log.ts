@@ -125,7 +125,10 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
 
 /** Bytes of a record on the log, near enough: key, value and headers, and 20 for its lengths, offset and timestamp deltas. */
 export function recordBytes(record: Pick<OutboundRecord, 'key' | 'value' | 'headers'>): number {
-  const headers = record.headers.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + (value?.length ?? 0) + 2, 0)
+  const headers = record.headers.reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + (value?.length ?? 0) + 2,
+    0,
+  )
   return 20 + (record.key?.length ?? 0) + (record.value?.length ?? 0) + headers
 }
 

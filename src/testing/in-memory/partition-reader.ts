@@ -7,7 +7,8 @@ export interface PartitionReader extends TopicPartition {
   readonly epoch: number
   /** Reading goes on here; null until a position is known. */
   position: bigint | null
-  setPaused(paused: boolean): void
+  /** Looks again whether it is paused. */
+  pauseChanged(): void
   seek(offset: bigint): void
   /** Begins to deliver. */
   begin(): void
@@ -21,6 +22,7 @@ export interface PartitionReaderOptions extends TopicPartition {
   readonly clientId: string
   readonly epoch: number
   readonly maxBytes: number
+  readonly isPaused: () => boolean
   readonly callbacks: Pick<ConsumerCallbacks, 'onBatch' | 'onOutOfRange'>
   /** A callback threw. */
   readonly onFailure: (error: unknown) => void
@@ -28,16 +30,15 @@ export interface PartitionReaderOptions extends TopicPartition {
 
 /** Makes a reader that waits for {@link PartitionReader.begin}. */
 export function createPartitionReader(options: PartitionReaderOptions): PartitionReader {
-  const { broker, clientId, topic, partition, epoch, maxBytes, callbacks } = options
+  const { broker, clientId, topic, partition, epoch, maxBytes, isPaused, callbacks } = options
   const log = broker.log({ topic, partition })
   let phase: 'waiting' | 'reading' | 'ended' = 'waiting'
-  let paused = false
   let seeks = 0
   let wake: (() => void) | null = null
   const changed = (): void => wake?.()
 
   const fetchOnce = async (): Promise<boolean> => {
-    if (paused || reader.position === null || !broker.isReachable(clientId)) return false
+    if (isPaused() || reader.position === null || !broker.isReachable(clientId)) return false
     const from = reader.position
     if (from >= log.start && from >= log.stable && from <= log.end) return false // nothing to read yet: a long poll
     const asked = seeks
@@ -48,7 +49,7 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
         : { kind: 'records' as const, end, fetched: log.read(from, maxBytes) }
     })
     // The answer of a fetch that a seek, a pause or a revocation overtook belongs to nobody: it is fetched again.
-    if (phase !== 'reading' || paused || asked !== seeks) return true
+    if (phase !== 'reading' || isPaused() || asked !== seeks) return true
     if (answer.kind === 'out-of-range') {
       reader.position = null
       callbacks.onOutOfRange({ topic, partition, epoch, offset: from, earliest: answer.start, latest: answer.end })
@@ -57,7 +58,8 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
     if (answer.fetched === null) return true
     const { records, nextOffset } = answer.fetched
     reader.position = nextOffset
-    if (records.length > 0) callbacks.onBatch({ topic, partition, epoch, records, nextOffset, highWatermark: answer.end })
+    if (records.length > 0)
+      callbacks.onBatch({ topic, partition, epoch, records, nextOffset, highWatermark: answer.end })
     return true
   }
 
@@ -80,10 +82,7 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
     partition,
     epoch,
     position: null,
-    setPaused(next) {
-      paused = next
-      changed()
-    },
+    pauseChanged: changed,
     seek(offset) {
       seeks++
       reader.position = offset

@@ -14,7 +14,11 @@ const PARTITION_COUNT_AGE_MS = 300_000 // Java's metadata.max.age.ms
 const TRANSACTION_TIMEOUT_MS = 60_000 // Java's transaction.timeout.ms
 
 /** Makes a producer of the in-memory driver. */
-export function createInMemoryProducer(broker: Broker, clientId: string, options: DriverProducerOptions): DriverProducer {
+export function createInMemoryProducer(
+  broker: Broker,
+  clientId: string,
+  options: DriverProducerOptions,
+): DriverProducer {
   const { clock } = options.runtime
   const { transactionalId, transactionTimeoutMs = TRANSACTION_TIMEOUT_MS } = options
   const counts = new Map<string, { readonly count: number; readonly at: number }>()
@@ -25,7 +29,8 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
   let current: { abort(): Promise<void> } | null = null
 
   const refuseUnlessConnected = (): void => {
-    if (state !== 'connected') throw refusals.closed(state === 'new' ? 'connect() comes first' : 'the producer is closed')
+    if (state !== 'connected')
+      throw refusals.closed(state === 'new' ? 'connect() comes first' : 'the producer is closed')
   }
 
   const tracked = <T>(work: Promise<T>): Promise<T> => {
@@ -37,7 +42,11 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
     return work
   }
 
-  const write = async (batch: ProduceBatch, transaction: OpenTransaction | null, check: () => void): Promise<readonly ProduceOutcome[]> => {
+  const write = async (
+    batch: ProduceBatch,
+    transaction: OpenTransaction | null,
+    check: () => void,
+  ): Promise<readonly ProduceOutcome[]> => {
     try {
       refuseUnlessConnected()
       const base = await broker.request(clientId, () => {
@@ -134,7 +143,8 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
     produce(batch) {
       return tracked(
         write(batch, null, () => {
-          if (transactionalId !== undefined) throw refusals.unsupported('a transactional producer writes in transactions alone')
+          if (transactionalId !== undefined)
+            throw refusals.unsupported('a transactional producer writes in transactions alone')
         }),
       )
     },
@@ -148,7 +158,11 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
           if (current !== null) throw refusals.refused('a transaction is under way: one at a time')
           epoch ??= broker.transactions.initialise(transactionalId)
           try {
-            const transaction = transactionOf(transactionalId, epoch, broker.transactions.begin(transactionalId, epoch, transactionTimeoutMs))
+            const transaction = transactionOf(
+              transactionalId,
+              epoch,
+              broker.transactions.begin(transactionalId, epoch, transactionTimeoutMs),
+            )
             current = transaction
             return transaction
           } catch (error) {
@@ -163,7 +177,9 @@ export function createInMemoryProducer(broker: Broker, clientId: string, options
       if (state === 'closed') return
       const wasConnected = state === 'connected'
       const deadline = new AbortController()
-      const drained = Promise.all([...underWay, wasConnected ? current?.abort() : undefined]).then(() => deadline.abort())
+      const drained = Promise.all([...underWay, wasConnected ? current?.abort() : undefined]).then(() =>
+        deadline.abort(),
+      )
       state = 'closed'
       await Promise.race([drained, clock.sleep(timeoutMs, deadline.signal).catch(() => {})])
     },

@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Producer } from 'kafkajs'
+import type { Place } from './audit.ts'
+import { sendPill } from './cluster.ts'
+import type { OrderPlan } from './order-plan.ts'
+
+/** Orders being placed. */
+export interface Placing {
+  /** Orders the API has answered for, well or badly. */
+  readonly placed: number
+  readonly accepted: readonly string[]
+  readonly pills: readonly Place[]
+  readonly done: boolean
+  readonly finished: Promise<{ readonly problems: readonly string[] }>
+}
+
+const SIDE_BY_SIDE = 6
+
+/** Places the orders a few at a time, with the pills and the invalid requests in between. */
+export function placeOrders(plan: OrderPlan, api: string, pillProducer: Producer, stop: AbortSignal): Placing {
+  const accepted: string[] = []
+  const pills: Place[] = []
+  const problems: string[] = []
+  const state = { placed: 0, done: false }
+  const waiting = plan.orders.values()
+  const pillsWaiting = [...plan.pills]
+
+  const worker = async (): Promise<void> => {
+    for (const order of waiting) {
+      const status = await post(api, order, stop)
+      state.placed++
+      if (status === 202) accepted.push(order.orderId)
+      else problems.push(`${order.orderId} was answered with ${status}`)
+      while (pillsWaiting[0] !== undefined && pillsWaiting[0].afterOrders <= state.placed) {
+        pills.push(await sendPill(pillProducer, pillsWaiting.shift()!))
+      }
+    }
+  }
+  const all = async (): Promise<{ readonly problems: readonly string[] }> => {
+    try {
+      await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker))
+      for (const body of plan.invalid) {
+        const status = await post(api, body, stop)
+        if (status !== 400) problems.push(`an invalid order was answered with ${status}`)
+      }
+      // A client that lost the answer asks again with the same id: no second order may come of it.
+      const again = await post(api, plan.orders[0]!, stop)
+      if (again !== 202) problems.push(`a repeated order was answered with ${again}`)
+      return { problems }
+    } finally {
+      state.done = true
+    }
+  }
+  const finished = all()
+  return {
+    get placed() {
+      return state.placed
+    },
+    get done() {
+      return state.done
+    },
+    accepted,
+    pills,
+    finished,
+  }
+}
+
+/** Posts an order, and again while the API says that it could not take it. */
+async function post(api: string, body: unknown, stop: AbortSignal): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(`${api}/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: stop,
+    })
+    await answer.arrayBuffer()
+    if (answer.status !== 503 || attempt === 5) return answer.status
+    await sleep(1_000, undefined, { signal: stop })
+  }
+}

@@ -1,0 +1,239 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, logLevel } from 'kafkajs'
+import { Client } from 'pg'
+import { OPENING_STOCK } from '../../examples/order-processing/shared/catalogue.ts'
+import type { Services } from '../services/index.ts'
+import { startServices } from '../services/index.ts'
+import type { Findings } from './audit.ts'
+import { audit } from './audit.ts'
+import type { Lag } from './cluster.ts'
+import { lags, makeRoom, readLetters, readLog } from './cluster.ts'
+import { DUTIES, SERVICES } from './duties.ts'
+import type { PlannedOrder } from './order-plan.ts'
+import { planOrders } from './order-plan.ts'
+import { placeOrders } from './place-orders.ts'
+import { progressLine } from './progress.ts'
+import { isBroken, reportJson, reportTable } from './report.ts'
+import type { ServiceProcess } from './service-processes.ts'
+import { epitaph, startServiceProcess } from './service-processes.ts'
+import { orStopped } from './stopping.ts'
+import { createDatabase, readCounts, readTables } from './tables.ts'
+import { drawTrace, readSpans, tellingTrace } from './trace-tree.ts'
+
+/** How the demo shall run. */
+export interface DemoOptions {
+  readonly orders: number
+  readonly seed: number
+  readonly serve: boolean
+  readonly json: boolean
+  readonly reset: boolean
+  /** Where the services write their spans. */
+  readonly traceFile: string
+  /** Ends it early; everything that was started is stopped in any case. */
+  readonly stop: AbortSignal
+}
+
+/** The service that is killed: the one whose effect, a charge, cannot be taken back. */
+const VICTIM = 'payment'
+const LOOK_EVERY_MS = 250
+
+/**
+ * Runs the whole demo and prints what came of it.
+ *
+ * @returns whether nothing was lost, out of order or misbooked.
+ * @throws Error when it could not be run to its end, with the reason.
+ */
+export async function runDemo(options: DemoOptions): Promise<boolean> {
+  const { stop } = options
+  const out = options.json ? process.stderr : process.stdout
+  const progress = progressLine(out)
+  const startedAt = performance.now()
+  const say = (text: string): void => progress.note(`${`${seconds(startedAt)} s`.padStart(7)}  ${text}`)
+  const undo: Array<() => Promise<unknown>> = []
+
+  try {
+    say('starting Kafka and PostgreSQL')
+    const services = await startAll(say, undo, stop)
+    const brokers = services.kafka!.brokers
+    const { url: databaseUrl, drop } = await createDatabase(services.postgres!.url)
+    undo.push(drop)
+    say(`Kafka at ${brokers.join(',')} (${services.kafka!.how}), PostgreSQL (${services.postgres!.how})`)
+
+    const kafka = new Kafka({ clientId: 'demo', brokers, logLevel: logLevel.NOTHING })
+    const admin = kafka.admin()
+    await admin.connect()
+    undo.push(() => admin.disconnect())
+    await makeRoom(admin, options.reset, say)
+
+    const environment = {
+      KAFKA_BROKERS: brokers.join(','),
+      DATABASE_URL: databaseUrl,
+      SEED: String(options.seed),
+      TRACE_FILE: options.traceFile,
+      NODE_OPTIONS: '',
+    }
+    const setup = await startServiceProcess('setup.ts', environment)
+    undo.push(() => setup.stop())
+    if ((await orStopped(setup.child.exited, stop)).code !== 0) throw new Error(await epitaph('setup', setup.child))
+
+    const database = new Client({ connectionString: databaseUrl })
+    await database.connect()
+    undo.push(() => database.end())
+
+    const running = new Map<string, ServiceProcess>()
+    undo.push(() => Promise.all([...running.values()].map((service) => service.stop())))
+    const run = async (name: string): Promise<ServiceProcess> => {
+      const port = name === 'order-api' ? { PORT: process.env['PORT'] ?? '0' } : {}
+      const service = await startServiceProcess(`services/${name}.ts`, { ...environment, ...port })
+      running.set(name, service)
+      return service
+    }
+    for (const name of SERVICES.keys()) await run(name)
+    say(`started ${running.size} services; waiting for the order API`)
+    const api = await running
+      .get('order-api')!
+      .waitForLine((line) => (line['message'] === 'listening' ? String(line['address']) : undefined), stop)
+
+    const pillProducer = kafka.producer({ allowAutoTopicCreation: false })
+    await pillProducer.connect()
+    undo.push(() => pillProducer.disconnect())
+
+    const placing = placeOrders(planOrders(options.orders, options.seed), api, pillProducer, stop)
+    placing.finished.catch(() => undefined) // seen below; a failed look at the tables must not leave it unhandled
+    let killed = false
+    let calm = 0
+    let ends = ''
+    const patience = 45_000 + options.orders * 100
+    const deadline = performance.now() + patience
+    for (;;) {
+      stop.throwIfAborted()
+      for (const { name, child } of running.values()) {
+        if (child.exit !== undefined) throw new Error(await epitaph(name, child))
+      }
+      const counts = await readCounts(database)
+      const { accepted } = placing
+      const groups = await lags(admin)
+      const behind = groups.lags.reduce((sum, lag) => sum + lag.behind, 0n)
+      const ended = counts.delivered + counts.cancelled
+      progress.update(
+        `orders ${placing.placed}/${options.orders}  delivered ${counts.delivered}  cancelled ${counts.cancelled}  ` +
+          `parked ${counts.parked}  behind ${behind} records`,
+      )
+
+      if (!killed && counts.paid >= Math.max(1, Math.floor(options.orders / 5))) {
+        killed = true
+        const victim = running.get(VICTIM)!
+        victim.child.signal('SIGKILL')
+        await victim.child.exited
+        await victim.stop()
+        await run(VICTIM)
+        say(`killed ${VICTIM} (process ${victim.child.pid}) with SIGKILL and started it again`)
+      }
+
+      const isDone = placing.done && behind === 0n && ended >= accepted.length
+      calm = isDone && groups.ends === ends ? calm + 1 : 0
+      ends = groups.ends
+      if (calm >= 2) break // nothing moved between two looks: no event is on its way any more
+      if (placing.done) await placing.finished
+      if (performance.now() > deadline) {
+        progress.done()
+        say(`gave up waiting after ${Math.round(patience / 1000)} s`)
+        for (const line of await whatHangs(database, accepted, groups.lags)) out.write(`         ${line}\n`)
+        break
+      }
+      await sleep(LOOK_EVERY_MS, undefined, { signal: stop })
+    }
+    const { problems } = await placing.finished
+    progress.done()
+    say('everything has come to rest; auditing the topics against the tables')
+
+    const tables = await readTables(database, OPENING_STOCK)
+    const findings = audit(
+      {
+        ...tables,
+        accepted: placing.accepted,
+        log: await readLog(kafka, placing.pills),
+        letters: await readLetters(kafka, tables.storedLetters),
+      },
+      DUTIES,
+    )
+
+    const delivered = placing.accepted.filter((orderId) => tables.states.get(orderId)?.state === 'delivered')
+    const spans = readSpans(await readFile(options.traceFile, 'utf8').catch(() => ''))
+    const traceId = tellingTrace(spans, delivered)
+    const lines = [
+      '',
+      ...(traceId === undefined ? ['no trace was recorded'] : [`One order's trace (${traceId}):`, '']),
+      ...(traceId === undefined ? [] : drawTrace(spans, traceId)),
+      '',
+      `Audit, seed ${options.seed}, ${seconds(startedAt)} s:`,
+      '',
+      ...reportTable(findings, killed ? [VICTIM] : []),
+      ...problems.map((problem) => `the API: ${problem}`),
+      '',
+    ]
+    out.write(`${lines.join('\n')}\n`)
+    const sound = !isBroken(findings) && problems.length === 0
+    out.write(sound ? 'Nothing is lost, nothing is out of order.\n' : 'FAILED: see above.\n')
+    if (options.json) process.stdout.write(`${reportJson(findings)}\n`)
+
+    if (options.serve) await serve(api, findings, out, stop)
+    return sound
+  } finally {
+    progress.done()
+    for (const each of undo.toReversed()) {
+      await each().catch((error: unknown) => process.stderr.write(`while cleaning up: ${String(error)}\n`))
+    }
+  }
+}
+
+/** Starts the servers. A Ctrl-C meanwhile ends this process, and the servers' guards end them. */
+async function startAll(
+  say: (text: string) => void,
+  undo: Array<() => Promise<unknown>>,
+  stop: AbortSignal,
+): Promise<Services> {
+  const starting = startServices({ kafka: { nodes: 1 }, postgres: true, onProgress: say })
+  const services = await orStopped(starting, stop)
+  undo.push(() => services.close())
+  return services
+}
+
+async function whatHangs(
+  database: Client,
+  accepted: readonly string[],
+  groups: readonly Lag[],
+): Promise<readonly string[]> {
+  const { rows } = await database.query<{ order_id: string; state: string }>(
+    "select order_id, state from orders where state in ('delivered', 'cancelled')",
+  )
+  const ended = new Set(rows.map((row) => row.order_id))
+  const open = accepted.filter((orderId) => !ended.has(orderId))
+  return [
+    ...(open.length === 0 ? [] : [`${open.length} orders have not ended: ${open.slice(0, 5).join(', ')}`]),
+    ...groups.filter(({ behind }) => behind > 0n).map(({ group, behind }) => `${group} is ${behind} records behind`),
+  ]
+}
+
+async function serve(api: string, findings: Findings, out: NodeJS.WriteStream, stop: AbortSignal): Promise<void> {
+  const order: PlannedOrder = { orderId: 'my-order-1', customerId: 'ada', items: [{ sku: 'keyboard', quantity: 1 }] }
+  out.write(
+    `\nStill running, ${findings.orders} orders inside. Ctrl-C stops everything.\n\n` +
+      `  ${api}\n\n` +
+      `  curl -i ${api}/orders -H 'content-type: application/json' -d '${JSON.stringify(order)}'\n` +
+      `  curl ${api}/orders/${order.orderId}\n` +
+      `  curl ${api}/health\n\n`,
+  )
+  await new Promise<void>((resolve) => {
+    const keepAlive = setInterval(() => undefined, 60_000)
+    stop.addEventListener('abort', () => {
+      clearInterval(keepAlive)
+      resolve()
+    })
+  })
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1)
+}

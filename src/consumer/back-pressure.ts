@@ -1,0 +1,60 @@
+import type { DriverConsumer } from '../driver/index.ts'
+import type { TopicPartition } from '../record/index.ts'
+
+/**
+ * Bounds what is held in memory. Every partition may hold its share; one that holds more is paused at the driver until half of that
+ * is worked off, and stays in the group. So a partition that waits for an outage to end takes no memory from the others.
+ *
+ * What one fetch brings can stand above the bound, once for each partition.
+ */
+export interface BackPressure {
+  add(partition: TopicPartition, buffer: Buffered): BufferBound
+}
+
+/** What a partition holds. */
+export interface Buffered {
+  readonly records: number
+  readonly bytes: number
+}
+
+/** The bound of one partition. */
+export interface BufferBound {
+  /** What is held has changed. */
+  check(): void
+  /** The partition is gone. */
+  remove(): void
+}
+
+/** A record has a cost of its own, whatever its size: so many of one partition are enough to keep it busy during a fetch. */
+const MAX_RECORDS = 10_000
+
+/** Makes a {@link BackPressure} of `maxBytes` for all partitions together. */
+export function createBackPressure(maxBytes: number, consumer: Pick<DriverConsumer, 'pause' | 'resume'>): BackPressure {
+  let partitions = 0
+
+  return {
+    add({ topic, partition }, buffer) {
+      const target = [{ topic, partition }]
+      let paused = false
+      partitions++
+      return {
+        check() {
+          const share = maxBytes / partitions
+          if (!paused) {
+            if (buffer.bytes < share && buffer.records < MAX_RECORDS) return
+            paused = true
+            consumer.pause(target)
+          } else if (buffer.bytes <= share / 2 && buffer.records <= MAX_RECORDS / 2) {
+            paused = false
+            consumer.resume(target)
+          }
+        },
+        remove() {
+          partitions--
+          if (paused) consumer.resume(target) // a driver may keep pauses across assignments; the next epoch begins without one
+          paused = false
+        },
+      }
+    },
+  }
+}

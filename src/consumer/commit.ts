@@ -1,0 +1,157 @@
+import type { Runtime, Timer } from '../clock/index.ts'
+import type { CommitOffset, DriverConsumer } from '../driver/index.ts'
+import { describeError, HoldfastError } from '../errors/index.ts'
+import type { Logger } from '../logger/index.ts'
+import { formatPosition } from '../record/index.ts'
+import type { Backoff } from '../retry/index.ts'
+import { backoffDelay } from '../retry/index.ts'
+import type { Epoch } from './epoch.ts'
+import type { Events } from './events.ts'
+import { within } from './within.ts'
+
+/** Commits watermarks: one request under way, all partitions together. */
+export interface Committer {
+  /** A watermark may have moved. Returns at once. */
+  moved(epoch: Epoch): void
+  /**
+   * Commits what these epochs have finished, now; for a drain. Resolves when all of it is acknowledged or belongs to dead epochs,
+   * or after `budgetMs`. Never rejects: what is not committed is handled again.
+   */
+  flush(epochs: readonly Epoch[], budgetMs: number): Promise<void>
+  /** Since when commits have failed, with the last reason; null when they succeed. */
+  readonly trouble: { readonly since: number; readonly reason: string } | null
+  /** Begins no further commit. */
+  close(): void
+}
+
+/** What a {@link Committer} is made of. */
+export interface CommitterOptions {
+  readonly consumer: Pick<DriverConsumer, 'commit'>
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly events: Events
+  readonly intervalMs: number
+}
+
+/** So many finished records do not wait for the interval: a crash repeats no more than these, and a round trip's worth. */
+const MAX_WAITING_RECORDS = 5_000
+
+/** Between commits that fail; the interval after one that succeeds is its own. */
+const TROUBLE: Backoff = { initialDelayMs: 100, factor: 2, maxDelayMs: 5_000, jitter: 0.2 }
+
+/** Makes a {@link Committer}. */
+export function createCommitter({ consumer, runtime, logger, events, intervalMs }: CommitterOptions): Committer {
+  const { clock } = runtime
+  const waiting = new Set<Epoch>()
+  let waitingRecords = 0
+  let notBefore = -Infinity // on the monotonic clock
+  let timer: Timer | null = null
+  let underWay: Promise<void> | null = null
+  let failures = 0
+  let trouble: Committer['trouble'] = null
+  let closed = false
+
+  const schedule = (): void => {
+    if (closed || underWay !== null || waiting.size === 0) return
+    const delayMs = notBefore - clock.monotonic()
+    if (delayMs <= 0 || (failures === 0 && waitingRecords >= MAX_WAITING_RECORDS)) {
+      timer?.cancel()
+      timer = null
+      void commit([...waiting])
+    } else {
+      timer ??= clock.after(delayMs, () => {
+        timer = null
+        schedule()
+      })
+    }
+  }
+
+  const commit = (epochs: readonly Epoch[]): Promise<void> => {
+    underWay = commitOnce(epochs).finally(() => {
+      underWay = null
+      notBefore = clock.monotonic() + (failures === 0 ? intervalMs : backoffDelay(TROUBLE, failures, runtime.random()))
+      schedule()
+    })
+    return underWay
+  }
+
+  const commitOnce = async (epochs: readonly Epoch[]): Promise<void> => {
+    waitingRecords = 0
+    for (const epoch of epochs) waiting.delete(epoch)
+    try {
+      await runtime.failpoint('commit:before') // a crash here repeats what was finished since the last commit
+      // Read after the last await: an epoch that died meanwhile is left out, and what was finished meanwhile comes along.
+      const behind = epochs.filter(isBehind)
+      const offsets = behind.map(offsetOf)
+      if (offsets.length === 0) return
+      await consumer.commit(offsets)
+      behind.forEach((epoch, i) => (epoch.committed = offsets[i]!.offset))
+      failures = 0
+      trouble = null
+      if (events.heard('committed')) events.emit('committed', { positions: offsets.map(positionOf) })
+      await runtime.failpoint('commit:after')
+    } catch (error) {
+      failed(error, epochs)
+    }
+  }
+
+  const failed = (error: unknown, epochs: readonly Epoch[]): void => {
+    failures++
+    const { code, name } = describeError(error)
+    trouble = { since: trouble?.since ?? clock.monotonic(), reason: code ?? name }
+    const behind = epochs.filter(isBehind)
+    if (HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST')) {
+      // The driver knows before us that the assignment is over, and will say so. Until then it is tried again, as anything else.
+      for (const epoch of behind) events.emit('stale-refused', { position: positionOf(offsetOf(epoch)), operation: 'commit' })
+    }
+    for (const epoch of behind) waiting.add(epoch)
+    const [first] = behind
+    logger.warn(
+      { error: describeError(error), partitions: behind.length, ...(first && { first: formatPosition(offsetOf(first)) }) },
+      'a commit failed; it is tried again while the partitions are owned',
+    )
+  }
+
+  const flushAll = async (epochs: readonly Epoch[]): Promise<void> => {
+    for (let tries = 1; ; tries++) {
+      while (underWay !== null) await underWay
+      const behind = epochs.filter(isBehind)
+      if (behind.length === 0 || closed) return
+      await commit(behind)
+      if (failures > 0) await clock.sleep(backoffDelay(TROUBLE, tries, runtime.random()))
+    }
+  }
+
+  return {
+    moved(epoch) {
+      if (closed) return
+      waiting.add(epoch)
+      waitingRecords++
+      if (timer === null || waitingRecords >= MAX_WAITING_RECORDS) schedule()
+    },
+    async flush(epochs, budgetMs) {
+      await within(clock, budgetMs, flushAll(epochs))
+    },
+    get trouble() {
+      return trouble
+    },
+    close() {
+      closed = true
+      timer?.cancel()
+    },
+  }
+}
+
+/** Has it finished more than the broker knows of, and may it still say so? */
+function isBehind(epoch: Epoch): boolean {
+  const { tracker } = epoch
+  return !epoch.dead && tracker !== null && (epoch.committed === null || tracker.watermark > epoch.committed)
+}
+
+function offsetOf({ topic, partition, tracker, number }: Epoch): CommitOffset {
+  return { topic, partition, offset: tracker!.watermark, epoch: number }
+}
+
+function positionOf({ topic, partition, offset }: CommitOffset): { topic: string; partition: number; offset: bigint } {
+  return { topic, partition, offset }
+}

@@ -1,0 +1,58 @@
+import type { Failure } from '../dlq/index.ts'
+import { HoldfastError } from '../errors/index.ts'
+import type { InboundRecord } from '../record/index.ts'
+import { formatPosition } from '../record/index.ts'
+import { insist, pausePartition, resumePartition } from './partition-pause.ts'
+import type { Delivery, Pipeline } from './pipeline.ts'
+import type { RecordOutcome, Unfinished } from './record-outcome.ts'
+import { unfinished } from './record-outcome.ts'
+
+/**
+ * Ends a record that cannot be handled: parked, and acknowledged as parked before this resolves. Without a dead letter topic it is
+ * skipped and counted, or its partition waits for an operator.
+ *
+ * A dead letter topic that cannot be written pauses the partition until it can. The handler is not called again meanwhile, and the
+ * record is not dropped. A crash in that time, or after the park, handles the record once more.
+ */
+export async function giveUp(delivery: Delivery, failure: Failure, pipeline: Pipeline): Promise<RecordOutcome | Unfinished> {
+  const { record, messageId, observation } = delivery
+  const { subscription, parking, epoch, groupId } = pipeline
+  const { deadLetterTopic } = subscription
+  if (deadLetterTopic === null || parking === null) return withoutParking(record, failure, pipeline)
+
+  await pipeline.confirmMembership()
+  const request = { record, failure, groupId, messageId, trusted: subscription.trusted, traceHeaders: observation.headers }
+  const parked = await insist(
+    pipeline,
+    () => parking.park(deadLetterTopic, request, () => !epoch.dead),
+    (thrown) => messageOf(thrown, record),
+    epochLost,
+  )
+  if (parked.kind === 'succeeded') {
+    return { kind: 'parked', deadLetterTopic, reason: failure.reason, errorType: failure.error.code ?? failure.error.name }
+  }
+  if (!epoch.dead) return unfinished('stopping')
+  const { topic, partition, offset } = record
+  pipeline.events.emit('stale-refused', { position: { topic, partition, offset }, operation: 'park' })
+  return unfinished('epoch-lost')
+}
+
+async function withoutParking(record: InboundRecord, failure: Failure, pipeline: Pipeline): Promise<RecordOutcome | Unfinished> {
+  if (pipeline.subscription.onExhausted === 'skip') return { kind: 'skipped', reason: failure.reason }
+  const what = failure.error.code ?? failure.error.name
+  pausePartition(
+    pipeline,
+    `${formatPosition(record)} has failed for good (${what}) and there is no dead letter topic: mend the cause, then resume the topic`,
+  )
+  await pipeline.untilResumed()
+  resumePartition(pipeline)
+  return unfinished(pipeline.epoch.stopped ? 'stopping' : 'operator')
+}
+
+function epochLost(thrown: unknown): thrown is HoldfastError {
+  return HoldfastError.is(thrown, 'HOLDFAST_EPOCH_LOST')
+}
+
+function messageOf(thrown: unknown, record: InboundRecord): string {
+  return HoldfastError.is(thrown) ? thrown.message : `${formatPosition(record)} cannot be parked`
+}

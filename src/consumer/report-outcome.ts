@@ -1,0 +1,34 @@
+import type { Logger } from '../logger/index.ts'
+import type { InboundRecord, Position } from '../record/index.ts'
+import { formatPosition } from '../record/index.ts'
+import type { Events } from './events.ts'
+import { messageIdOf } from './read-record.ts'
+import type { RecordOutcome } from './record-outcome.ts'
+
+/** Tells how a record ended, to listeners and the log: what was not simply handled is never silent. */
+export function reportOutcome(record: InboundRecord, outcome: RecordOutcome, events: Events, logger: Logger): void {
+  const { kind } = outcome
+  switch (kind) {
+    case 'handled':
+      if (!events.heard('handled')) return // the common case, made to cost nothing
+      events.emit('handled', { position: positionOf(record), messageId: messageIdOf(record), attempts: outcome.attempts })
+      return
+    case 'duplicate':
+      logger.debug({ record: formatPosition(record) }, 'a duplicate: it was done before')
+      events.emit('duplicate', { position: positionOf(record), messageId: messageIdOf(record) })
+      return
+    case 'parked': {
+      const { deadLetterTopic, reason, errorType } = outcome
+      logger.warn({ record: formatPosition(record), deadLetterTopic, reason, errorType }, 'a record is parked')
+      events.emit('parked', { position: positionOf(record), deadLetterTopic, reason })
+      return
+    }
+    case 'skipped':
+      logger.info({ record: formatPosition(record), reason: outcome.reason }, 'a record is skipped')
+      events.emit('skipped', { position: positionOf(record), reason: outcome.reason })
+  }
+}
+
+function positionOf({ topic, partition, offset }: InboundRecord): Position {
+  return { topic, partition, offset }
+}

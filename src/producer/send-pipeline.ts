@@ -1,0 +1,147 @@
+import { MAX_TIMER_MS } from '../clock/index.ts'
+import type { Problem } from '../errors/index.ts'
+import { HoldfastError } from '../errors/index.ts'
+import type { Header } from '../record/index.ts'
+import { noTelemetry } from '../telemetry/index.ts'
+import type { EncodedMessage, EncodingSurroundings, PreparedMessage } from '../topic/index.ts'
+import { isPromiseLike, messageInvalid } from '../topic/index.ts'
+import { createDeadlines } from './deadlines.ts'
+import type { Delivery } from './delivery.ts'
+import { PendingSend } from './pending-send.ts'
+import type { DeliveryOptions, SendManyOutcome } from './producer.ts'
+import type { ProducerSettings } from './producer-options.ts'
+import { recordSize } from './record-size.ts'
+import { createSendBuffer } from './send-buffer.ts'
+import { createTurnstiles } from './turnstiles.ts'
+import { createWithdrawals } from './withdrawals.ts'
+
+/** How one send enters the pipeline. */
+export interface SendStart {
+  readonly topic: string
+  readonly givenId: string | undefined
+  readonly prepared: PreparedMessage | Promise<PreparedMessage>
+  readonly options: DeliveryOptions
+  readonly delivery: Delivery
+  /** May it wait for room in the buffer? */
+  readonly waits: boolean
+  readonly settle: (outcome: SendManyOutcome) => void
+}
+
+/**
+ * The way of every send of one producer: prepared → turn (the order of the calls) → room in the buffer → its partition's queue. At
+ * each step its deadline, its signal or the producer's close can end it.
+ */
+export interface SendPipeline {
+  readonly encoding: EncodingSurroundings
+  start(send: SendStart): void
+  /** Those that have not ended. */
+  live(): readonly PendingSend[]
+  /** Resolves when all of these have ended. */
+  ended(sends: readonly PendingSend[]): Promise<void>
+}
+
+/** What is wrong with the delivery options of a call. */
+export function deliveryProblems(options: DeliveryOptions): readonly Problem[] {
+  const { deliveryTimeoutMs, signal } = options
+  const problems: Problem[] = []
+  if (
+    deliveryTimeoutMs !== undefined &&
+    !(Number.isInteger(deliveryTimeoutMs) && deliveryTimeoutMs >= 1 && deliveryTimeoutMs <= MAX_TIMER_MS)
+  ) {
+    problems.push({ path: '(deliveryTimeoutMs)', message: 'must be an integer of 1 to 2^31 - 1' })
+  }
+  if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
+    problems.push({ path: '(signal)', message: 'must be an AbortSignal' })
+  }
+  return problems
+}
+
+/** Makes a {@link SendPipeline}. */
+export function createSendPipeline(settings: ProducerSettings, encoding: EncodingSurroundings): SendPipeline {
+  const { runtime, telemetry, maxRequestBytes } = settings
+  const withdrawals = createWithdrawals()
+  const turnstiles = createTurnstiles()
+  const buffer = createSendBuffer(settings.maxBufferedBytes)
+
+  const deadlines = createDeadlines(runtime.clock, (send) => {
+    if (send.phase === 'handed' && !send.inGrace) {
+      send.inGrace = true
+      deadlines.add(send, GRACE_MS) // the driver has the same deadline, and its verdict may be certain
+    } else {
+      const code = send.phase === 'buffering' ? 'HOLDFAST_BUFFER_FULL' : 'HOLDFAST_DELIVERY_TIMEOUT'
+      send.giveUp(code, send.phase === 'buffering' ? 'found no room in the send buffer in time' : 'took too long')
+    }
+  })
+
+  const hooks = {
+    onEnd(send: PendingSend): void {
+      deadlines.remove(send)
+      withdrawals.forget(send)
+      turnstiles.left(send)
+      buffer.release(send)
+    },
+  }
+
+  const ready = (send: PendingSend, prepared: PreparedMessage): void => {
+    if (send.isOver) return
+    if (prepared.kind === 'invalid') return send.fail(messageInvalid(send.topic, prepared.problems))
+    const message = telemetry === noTelemetry ? prepared.message : observed(send, prepared.message)
+    const size = recordSize(message)
+    send.prepared(message, size)
+    if (size > maxRequestBytes) {
+      const text = `a message for ${send.topic} has about ${size} bytes, more than maxRequestBytes (${maxRequestBytes}): nothing was written`
+      return send.fail(new HoldfastError('HOLDFAST_RECORD_TOO_LARGE', text))
+    }
+    turnstiles.ready(send)
+  }
+
+  const observed = (send: PendingSend, message: EncodedMessage): EncodedMessage => {
+    const description = {
+      topic: message.topic,
+      messageId: message.id,
+      tombstone: message.value === null,
+      ...keyText(message.key),
+    }
+    send.observation = telemetry.sending(description, message.headers)
+    const { headers } = send.observation
+    return headers.length === 0 ? message : { ...message, headers: [...message.headers, ...notGiven(headers, message.headers)] }
+  }
+
+  return {
+    encoding,
+    start({ topic, givenId, prepared, options, delivery, waits, settle }) {
+      const send = new PendingSend(topic, givenId, waits, hooks, settle)
+      deadlines.add(send, options.deliveryTimeoutMs ?? settings.deliveryTimeoutMs)
+      if (options.signal !== undefined) withdrawals.watch(send, options.signal)
+      if (send.isOver) return
+      turnstiles.enter(send, (next) => buffer.admit(next, delivery.route))
+      if (!isPromiseLike(prepared)) ready(send, prepared)
+      else void prepared.then((each) => ready(send, each))
+    },
+    live: () => deadlines.live(),
+    ended: (sends) =>
+      new Promise((resolve) => {
+        let left = sends.length
+        if (left === 0) resolve()
+        for (const send of sends) (send.waiters ??= []).push(() => void (--left === 0 && resolve()))
+      }),
+  }
+}
+
+function keyText(key: Uint8Array | null): { readonly key?: string } {
+  if (key === null) return {}
+  try {
+    return { key: utf8.decode(key) }
+  } catch {
+    return {} // bytes that are no text have no canonical form
+  }
+}
+
+/** The trace headers that the caller has not set: a `tracestate` of ours must not stand beside a `traceparent` of theirs. */
+function notGiven(ours: readonly Header[], theirs: readonly Header[]): readonly Header[] {
+  const given = new Set(theirs.map(([name]) => name))
+  return ours.filter(([name]) => !given.has(name) && !(given.has('traceparent') && name === 'tracestate'))
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const GRACE_MS = 250

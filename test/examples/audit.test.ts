@@ -1,0 +1,228 @@
+import { describe, expect, test } from 'vitest'
+import type { Effect, History, Letter, LogRecord } from '../../scripts/demo/audit.ts'
+import { audit } from '../../scripts/demo/audit.ts'
+import type { Duty } from '../../scripts/demo/duties.ts'
+
+const DUTIES: readonly Duty[] = [
+  { service: 'stock', topic: 'order-events', types: ['order.created'] },
+  {
+    service: 'mail',
+    topic: 'order-events',
+    types: ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered'],
+  },
+]
+const LIFE = ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered']
+
+const event = (offset: number, type: string, orderId = 'o-1', partition = 0): LogRecord => ({
+  kind: 'event',
+  topic: 'order-events',
+  partition,
+  offset: BigInt(offset),
+  eventId: `${orderId}/${type}`,
+  type,
+  orderId,
+})
+const pill = (offset: number): LogRecord => ({
+  kind: 'pill',
+  topic: 'order-events',
+  partition: 0,
+  offset: BigInt(offset),
+})
+const effect = (seq: number, service: string, type: string, different: Partial<Effect> = {}): Effect => ({
+  seq,
+  service,
+  topic: 'order-events',
+  eventId: `o-1/${type}`,
+  kind: 'done',
+  ...different,
+})
+const letter = (service: string, offset: number, different: Partial<Letter> = {}): Letter => ({
+  service,
+  topic: 'order-events',
+  partition: 0,
+  offset: BigInt(offset),
+  reason: 'handler-failed',
+  stored: true,
+  ...different,
+})
+
+/** One order that was delivered, and everybody did their work once and in order. */
+function sound(different: Partial<History> = {}): History {
+  return {
+    accepted: ['o-1'],
+    states: new Map([['o-1', { state: 'delivered', reason: null }]]),
+    log: LIFE.map((type, i) => event(i, type)),
+    effects: [effect(1, 'stock', 'order.created'), ...LIFE.map((type, i) => effect(i + 2, 'mail', type))],
+    letters: [],
+    skips: [],
+    stock: [{ sku: 'mouse', opening: 10, onHand: 7, reserved: 3 }],
+    ...different,
+  }
+}
+const find = (different: Partial<History>): ReturnType<typeof audit> => audit(sound(different), DUTIES)
+
+test('a sound history has nothing to complain about', () => {
+  expect(find({})).toEqual({
+    orders: 1,
+    outcomes: { delivered: 1 },
+    parked: {},
+    skipped: 0,
+    lost: [],
+    doubled: [],
+    outOfOrder: [],
+    misbooked: [],
+    repeatedEvents: 0,
+  })
+})
+
+describe('lost', () => {
+  test('an accepted order that no event tells of', () => {
+    expect(find({ accepted: ['o-1', 'o-2'] }).lost).toEqual(['o-2 was accepted, and no event says so'])
+  })
+
+  test('an accepted order that has not ended', () => {
+    const states = new Map([['o-1', { state: 'shipped', reason: null }]])
+    expect(find({ states }).lost).toEqual(['o-1 was accepted and is still shipped'])
+  })
+
+  test('an accepted order that the table does not know', () => {
+    expect(find({ states: new Map() }).lost).toEqual(['o-1 was accepted and is still unknown'])
+  })
+
+  test('an event that a service owes its work for, and neither did it nor parked nor skipped it', () => {
+    const effects = sound().effects.filter(
+      ({ service, eventId }) => !(service === 'mail' && eventId === 'o-1/order.shipped'),
+    )
+    expect(find({ effects }).lost).toEqual(['mail did nothing with o-1/order.shipped at order-events[0]@2'])
+  })
+
+  test('the work of one service does not stand for another’s', () => {
+    const effects = sound().effects.map((each) => (each.service === 'stock' ? { ...each, service: 'mail' } : each))
+    expect(find({ effects }).lost).toEqual(['stock did nothing with o-1/order.created at order-events[0]@0'])
+  })
+
+  test('not what was parked, skipped, or known already', () => {
+    const without = (type: string): readonly Effect[] =>
+      sound().effects.filter(({ service, eventId }) => !(service === 'mail' && eventId === `o-1/${type}`))
+    expect(find({ effects: without('order.shipped'), letters: [letter('mail', 2)] }).lost).toEqual([])
+    const skip = { service: 'mail', topic: 'order-events', partition: 0, offset: 2n }
+    expect(find({ effects: without('order.shipped'), skips: [skip] }).lost).toEqual([])
+    const known = effect(9, 'mail', 'order.delivered', { kind: 'known' })
+    expect(find({ effects: [...without('order.delivered'), known] }).lost).toEqual([])
+  })
+
+  test('but what another group parked, or what was parked from another place', () => {
+    const effects = sound().effects.filter(({ service }) => service !== 'stock')
+    expect(find({ effects, letters: [letter('mail', 0), letter('stock', 1)] }).lost).toHaveLength(1)
+  })
+
+  test('a repeated event is settled where it was parked, whichever of its places that is', () => {
+    const effects = sound().effects.filter(({ service }) => service !== 'stock')
+    const log = [...sound().log, event(4, 'order.created')]
+    expect(find({ effects, log, letters: [letter('stock', 4)] }).lost).toEqual([])
+  })
+
+  test('a pill that one of the groups did not park', () => {
+    const log = [...sound().log, pill(4)]
+    expect(find({ log, letters: [letter('mail', 4)] }).lost).toEqual([
+      'stock did not park the pill at order-events[0]@4',
+    ])
+    expect(find({ log, letters: [letter('mail', 4), letter('stock', 4)] }).lost).toEqual([])
+  })
+
+  test('a dead letter that the monitor did not see', () => {
+    expect(find({ letters: [letter('mail', 2, { stored: false })] }).lost).toEqual([
+      'the dead letter of order-events[0]@2 (mail) was not seen by the monitor',
+    ])
+  })
+})
+
+describe('doubled', () => {
+  test('work that was done twice for one event', () => {
+    const effects = [...sound().effects, effect(9, 'stock', 'order.created')]
+    expect(find({ effects }).doubled).toEqual([{ service: 'stock', what: 'o-1/order.created, 2 times' }])
+  })
+
+  test('not what a service recognised as done before', () => {
+    const effects = [...sound().effects, effect(9, 'stock', 'order.created', { kind: 'known' })]
+    expect(find({ effects }).doubled).toEqual([])
+  })
+
+  test('a record that one group parked twice; two groups each park their own', () => {
+    expect(find({ letters: [letter('mail', 2), letter('stock', 2)] }).doubled).toEqual([])
+    expect(find({ letters: [letter('mail', 2), letter('mail', 2)] }).doubled).toEqual([
+      { service: 'mail', what: 'order-events[0]@2 parked 2 times' },
+    ])
+  })
+
+  test('an event sent again is counted apart: its readers recognise it', () => {
+    const findings = find({ log: [...sound().log, event(4, 'order.created')] })
+    expect(findings.repeatedEvents).toBe(1)
+    expect(findings.doubled).toEqual([])
+  })
+})
+
+describe('out of order', () => {
+  test('an order that was shipped before it was confirmed', () => {
+    const types = ['order.created', 'order.shipped', 'order.confirmed', 'order.delivered']
+    const log = types.map((type, i) => event(i, type))
+    expect(find({ log }).outOfOrder).toContain(
+      'o-1 lived order.created, order.shipped, order.confirmed, order.delivered',
+    )
+  })
+
+  test('an order that was confirmed and cancelled', () => {
+    const log = ['order.created', 'order.confirmed', 'order.cancelled'].map((type, i) => event(i, type))
+    expect(find({ log }).outOfOrder).toEqual(['o-1 lived order.created, order.confirmed, order.cancelled'])
+  })
+
+  test('not a part of a life that goes on, nor a repetition after the first time', () => {
+    const log = ['order.created', 'order.confirmed', 'order.created', 'order.confirmed'].map((type, i) =>
+      event(i, type),
+    )
+    expect(find({ log }).outOfOrder).toEqual([])
+  })
+
+  test('not a cancelled order, and offsets count as numbers and not as text', () => {
+    const log = [event(9, 'order.created'), event(10, 'order.cancelled')]
+    expect(find({ log }).outOfOrder).toEqual([])
+  })
+
+  test('an order on two partitions, where Kafka promises no order', () => {
+    const log = sound().log.map((record, i) => ({ ...record, partition: i % 2 }))
+    expect(find({ log }).outOfOrder).toContain('o-1 is spread over several partitions')
+  })
+
+  test('a service whose first work for an event came before that for an earlier one', () => {
+    const effects = sound().effects.map((each) =>
+      each.service === 'mail' && each.eventId === 'o-1/order.delivered' ? { ...each, seq: 0 } : each,
+    )
+    expect(find({ effects }).outOfOrder).toEqual(['mail did o-1/order.delivered before o-1/order.shipped'])
+  })
+
+  test('not a repetition after the first work, and not the work of different orders', () => {
+    const effects = [...sound().effects, effect(9, 'mail', 'order.created')]
+    expect(find({ effects }).outOfOrder).toEqual([])
+    const log = [...sound().log, event(9, 'order.created', 'o-2')]
+    const earlier = effect(0, 'mail', '', { eventId: 'o-2/order.created' })
+    expect(find({ log, effects: [...sound().effects, earlier] }).outOfOrder).toEqual([])
+  })
+})
+
+test('misbooked: what left the shelf is not what is reserved', () => {
+  expect(find({ stock: [{ sku: 'mouse', opening: 10, onHand: 6, reserved: 3 }] }).misbooked).toEqual([
+    'mouse: 4 left the shelf, 3 are reserved',
+  ])
+})
+
+test('outcomes and reasons are counted', () => {
+  const states = new Map([
+    ['a', { state: 'cancelled', reason: 'out-of-stock' }],
+    ['b', { state: 'cancelled', reason: 'payment-declined' }],
+    ['c', { state: 'cancelled', reason: 'out-of-stock' }],
+  ])
+  const letters = [letter('mail', 1), letter('mail', 2), letter('mail', 3, { reason: 'decode-failed' })]
+  const findings = find({ accepted: ['a', 'b', 'c'], states, letters })
+  expect(findings.outcomes).toEqual({ 'cancelled: out-of-stock': 2, 'cancelled: payment-declined': 1 })
+  expect(findings.parked).toEqual({ 'decode-failed': 1, 'handler-failed': 2 })
+})

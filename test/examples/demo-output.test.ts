@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest'
+import { parseDemoArguments } from '../../scripts/demo/arguments.ts'
+import type { Findings } from '../../scripts/demo/audit.ts'
+import { planOrders } from '../../scripts/demo/order-plan.ts'
+import { progressLine } from '../../scripts/demo/progress.ts'
+import { isBroken, reportJson, reportTable } from '../../scripts/demo/report.ts'
+import type { RecordedSpan } from '../../scripts/demo/trace-tree.ts'
+import { drawTrace, readSpans, tellingTrace } from '../../scripts/demo/trace-tree.ts'
+
+describe('arguments', () => {
+  test('without any there are 300 orders and seed 1', () => {
+    expect(parseDemoArguments([])).toEqual({
+      kind: 'run',
+      orders: 300,
+      seed: 1,
+      serve: false,
+      json: false,
+      reset: false,
+    })
+  })
+
+  test('both ways of writing a value are taken', () => {
+    expect(parseDemoArguments(['--orders', '20', '--seed=7', '--json'])).toMatchObject({
+      orders: 20,
+      seed: 7,
+      json: true,
+    })
+  })
+
+  test('all that is wrong is said at once', () => {
+    expect(parseDemoArguments(['--orders', '0', '--seed', 'x', '--jsn', '--serve=1', 'more'])).toEqual({
+      kind: 'wrong',
+      problems: [
+        'unknown option: --jsn',
+        '--serve takes no value',
+        'unexpected argument: more',
+        '--orders takes a whole number from 1 to 100000',
+        '--seed takes a whole number from 0 to 999999999',
+      ],
+    })
+  })
+
+  test('a value that is missing is a problem, not the default', () => {
+    expect(parseDemoArguments(['--orders'])).toMatchObject({ kind: 'wrong' })
+  })
+
+  test('--help wins over everything that fits', () => {
+    expect(parseDemoArguments(['--orders', '5', '--help'])).toEqual({ kind: 'help' })
+  })
+})
+
+describe('the plan', () => {
+  test('is the same for the same seed, and another for another', () => {
+    expect(planOrders(50, 3)).toEqual(planOrders(50, 3))
+    expect(planOrders(50, 3).orders[0]).not.toEqual(planOrders(50, 4).orders[0])
+  })
+
+  test('has each kind of pill, all of them before the last order, however few orders there are', () => {
+    for (const count of [1, 20, 300]) {
+      const { pills } = planOrders(count, 1)
+      expect(new Set(pills.map((pill) => pill.what))).toEqual(new Set(['broken JSON', 'other schema', 'keyless bytes']))
+      expect(pills.every((pill) => pill.afterOrders < count)).toBe(true)
+    }
+  })
+
+  test('wants more of what is scarce than there is', () => {
+    const wanting = planOrders(300, 1).orders.filter((order) =>
+      order.items.some((item) => item.sku === 'signed-poster'),
+    )
+    expect(wanting.length).toBeGreaterThan(10)
+  })
+})
+
+describe('progress', () => {
+  test('is one line that is written over on a terminal, and never wraps', () => {
+    const written: string[] = []
+    const line = progressLine({ isTTY: true, columns: 10, write: (text) => written.push(text) })
+    line.update('one')
+    line.update('one')
+    line.update('a line too long')
+    line.note('kept')
+    line.done()
+    expect(written).toEqual(['\r\u001b[Kone', '\r\u001b[Ka line to', '\r\u001b[Kkept\na line to', '\n'])
+  })
+
+  test('is a plain line now and then elsewhere, so that a log is not flooded', () => {
+    const written: string[] = []
+    let now = 0
+    const line = progressLine({ write: (text) => written.push(text) }, () => now)
+    line.update('one')
+    line.update('two')
+    now = 3_000
+    line.update('three')
+    line.note('kept')
+    line.done()
+    expect(written).toEqual(['one\n', 'three\n', 'kept\n'])
+  })
+})
+
+describe('the report', () => {
+  const findings: Findings = {
+    orders: 3,
+    outcomes: { delivered: 2, 'cancelled: out-of-stock': 1 },
+    parked: { 'decode-failed': 4 },
+    skipped: 0,
+    lost: [],
+    doubled: [{ service: 'payment', what: 'o-1, 2 times' }],
+    outOfOrder: [],
+    misbooked: [],
+    repeatedEvents: 0,
+  }
+
+  test('in JSON has the six keys and counts', () => {
+    expect(JSON.parse(reportJson(findings))).toEqual({
+      orders: 3,
+      outcomes: { delivered: 2, 'cancelled: out-of-stock': 1 },
+      parked: { 'decode-failed': 4 },
+      lost: 0,
+      doubled: 1,
+      outOfOrder: 0,
+    })
+  })
+
+  test('explains a doubled effect by the kill only where the service was killed', () => {
+    expect(reportTable(findings, ['payment']).join('\n')).toContain('1 by payment (killed between')
+    expect(reportTable(findings, []).join('\n')).not.toContain('killed')
+  })
+
+  test('fails the run for what is lost, out of order or misbooked, and not for what is doubled', () => {
+    expect(isBroken(findings)).toBe(false)
+    for (const broken of [{ lost: ['x'] }, { outOfOrder: ['x'] }, { misbooked: ['x'] }]) {
+      expect(isBroken({ ...findings, ...broken })).toBe(true)
+    }
+  })
+
+  test('shows the first ten of many findings', () => {
+    const lost = Array.from({ length: 13 }, (_, i) => `finding ${i}`)
+    const text = reportTable({ ...findings, lost }, []).join('\n')
+    expect(text).toContain('  finding 9\n  and 3 more')
+  })
+})
+
+describe('the trace', () => {
+  const span = (
+    spanId: string,
+    parentSpanId: string | undefined,
+    different: Partial<RecordedSpan> = {},
+  ): RecordedSpan => ({
+    service: 'payment',
+    traceId: 't',
+    spanId,
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    name: 'process inventory-events',
+    startMs: 100,
+    durationMs: 1.5,
+    attributes: {},
+    events: [],
+    ...different,
+  })
+  const root = span('a', undefined, {
+    service: 'order-api',
+    name: 'send order-events',
+    attributes: { 'messaging.message.id': 'o-1/order.created' },
+  })
+  const flaky = span('b', 'a', {
+    startMs: 107,
+    events: [{ name: 'holdfast.attempt_failed', attributes: { 'holdfast.attempt': 1 } }],
+    attributes: { 'holdfast.outcome': 'handled' },
+  })
+
+  test('is drawn as a tree, with what failed on the way', () => {
+    expect(drawTrace([span('c', 'b', { startMs: 112, name: 'send payment-events' }), flaky, root], 't')).toEqual([
+      'order-api: send order-events (order.created)     +0 ms     1.5 ms',
+      '└─ payment: process inventory-events             +7 ms     1.5 ms  attempt 1 failed',
+      '   └─ payment: send payment-events              +12 ms     1.5 ms',
+    ])
+  })
+
+  test('keeps a span whose parent was lost with a killed process', () => {
+    expect(drawTrace([root, span('z', 'lost')], 't')).toHaveLength(2)
+  })
+
+  test('is that of the order with the most to tell', () => {
+    const dull = { ...root, traceId: 'dull', spanId: 'd', attributes: { 'messaging.message.id': 'o-2/order.created' } }
+    expect(tellingTrace([dull, root, flaky], ['o-1', 'o-2'])).toBe('t')
+    expect(tellingTrace([dull, root, flaky], ['o-2'])).toBe('dull')
+    expect(tellingTrace([], ['o-1'])).toBeUndefined()
+  })
+
+  test('is read from lines, without the one that a killed process left half written', () => {
+    expect(readSpans(`${JSON.stringify(root)}\n{"service":"pay`)).toEqual([root])
+  })
+})

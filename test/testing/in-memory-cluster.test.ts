@@ -1,0 +1,285 @@
+import { expect, test } from 'vitest'
+import type {
+  AssignedPartition,
+  ConsumerCallbacks,
+  DriverConsumer,
+  DriverProducer,
+  InboundBatch,
+} from '../../src/driver/index.ts'
+import { silentLogger } from '../../src/logger/index.ts'
+import type { OutboundRecord, TopicPartition } from '../../src/record/index.ts'
+import type { InMemoryDriver } from '../../src/testing/index.ts'
+import { createInMemoryCluster, inMemoryDriver, virtualRuntime } from '../../src/testing/index.ts'
+
+const target = { topic: 'orders', partition: 0 }
+const record = (value: string, to: TopicPartition = target): OutboundRecord => ({
+  ...to,
+  key: null,
+  value: Buffer.from(value),
+  headers: [],
+  timestamp: 1n,
+})
+
+function setup() {
+  const runtime = virtualRuntime()
+  const cluster = createInMemoryCluster({ topics: [{ topic: 'orders', partitions: 2 }], runtime })
+  const driver = inMemoryDriver({ clientId: 'one', cluster })
+  const surroundings = { runtime, logger: silentLogger }
+  const texts = (): string[] => cluster.records('orders').map(({ value }) => Buffer.from(value!).toString())
+  return { runtime, cluster, driver, surroundings, texts }
+}
+
+async function connected(driver: InMemoryDriver, transactionalId?: string): Promise<DriverProducer> {
+  const options = { runtime: virtualRuntime(), logger: silentLogger }
+  const producer = driver.createProducer(transactionalId === undefined ? options : { ...options, transactionalId })
+  await producer.connect()
+  return producer
+}
+
+const write = async (to: Pick<DriverProducer, 'produce'>, ...values: string[]): Promise<readonly string[]> => {
+  const batch = { ...target, compression: 'none' as const, records: values.map((value) => record(value)) }
+  const outcomes = await to.produce(batch, { timeoutMs: 1_000 })
+  return outcomes.map((outcome) => (outcome.ok ? `@${outcome.offset}` : outcome.error.code))
+}
+
+test.each([
+  ['refused', 'HOLDFAST_REFUSED', []],
+  ['unavailable', 'HOLDFAST_UNAVAILABLE', []],
+  ['indeterminate-lost', 'HOLDFAST_INDETERMINATE', []],
+  ['indeterminate-written', 'HOLDFAST_INDETERMINATE', ['a', 'b']],
+] as const)('fails the next produce as %s, once, and only there', async (outcome, code, written) => {
+  const { cluster, driver, texts } = setup()
+  const producer = await connected(driver)
+  cluster.failNextProduce('orders', outcome)
+  expect(await write(producer, 'a', 'b')).toEqual([code, code])
+  expect(texts()).toEqual(written)
+  expect(await write(producer, 'c')).toEqual([`@${written.length}`])
+})
+
+test('fails as many produce calls as were planned, in order', async () => {
+  const { cluster, driver } = setup()
+  const producer = await connected(driver)
+  cluster.failNextProduce('orders', 'refused')
+  cluster.failNextProduce('orders', 'unavailable')
+  expect([await write(producer, 'a'), await write(producer, 'a'), await write(producer, 'a')]).toEqual([
+    ['HOLDFAST_REFUSED'],
+    ['HOLDFAST_UNAVAILABLE'],
+    ['@0'],
+  ])
+})
+
+test('a partition that cannot be written refuses without writing, and its neighbour does not', async () => {
+  const { cluster, driver, texts } = setup()
+  const producer = await connected(driver)
+  cluster.partitionUnwritable(target, true)
+  expect(await write(producer, 'a')).toEqual(['HOLDFAST_UNAVAILABLE'])
+  const neighbour = { topic: 'orders', partition: 1 }
+  const [outcome] = await producer.produce(
+    { ...neighbour, compression: 'none', records: [record('b', neighbour)] },
+    { timeoutMs: 1_000 },
+  )
+  expect(outcome).toEqual({ ok: true, offset: 0n })
+  cluster.partitionUnwritable('orders', false)
+  expect(await write(producer, 'c')).toEqual(['@0'])
+  expect(texts()).toEqual(['c', 'b'])
+})
+
+test('a commit of a transaction whose answer was lost is over for the caller, whether it happened or not', async () => {
+  for (const [outcome, visible] of [
+    ['indeterminate-written', ['a', 'next']],
+    ['indeterminate-lost', ['next']],
+  ] as const) {
+    const { cluster, driver, texts } = setup()
+    const producer = await connected(driver, 'tx')
+    const transaction = await producer.begin()
+    await write(transaction, 'a')
+    cluster.failNextTransactionCommit('tx', outcome)
+    await expect(transaction.commit()).rejects.toMatchObject({ code: 'HOLDFAST_INDETERMINATE' })
+    await transaction.abort()
+    const next = await producer.begin()
+    await write(next, 'next')
+    await next.commit()
+    expect(texts()).toEqual(visible)
+  }
+})
+
+test('a transaction left open is rolled back when its time is over, so that readers go on', async () => {
+  const { runtime, driver, surroundings, texts } = setup()
+  const producer = driver.createProducer({ ...surroundings, transactionalId: 'tx', transactionTimeoutMs: 10_000 })
+  await producer.connect()
+  const open = await producer.begin()
+  await write(open, 'never')
+  const other = await connected(driver)
+  await write(other, 'after')
+  expect(texts()).toEqual([])
+  await runtime.advance(10_000)
+  expect(texts()).toEqual(['after'])
+  expect(await write(open, 'late')).toEqual(['HOLDFAST_TRANSACTION_ABORTED'])
+  await open.abort()
+  await (await producer.begin()).commit()
+})
+
+test('a log cannot be changed through the bytes that were written to it or read from it', async () => {
+  const { cluster, driver, texts } = setup()
+  const producer = await connected(driver)
+  const mine = record('abc')
+  await producer.produce({ ...target, compression: 'none', records: [mine] }, { timeoutMs: 1_000 })
+  mine.value!.fill(0)
+  cluster.records('orders')[0]!.value!.fill(0)
+  expect(texts()).toEqual(['abc'])
+})
+
+test('topics are made by themselves only when asked for, as on a cluster with auto.create.topics.enable', async () => {
+  const auto = await connected(inMemoryDriver({ partitions: 3 }))
+  expect(await auto.partitionCount('anything')).toBe(3)
+  const strict = await connected(inMemoryDriver())
+  await expect(strict.partitionCount('anything')).rejects.toMatchObject({ code: 'HOLDFAST_TOPIC_UNKNOWN' })
+  expect(() => inMemoryDriver({ partitions: 3, cluster: createInMemoryCluster() })).toThrow('autoCreatePartitions')
+})
+
+test('the count of partitions is asked for at most every five minutes, as a client caches metadata', async () => {
+  const { runtime, cluster, driver, surroundings } = setup()
+  const producer = driver.createProducer(surroundings)
+  await producer.connect()
+  expect(await producer.partitionCount('orders')).toBe(2)
+  cluster.addPartitions('orders', 4)
+  expect(await producer.partitionCount('orders')).toBe(2)
+  await runtime.advance(300_000)
+  expect(await producer.partitionCount('orders')).toBe(4)
+})
+
+interface Heard {
+  readonly consumer: DriverConsumer
+  readonly events: string[]
+  epoch: number
+}
+
+async function member(
+  world: ReturnType<typeof setup>,
+  overrides: Partial<ConsumerCallbacks> = {},
+  driver = world.driver,
+): Promise<Heard> {
+  const consumer = driver.createConsumer({
+    ...world.surroundings,
+    groupId: 'inventory',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 20_000,
+    heartbeatIntervalMs: 1_000,
+    maxWaitMs: 100,
+    maxBytesPerPartition: 1_000_000,
+  })
+  const heard: Heard = { consumer, events: [], epoch: 0 }
+  await consumer.start(['orders'], {
+    async onAssigned(partitions: readonly AssignedPartition[]) {
+      heard.epoch = partitions[0]?.epoch ?? heard.epoch
+      heard.events.push(`assigned ${partitions.map(({ partition }) => partition).join()}`)
+      return partitions.map(({ topic, partition, committed }) => ({
+        topic,
+        partition,
+        offset: committed?.offset ?? 0n,
+      }))
+    },
+    async onRevoked() {
+      heard.events.push('revoked')
+    },
+    onLost: () => void heard.events.push('lost'),
+    onBatch: (batch: InboundBatch) =>
+      void heard.events.push(...batch.records.map(({ value }) => Buffer.from(value!).toString())),
+    onOutOfRange: () => void heard.events.push('out of range'),
+    onCrash: ({ code }) => void heard.events.push(code),
+    ...overrides,
+  })
+  await world.runtime.advance(0)
+  return heard
+}
+
+const other = (world: ReturnType<typeof setup>): InMemoryDriver =>
+  inMemoryDriver({ clientId: 'two', cluster: world.cluster })
+
+test('a client that is cut off loses its session at the group, keeps believing in it, and learns of it when it is back', async () => {
+  const world = setup()
+  const zombie = await member(world)
+  world.cluster.unreachable(true, 'one')
+  await world.runtime.advance(9_999)
+  expect(world.cluster.members('inventory')).toHaveLength(1)
+  const heir = await member(world, {}, other(world))
+  await world.runtime.advance(10_000)
+  expect(heir.events).toEqual(['assigned 0,1'])
+  expect(zombie.events).toEqual(['assigned 0,1'])
+  await expect(zombie.consumer.commit([{ ...target, offset: 1n, epoch: zombie.epoch }])).rejects.toMatchObject({
+    code: 'HOLDFAST_UNAVAILABLE',
+  })
+
+  world.cluster.unreachable(false, 'one')
+  await expect(zombie.consumer.commit([{ ...target, offset: 1n, epoch: zombie.epoch }])).rejects.toMatchObject({
+    code: 'HOLDFAST_EPOCH_LOST',
+  })
+  await world.runtime.advance(2_000)
+  expect(zombie.events.slice(1, 2)).toEqual(['lost'])
+  expect(world.cluster.members('inventory').map(({ partitions }) => partitions.length)).toEqual([1, 1])
+  expect(world.cluster.committed('inventory')).toEqual([])
+})
+
+test('a member that drains for longer than the rebalance timeout is put out of the group, and what it had is lost', async () => {
+  const world = setup()
+  const slow = await member(world, { onRevoked: () => new Promise(() => {}) })
+  const joiner = await member(world, {}, other(world))
+  await world.runtime.advance(19_999)
+  expect(joiner.events).toEqual([])
+  await world.runtime.advance(1)
+  expect(joiner.events).toEqual(['assigned 0,1'])
+  await world.runtime.advance(1_000)
+  expect(slow.events).toEqual(['assigned 0,1', 'lost'])
+})
+
+test.each(['onAssigned', 'onBatch', 'onRevoked'] as const)(
+  'a callback %s that throws ends the consumer aloud, and its partitions go on to others',
+  async (name) => {
+    const world = setup()
+    const bad = await member(world, {
+      [name]: () => {
+        throw new Error('a bug')
+      },
+    })
+    world.cluster.append([record('a')])
+    const heir = await member(world, {}, other(world))
+    await world.runtime.advance(100)
+    expect(bad.events.at(-1)).toBe('HOLDFAST_CONSUMER_CRASHED')
+    expect(heir.events).toContain('assigned 0,1')
+    expect(heir.events).toContain('a')
+  },
+)
+
+test('commits fail as planned: written or not, the caller cannot tell', async () => {
+  const world = setup()
+  const { consumer, epoch } = await member(world)
+  const commit = (offset: bigint): Promise<void> => consumer.commit([{ ...target, offset, epoch }])
+  world.cluster.failNextCommit('inventory', 'unavailable')
+  await expect(commit(1n)).rejects.toMatchObject({ code: 'HOLDFAST_UNAVAILABLE', retriable: true })
+  expect(world.cluster.committed('inventory')).toEqual([])
+  world.cluster.failNextCommit('inventory', 'indeterminate-written')
+  await expect(commit(2n)).rejects.toMatchObject({ code: 'HOLDFAST_INDETERMINATE' })
+  expect(world.cluster.committed('inventory')).toMatchObject([{ offset: 2n }])
+  world.cluster.failNextCommit('inventory', 'indeterminate-lost')
+  await expect(commit(3n)).rejects.toMatchObject({ code: 'HOLDFAST_INDETERMINATE' })
+  expect(world.cluster.committed('inventory')).toMatchObject([{ offset: 2n }])
+  await expect(consumer.commit([{ ...target, offset: 3n, epoch, metadata: 'x'.repeat(4_097) }])).rejects.toMatchObject({
+    code: 'HOLDFAST_REFUSED',
+  })
+  await consumer.commit([{ ...target, offset: 3n, epoch, metadata: 'x'.repeat(4_096) }])
+})
+
+test('a whole story takes no real time and is the same every time', async () => {
+  const story = async (): Promise<unknown> => {
+    const world = setup()
+    const first = await member(world)
+    for (let i = 0; i < 20; i++)
+      world.cluster.append([record(`r${i}`), record(`s${i}`, { topic: 'orders', partition: 1 })])
+    const second = await member(world, {}, other(world))
+    await world.runtime.advance(3_600_000)
+    world.cluster.expireSession('inventory', world.cluster.members('inventory')[0]!.memberId)
+    await world.runtime.advance(3_600_000)
+    return [first.events, second.events, world.cluster.members('inventory')]
+  }
+  expect(await story()).toEqual(await story())
+})
