@@ -57,7 +57,10 @@ export class Postponed extends Error {
     super(kind)
     this.counts = kind === 'retry-after'
     this.delayMs = Number.isNaN(delayMs) ? undefined : Math.min(Math.max(delayMs, 0), MAX_TIMER_MS)
-    this.description = { name: this.counts ? 'retryAfter' : 'pauseFor', message: 'the handler asked to be called again later' }
+    this.description = {
+      name: this.counts ? 'retryAfter' : 'pauseFor',
+      message: 'the handler asked to be called again later',
+    }
   }
 }
 
@@ -75,7 +78,11 @@ function nothingBegins(): never {
   throw new NothingBegins('the epoch has stopped')
 }
 
-function invoke(reading: Readable, context: MessageContext, { handler, onTombstone }: Subscription): ReturnType<typeof handler> {
+function invoke(
+  reading: Readable,
+  context: MessageContext,
+  { handler, onTombstone }: Subscription,
+): ReturnType<typeof handler> {
   return reading.kind === 'message' ? handler(reading.message, context) : onTombstone?.(context)
 }
 

@@ -34,7 +34,9 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
   if (dedupe === null || leases === null) return UNCLAIMED
   const { record, messageId } = delivery
   if (ownIdOf(record) === null) {
-    pipeline.warnOnce(`records of ${record.topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`)
+    pipeline.warnOnce(
+      `records of ${record.topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`,
+    )
   }
   const id = dedupeId({ groupId, handler: dedupe.scope, messageId })
   for (;;) {
@@ -74,7 +76,12 @@ export async function completeMessage(
   }
   if (lease === null) return 'completed'
   if (lease.lost) return unfinished('lease-lost')
-  const completed = await insist(pipeline, () => subscription.dedupe!.store.complete(lease.token, outcome), storeIsDown, leaseLost)
+  const completed = await insist(
+    pipeline,
+    () => subscription.dedupe!.store.complete(lease.token, outcome),
+    storeIsDown,
+    leaseLost,
+  )
   if (completed.kind === 'succeeded') return 'completed'
   return unfinished(completed.kind === 'failed' ? 'lease-lost' : 'stopping')
 }
@@ -85,7 +92,10 @@ export async function abandonMessage(lease: Lease, pipeline: Pipeline): Promise<
   try {
     await pipeline.subscription.dedupe?.store.abandon(lease.token)
   } catch (error) {
-    pipeline.logger.warn({ partition: pipeline.epoch.name, error: describeError(error) }, 'a dedupe lease was not given back; it will run out')
+    pipeline.logger.warn(
+      { partition: pipeline.epoch.name, error: describeError(error) },
+      'a dedupe lease was not given back; it will run out',
+    )
   }
 }
 

@@ -18,6 +18,11 @@ export interface Committer {
    * or after `budgetMs`. Never rejects: what is not committed is handled again.
    */
   flush(epochs: readonly Epoch[], budgetMs: number): Promise<void>
+  /**
+   * Commits where these epochs start, however long it takes; for a start that was not read from a commit. Resolves when all of it is
+   * acknowledged, or the epochs are dead. Never rejects.
+   */
+  commitStarts(epochs: readonly Epoch[]): Promise<void>
   /** Since when commits have failed, with the last reason; null when they succeed. */
   readonly trouble: { readonly since: number; readonly reason: string } | null
   /** Begins no further commit. */
@@ -50,6 +55,7 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
   let failures = 0
   let trouble: Committer['trouble'] = null
   let closed = false
+  const closing = new AbortController()
 
   const schedule = (): void => {
     if (closed || underWay !== null || waiting.size === 0) return
@@ -102,12 +108,17 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
     const behind = epochs.filter(isBehind)
     if (HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST')) {
       // The driver knows before us that the assignment is over, and will say so. Until then it is tried again, as anything else.
-      for (const epoch of behind) events.emit('stale-refused', { position: positionOf(offsetOf(epoch)), operation: 'commit' })
+      for (const epoch of behind)
+        events.emit('stale-refused', { position: positionOf(offsetOf(epoch)), operation: 'commit' })
     }
     for (const epoch of behind) waiting.add(epoch)
     const [first] = behind
     logger.warn(
-      { error: describeError(error), partitions: behind.length, ...(first && { first: formatPosition(offsetOf(first)) }) },
+      {
+        error: describeError(error),
+        partitions: behind.length,
+        ...(first && { first: formatPosition(offsetOf(first)) }),
+      },
       'a commit failed; it is tried again while the partitions are owned',
     )
   }
@@ -118,7 +129,8 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
       const behind = epochs.filter(isBehind)
       if (behind.length === 0 || closed) return
       await commit(behind)
-      if (failures > 0) await clock.sleep(backoffDelay(TROUBLE, tries, runtime.random()))
+      if (failures > 0)
+        await clock.sleep(backoffDelay(TROUBLE, tries, runtime.random()), closing.signal).catch(() => {})
     }
   }
 
@@ -135,8 +147,10 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
     get trouble() {
       return trouble
     },
+    commitStarts: flushAll,
     close() {
       closed = true
+      closing.abort(new Error('closed'))
       timer?.cancel()
     },
   }

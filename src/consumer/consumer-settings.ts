@@ -12,7 +12,9 @@ import type { ConsumerOptions } from './consumer.ts'
 import { safeLogger } from './safe-logger.ts'
 
 /** {@link ConsumerOptions} with nothing left open. */
-export interface ConsumerSettings extends Required<Omit<ConsumerOptions, 'driver' | 'logger' | 'telemetry' | 'runtime'>> {
+export interface ConsumerSettings extends Required<
+  Omit<ConsumerOptions, 'driver' | 'logger' | 'telemetry' | 'runtime'>
+> {
   readonly driver: Driver
   readonly logger: Logger
   readonly telemetry: Telemetry
@@ -34,7 +36,9 @@ export const MAX_BYTES_PER_PARTITION = 1_048_576
 export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
   const checked = schema.safeParse(options)
   if (!checked.success) {
-    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'createConsumer: options do not fit', { problems: problemsOf(checked.error) })
+    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'createConsumer: options do not fit', {
+      problems: problemsOf(checked.error),
+    })
   }
   const { driver, logger = silentLogger, telemetry = noTelemetry, runtime = systemRuntime } = options
   return { ...checked.data, driver, telemetry, runtime, logger: safeLogger(logger) }
@@ -42,7 +46,10 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
 
 const methods = (...names: readonly string[]): z.ZodType<unknown> =>
   z.custom<unknown>(
-    (value) => typeof value === 'object' && value !== null && names.every((name) => typeof Reflect.get(value, name) === 'function'),
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      names.every((name) => typeof Reflect.get(value, name) === 'function'),
     { message: `must have the methods ${names.join(', ')}` },
   )
 const timer = (min: number): z.ZodInt => z.int().min(min).max(MAX_TIMER_MS)
@@ -52,7 +59,9 @@ const schema = z
     driver: methods('createConsumer', 'createProducer', 'createAdmin'),
     groupId: z.string().min(1).max(249),
     startAt: z
-      .union([z.literal('earliest'), z.literal('latest'), z.date()], { error: 'must be "earliest", "latest" or a valid Date' })
+      .union([z.literal('earliest'), z.literal('latest'), z.date()], {
+        error: 'must be "earliest", "latest" or a valid Date',
+      })
       .default('earliest'),
     concurrency: z.int().min(1).max(10_000).default(64),
     sessionTimeoutMs: z.int().min(1_000).max(1_800_000).default(30_000),

@@ -116,7 +116,12 @@ export interface ConsumerEvents {
   readonly lost: { readonly partitions: readonly TopicPartition[] }
   readonly handled: { readonly position: Position; readonly messageId: string; readonly attempts: number }
   readonly duplicate: { readonly position: Position; readonly messageId: string }
-  readonly retrying: { readonly position: Position; readonly attempt: number; readonly delayMs: number; readonly error: unknown }
+  readonly retrying: {
+    readonly position: Position
+    readonly attempt: number
+    readonly delayMs: number
+    readonly error: unknown
+  }
   readonly parked: { readonly position: Position; readonly deadLetterTopic: string; readonly reason: string }
   readonly skipped: { readonly position: Position; readonly reason: string }
   readonly paused: { readonly partition: TopicPartition; readonly reason: string }

@@ -24,6 +24,8 @@ function matches(thrown: unknown, when: ErrorRule['when']): boolean {
 }
 
 /** A class of errors is told from a predicate by its prototype: a predicate has none, or a plain one. */
-function isErrorClass(when: Exclude<ErrorRule['when'], { code: string }>): when is abstract new (...args: never[]) => Error {
+function isErrorClass(
+  when: Exclude<ErrorRule['when'], { code: string }>,
+): when is abstract new (...args: never[]) => Error {
   return when === Error || when.prototype instanceof Error
 }

@@ -32,11 +32,14 @@ export function createEvents(logger: Logger): Events {
     },
     heard: (name) => (listeners[name]?.size ?? 0) > 0,
     emit(name, event) {
-      for (const listener of [...of(name)]) {
+      for (const listener of Array.from(of(name))) {
         try {
           listener(event)
         } catch (thrown) {
-          logger.error({ event: name, error: describeError(thrown) }, 'a listener threw; nothing changes for the records')
+          logger.error(
+            { event: name, error: describeError(thrown) },
+            'a listener threw; nothing changes for the records',
+          )
         }
       }
     },

@@ -14,14 +14,25 @@ import { unfinished } from './record-outcome.ts'
  * A dead letter topic that cannot be written pauses the partition until it can. The handler is not called again meanwhile, and the
  * record is not dropped. A crash in that time, or after the park, handles the record once more.
  */
-export async function giveUp(delivery: Delivery, failure: Failure, pipeline: Pipeline): Promise<RecordOutcome | Unfinished> {
+export async function giveUp(
+  delivery: Delivery,
+  failure: Failure,
+  pipeline: Pipeline,
+): Promise<RecordOutcome | Unfinished> {
   const { record, messageId, observation } = delivery
   const { subscription, parking, epoch, groupId } = pipeline
   const { deadLetterTopic } = subscription
   if (deadLetterTopic === null || parking === null) return withoutParking(record, failure, pipeline)
 
   await pipeline.confirmMembership()
-  const request = { record, failure, groupId, messageId, trusted: subscription.trusted, traceHeaders: observation.headers }
+  const request = {
+    record,
+    failure,
+    groupId,
+    messageId,
+    trusted: subscription.trusted,
+    traceHeaders: observation.headers,
+  }
   const parked = await insist(
     pipeline,
     () => parking.park(deadLetterTopic, request, () => !epoch.dead),
@@ -29,7 +40,12 @@ export async function giveUp(delivery: Delivery, failure: Failure, pipeline: Pip
     epochLost,
   )
   if (parked.kind === 'succeeded') {
-    return { kind: 'parked', deadLetterTopic, reason: failure.reason, errorType: failure.error.code ?? failure.error.name }
+    return {
+      kind: 'parked',
+      deadLetterTopic,
+      reason: failure.reason,
+      errorType: failure.error.code ?? failure.error.name,
+    }
   }
   if (!epoch.dead) return unfinished('stopping')
   const { topic, partition, offset } = record
@@ -37,7 +53,11 @@ export async function giveUp(delivery: Delivery, failure: Failure, pipeline: Pip
   return unfinished('epoch-lost')
 }
 
-async function withoutParking(record: InboundRecord, failure: Failure, pipeline: Pipeline): Promise<RecordOutcome | Unfinished> {
+async function withoutParking(
+  record: InboundRecord,
+  failure: Failure,
+  pipeline: Pipeline,
+): Promise<RecordOutcome | Unfinished> {
   if (pipeline.subscription.onExhausted === 'skip') return { kind: 'skipped', reason: failure.reason }
   const what = failure.error.code ?? failure.error.name
   pausePartition(

@@ -59,8 +59,14 @@ export async function handleMessage(
       return
     }
     resumePartition(pipeline)
-    epoch.setPause({ reason: `attempt ${failure.attempt} failed (${errorType}); the next one follows`, unhealthy: false })
-    pipeline.logger.info({ record: formatPosition(record), attempt: failure.attempt, delayMs, error }, 'an attempt failed')
+    epoch.setPause({
+      reason: `attempt ${failure.attempt} failed (${errorType}); the next one follows`,
+      unhealthy: false,
+    })
+    pipeline.logger.info(
+      { record: formatPosition(record), attempt: failure.attempt, delayMs, error },
+      'an attempt failed',
+    )
     const { topic, partition, offset } = record
     const position = { topic, partition, offset }
     pipeline.events.emit('retrying', { position, attempt: failure.attempt, delayMs, error: failure.thrown })
@@ -84,7 +90,13 @@ export async function handleMessage(
     if (said === null) return { kind: 'handled', attempts }
     if (said.kind === 'skip') return { kind: 'skipped', reason: said.reason }
     const error = { name: 'park', message: said.reason }
-    return failed({ reason: 'parked-by-handler', attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now, error })
+    return failed({
+      reason: 'parked-by-handler',
+      attempts,
+      firstFailedAt: firstFailedAt ?? now,
+      lastFailedAt: now,
+      error,
+    })
   }
   const ending = verdict as ErrorVerdict | 'interrupted' // the rule has set it; control flow cannot see that
   if (ending === 'interrupted') return unfinished(epoch.dead ? 'epoch-lost' : 'stopping')

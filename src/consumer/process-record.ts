@@ -19,7 +19,8 @@ export async function processRecord(delivery: Delivery, pipeline: Pipeline): Pro
   await failpoint('process:decoded') // a crash so far has left no trace: the record is read again
   if (reading.kind === 'unfinished') return reading
   if (reading.kind === 'malformed') return giveUp(delivery, reading.failure, pipeline) // it never gets better
-  if (reading.kind === 'tombstone' && pipeline.subscription.onTombstone === null) return { kind: 'skipped', reason: 'tombstone' }
+  if (reading.kind === 'tombstone' && pipeline.subscription.onTombstone === null)
+    return { kind: 'skipped', reason: 'tombstone' }
 
   const claim = await beginMessage(delivery, pipeline)
   if ('kind' in claim) return claim.kind === 'done' ? { kind: 'duplicate' } : claim

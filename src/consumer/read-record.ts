@@ -41,7 +41,9 @@ export async function readRecord({ record, messageId }: Delivery, pipeline: Pipe
   try {
     return messageOf(record, messageId, await decodeMessage(topic, record))
   } catch (error) {
-    return HoldfastError.is(error) && error.retriable ? readAgain(record, messageId, pipeline) : malformed(error, pipeline)
+    return HoldfastError.is(error) && error.retriable
+      ? readAgain(record, messageId, pipeline)
+      : malformed(error, pipeline)
   }
 }
 
@@ -68,6 +70,8 @@ function malformed(thrown: unknown, { runtime }: Pipeline): Reading {
   const now = runtime.clock.now()
   const reason = HoldfastError.is(thrown, 'HOLDFAST_SCHEMA_INVALID') ? 'schema-invalid' : 'decode-failed'
   // Only our own errors are known to name places and no values; what anything else has to say may quote the record.
-  const error = HoldfastError.is(thrown) ? describeError(thrown) : { name: describeError(thrown).name, message: 'decoding failed' }
+  const error = HoldfastError.is(thrown)
+    ? describeError(thrown)
+    : { name: describeError(thrown).name, message: 'decoding failed' }
   return { kind: 'malformed', failure: { reason, attempts: 0, firstFailedAt: now, lastFailedAt: now, error } }
 }

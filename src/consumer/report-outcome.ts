@@ -11,7 +11,11 @@ export function reportOutcome(record: InboundRecord, outcome: RecordOutcome, eve
   switch (kind) {
     case 'handled':
       if (!events.heard('handled')) return // the common case, made to cost nothing
-      events.emit('handled', { position: positionOf(record), messageId: messageIdOf(record), attempts: outcome.attempts })
+      events.emit('handled', {
+        position: positionOf(record),
+        messageId: messageIdOf(record),
+        attempts: outcome.attempts,
+      })
       return
     case 'duplicate':
       logger.debug({ record: formatPosition(record) }, 'a duplicate: it was done before')

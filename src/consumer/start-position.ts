@@ -35,7 +35,9 @@ export async function startPositions(
 ): Promise<readonly Position[]> {
   const open = partitions.filter(({ committed }) => committed === null)
   const topics = [...new Set(open.map(({ topic }) => topic))]
-  const finders = new Map(await Promise.all(topics.map(async (topic) => [topic, await finderFor(topic, startAt, fresh, admin)] as const)))
+  const finders = new Map(
+    await Promise.all(topics.map(async (topic) => [topic, await finderFor(topic, startAt, fresh, admin)] as const)),
+  )
   return partitions.map(({ topic, partition, committed }) => {
     const offset = committed?.offset ?? finders.get(topic)?.(partition)
     if (offset === undefined) throw nowhere({ topic, partition })
@@ -61,10 +63,16 @@ async function finderFor(
 }
 
 async function finderByTime(topic: string, time: Date, admin: DriverAdmin): Promise<Finder> {
-  const offsets = new Map((await admin.offsetsAt(topic, time.getTime())).map(({ partition, offset }) => [partition, offset]))
+  const offsets = new Map(
+    (await admin.offsetsAt(topic, time.getTime())).map(({ partition, offset }) => [partition, offset]),
+  )
   return (partition) => offsets.get(partition)
 }
 
 function nowhere(partition: TopicPartition): HoldfastError {
-  return new HoldfastError('HOLDFAST_UNAVAILABLE', `${formatPartition(partition)}: the cluster does not say where it begins`, { retriable: true })
+  return new HoldfastError(
+    'HOLDFAST_UNAVAILABLE',
+    `${formatPartition(partition)}: the cluster does not say where it begins`,
+    { retriable: true },
+  )
 }

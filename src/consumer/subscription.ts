@@ -44,12 +44,16 @@ export function createSubscription<Input, Output>(
   if (deadLetter === false && options.onExhausted === undefined && !ours) {
     problems.push({
       path: `${where}.onExhausted`,
-      message: 'must be "pause" or "skip" when deadLetter is false: what becomes of a message that has failed for good?',
+      message:
+        'must be "pause" or "skip" when deadLetter is false: what becomes of a message that has failed for good?',
     })
   }
   if (deadLetter !== false) {
     if (options.onExhausted !== undefined) {
-      problems.push({ path: `${where}.onExhausted`, message: 'has no meaning beside a dead letter topic: set deadLetter to false' })
+      problems.push({
+        path: `${where}.onExhausted`,
+        message: 'has no meaning beside a dead letter topic: set deadLetter to false',
+      })
     }
     const names = topicNameProblems(deadLetter.topic)
     problems.push(...names.map((message) => ({ path: `${where}.deadLetter.topic`, message })))
@@ -64,7 +68,10 @@ export function createSubscription<Input, Output>(
     rules: options.errors ?? [],
     deadLetterTopic: deadLetter === false ? null : deadLetter.topic,
     onExhausted: options.onExhausted ?? 'pause',
-    dedupe: dedupe === undefined ? null : { store: dedupe.store, leaseMs: dedupe.leaseMs ?? 60_000, scope: dedupe.scope ?? topic.name },
+    dedupe:
+      dedupe === undefined
+        ? null
+        : { store: dedupe.store, leaseMs: dedupe.leaseMs ?? 60_000, scope: dedupe.scope ?? topic.name },
     trusted: ours,
   }
   return { subscription, problems }
@@ -81,16 +88,22 @@ const schema = z.strictObject({
         when: z.union([aFunction, z.strictObject({ code: z.string().min(1) })], {
           error: 'must be a class of errors, { code }, or a function that decides',
         }),
+        // oxlint-disable-next-line unicorn/no-thenable -- a rule reads `when … then …`; it is never awaited
         then: z.enum(['retry', 'park', 'pause', 'skip', 'stop']),
       }),
     )
     .optional(),
-  deadLetter: z.union([z.literal(false), z.strictObject({ topic: z.string() })], { error: 'must be false or { topic }' }).optional(),
+  deadLetter: z
+    .union([z.literal(false), z.strictObject({ topic: z.string() })], { error: 'must be false or { topic }' })
+    .optional(),
   onExhausted: z.enum(['pause', 'skip']).optional(),
   dedupe: z
     .strictObject({
       store: z.custom<unknown>(
-        (store) => typeof store === 'object' && store !== null && storeMethods.every((name) => typeof Reflect.get(store, name) === 'function'),
+        (store) =>
+          typeof store === 'object' &&
+          store !== null &&
+          storeMethods.every((name) => typeof Reflect.get(store, name) === 'function'),
         { message: 'must be a DedupeStore' },
       ),
       leaseMs: z.int().min(1_000).max(MAX_TIMER_MS).optional(),

@@ -13,14 +13,27 @@ export interface DeadLetterRoute {
  * Routes on which a failure would go round in circles: a dead letter topic that is itself handled, and a dead letter topic of a dead
  * letter topic that nobody asked for. Pure; for the check of options, before any connection.
  */
-export function loopingRoutes(routes: readonly DeadLetterRoute[], handledTopics: readonly string[]): readonly Problem[] {
+export function loopingRoutes(
+  routes: readonly DeadLetterRoute[],
+  handledTopics: readonly string[],
+): readonly Problem[] {
   return routes.flatMap(({ topic, deadLetterTopic }) => {
     const path = `${topic}.deadLetter`
     if (handledTopics.includes(deadLetterTopic)) {
-      return [{ path, message: `${deadLetterTopic} is handled by this consumer too: a failure there would be parked where it came from` }]
+      return [
+        {
+          path,
+          message: `${deadLetterTopic} is handled by this consumer too: a failure there would be parked where it came from`,
+        },
+      ]
     }
     if (topic.endsWith(SUFFIX) && deadLetterTopic === deadLetterTopicName(topic)) {
-      return [{ path, message: `${topic} is a dead letter topic: read it with deadLetters(…), set deadLetter to false, or name another topic` }]
+      return [
+        {
+          path,
+          message: `${topic} is a dead letter topic: read it with deadLetters(…), set deadLetter to false, or name another topic`,
+        },
+      ]
     }
     return []
   })
@@ -34,7 +47,9 @@ export function loopingRoutes(routes: readonly DeadLetterRoute[], handledTopics:
  */
 export async function checkDeadLetterTopics(admin: DriverAdmin, routes: readonly DeadLetterRoute[]): Promise<void> {
   if (routes.length === 0) return
-  const counts = await admin.partitionCounts([...new Set(routes.flatMap((route) => [route.topic, route.deadLetterTopic]))])
+  const counts = await admin.partitionCounts([
+    ...new Set(routes.flatMap((route) => [route.topic, route.deadLetterTopic])),
+  ])
   const problems = routes.flatMap((route) => unfit(route, counts))
   if (problems.length === 0) return
   throw new HoldfastError('HOLDFAST_DEAD_LETTER_TOPIC_UNFIT', 'dead letter topics are missing or unfit', { problems })

@@ -47,7 +47,9 @@ export function isDeadLetterTopic(topic: { readonly name: string }): topic is De
 
 function readRecord(record: InboundRecord): DeadLetterEntry {
   const letter = readDeadLetter(record)
-  return letter === null ? { kind: 'foreign', key: record.key, value: record.value } : { kind: 'dead-letter', ...letter }
+  return letter === null
+    ? { kind: 'foreign', key: record.key, value: record.value }
+    : { kind: 'dead-letter', ...letter }
 }
 
 const refuse = (): never => {

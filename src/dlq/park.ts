@@ -102,7 +102,10 @@ function unreachable(topic: string, { record }: DeadLetterRequest, cause: unknow
 }
 
 function epochLost({ record }: DeadLetterRequest): HoldfastError {
-  return new HoldfastError('HOLDFAST_EPOCH_LOST', `${formatPosition(record)} is not parked: its partition was taken away`)
+  return new HoldfastError(
+    'HOLDFAST_EPOCH_LOST',
+    `${formatPosition(record)} is not parked: its partition was taken away`,
+  )
 }
 
 /** One at a time for each name, in the order they came: the port allows one produce under way a partition. */

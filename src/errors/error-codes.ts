@@ -48,6 +48,8 @@ export const ERROR_CODES = {
   HOLDFAST_LEASE_LOST: 'a dedupe lease passed to somebody else',
   /** The committed offset is no longer on the log. */
   HOLDFAST_OFFSET_OUT_OF_RANGE: 'the committed offset is no longer on the log',
+  /** A rule ended the consumer at a failure; the offset of its record did not move. */
+  HOLDFAST_STOPPED_BY_RULE: 'an error rule ended the consumer; the record was not passed over',
   /** The driver's consumer ended by itself. */
   HOLDFAST_CONSUMER_CRASHED: 'the consumer ended by itself',
 } as const

@@ -77,7 +77,8 @@ export function createDeadlines(clock: Clock, onExpired: (send: PendingSend) => 
     remove,
     live() {
       const live: PendingSend[] = []
-      for (const { first } of lists.values()) for (let send = first; send !== undefined; send = send.next) live.push(send)
+      for (const { first } of lists.values())
+        for (let send = first; send !== undefined; send = send.next) live.push(send)
       return live
     },
     get size() {

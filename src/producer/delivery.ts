@@ -98,7 +98,7 @@ export function createDelivery(dependencies: DeliveryDependencies): Delivery {
     if (partitioner !== undefined) {
       const answer = askPartitioner(partitioner, send, count)
       if (answer !== undefined) {
-        if (Number.isInteger(answer) && answer >= 0 && answer < count) return answer
+        if (typeof answer === 'number' && Number.isInteger(answer) && answer >= 0 && answer < count) return answer
         const message = `the partitioner gave no partition of ${route.topic}, which has ${count}`
         send.fail(answer instanceof HoldfastError ? answer : new HoldfastError('HOLDFAST_PARTITION_UNKNOWN', message))
         return undefined
@@ -159,7 +159,11 @@ interface TopicRoute {
   loading: boolean
 }
 
-function askPartitioner(partitioner: Partitioner, send: PendingSend, partitionCount: number): number | undefined | HoldfastError {
+function askPartitioner(
+  partitioner: Partitioner,
+  send: PendingSend,
+  partitionCount: number,
+): number | undefined | HoldfastError {
   try {
     return partitioner({ topic: send.topic, key: send.message!.key, partitionCount })
   } catch (error) {

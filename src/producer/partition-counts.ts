@@ -98,7 +98,10 @@ export function createPartitionCounts(options: PartitionCountsOptions): Partitio
         // Beside the sends: the driver answers from what it knows until that is old, so this is how a change is noticed.
         void load(topic, () => false).catch((error: unknown) => {
           entry.checkedAt = clock.monotonic()
-          logger.debug({ topic, code: describeError(error).code }, 'the partition count of a topic could not be checked')
+          logger.debug(
+            { topic, code: describeError(error).code },
+            'the partition count of a topic could not be checked',
+          )
         })
       }
       return entry.current

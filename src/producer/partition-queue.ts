@@ -175,7 +175,10 @@ export function createPartitionQueue(options: PartitionQueueOptions): PartitionQ
 
   function unanswered(fault: unknown): ProduceOutcome {
     const message = `a produce call to ${formatPartition(options)} ended without an outcome: it may or may not have been written`
-    return { ok: false, error: new HoldfastError('HOLDFAST_INDETERMINATE', message, fault === undefined ? {} : { cause: fault }) }
+    return {
+      ok: false,
+      error: new HoldfastError('HOLDFAST_INDETERMINATE', message, fault === undefined ? {} : { cause: fault }),
+    }
   }
 }
 

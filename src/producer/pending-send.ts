@@ -67,6 +67,11 @@ export class PendingSend {
     return this.phase === 'ended'
   }
 
+  /** Has it its final bytes? */
+  get isPrepared(): boolean {
+    return this.message !== undefined
+  }
+
   get id(): string | undefined {
     return this.#id ?? this.givenId
   }

@@ -159,7 +159,11 @@ const MAX_BUFFERED_BYTES = 32 * 2 ** 20
 const GIB = 2 ** 30
 
 const text = (max: number): z.ZodType =>
-  z.string().min(1).max(max).refine((value) => value.isWellFormed(), { message: 'must be well-formed text' })
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((value) => value.isWellFormed(), { message: 'must be well-formed text' })
 const has = (what: string, ...methods: readonly string[]): z.ZodType =>
   z.custom(
     (value) =>
@@ -178,7 +182,11 @@ const schema = z.strictObject({
   maxBatchRecords: z.int().min(1).max(100_000).optional(),
   maxBatchBytes: z.int().min(1).max(GIB).optional(),
   maxRequestBytes: z.int().min(1).max(GIB).optional(),
-  maxBufferedBytes: z.int().min(1).max(1_024 * GIB).optional(),
+  maxBufferedBytes: z
+    .int()
+    .min(1)
+    .max(1_024 * GIB)
+    .optional(),
   compression: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).optional(),
   partitioner: isFunction().optional(),
   transactionalId: text(249).optional(),
@@ -197,7 +205,8 @@ function contradictions(given: Partial<ProducerOptions>): readonly Problem[] {
   const { maxRequestBytes = MAX_REQUEST_BYTES, maxBufferedBytes = MAX_BUFFERED_BYTES } = given
   if (lingerMs >= deliveryTimeoutMs) add('lingerMs', 'must be less than deliveryTimeoutMs')
   if (maxBufferedBytes < maxRequestBytes) add('maxBufferedBytes', 'must be at least maxRequestBytes')
-  if (maxBatchBytes !== undefined && maxBatchBytes > maxRequestBytes) add('maxBatchBytes', 'must be at most maxRequestBytes')
+  if (maxBatchBytes !== undefined && maxBatchBytes > maxRequestBytes)
+    add('maxBatchBytes', 'must be at most maxRequestBytes')
   if (given.transactionTimeoutMs !== undefined && given.transactionalId === undefined) {
     add('transactionTimeoutMs', 'needs transactionalId')
   }

@@ -77,12 +77,12 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
     onEnd(send: PendingSend): void {
       deadlines.remove(send)
       withdrawals.forget(send)
-      turnstiles.left(send)
       buffer.release(send)
+      turnstiles.moved(send.topic)
     },
   }
 
-  const ready = (send: PendingSend, prepared: PreparedMessage): void => {
+  const accept = (send: PendingSend, prepared: PreparedMessage): void => {
     if (send.isOver) return
     if (prepared.kind === 'invalid') return send.fail(messageInvalid(send.topic, prepared.problems))
     const message = telemetry === noTelemetry ? prepared.message : observed(send, prepared.message)
@@ -90,9 +90,8 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
     send.prepared(message, size)
     if (size > maxRequestBytes) {
       const text = `a message for ${send.topic} has about ${size} bytes, more than maxRequestBytes (${maxRequestBytes}): nothing was written`
-      return send.fail(new HoldfastError('HOLDFAST_RECORD_TOO_LARGE', text))
+      send.fail(new HoldfastError('HOLDFAST_RECORD_TOO_LARGE', text))
     }
-    turnstiles.ready(send)
   }
 
   const observed = (send: PendingSend, message: EncodedMessage): EncodedMessage => {
@@ -104,7 +103,9 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
     }
     send.observation = telemetry.sending(description, message.headers)
     const { headers } = send.observation
-    return headers.length === 0 ? message : { ...message, headers: [...message.headers, ...notGiven(headers, message.headers)] }
+    return headers.length === 0
+      ? message
+      : { ...message, headers: [...message.headers, ...notGiven(headers, message.headers)] }
   }
 
   return {
@@ -113,10 +114,14 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
       const send = new PendingSend(topic, givenId, waits, hooks, settle)
       deadlines.add(send, options.deliveryTimeoutMs ?? settings.deliveryTimeoutMs)
       if (options.signal !== undefined) withdrawals.watch(send, options.signal)
+      if (!isPromiseLike(prepared)) accept(send, prepared)
       if (send.isOver) return
-      turnstiles.enter(send, (next) => buffer.admit(next, delivery.route))
-      if (!isPromiseLike(prepared)) ready(send, prepared)
-      else void prepared.then((each) => ready(send, each))
+      turnstiles.enter(send, () => buffer.admit(send, delivery.route))
+      if (!isPromiseLike(prepared)) return
+      void prepared.then((each) => {
+        accept(send, each)
+        turnstiles.moved(topic)
+      })
     },
     live: () => deadlines.live(),
     ended: (sends) =>

@@ -5,64 +5,31 @@ import type { PendingSend } from './pending-send.ts'
  * first: without it the order of a key would be the order in which validators finish.
  */
 export interface Turnstiles {
-  /** The send stands in line. `pass` is called when it is ready and nobody stands before it. */
-  enter(send: PendingSend, pass: (send: PendingSend) => void): void
-  ready(send: PendingSend): void
-  /** It ended before its turn, or after. */
-  left(send: PendingSend): void
+  /** The send stands in line; `pass` is called when it is prepared and nobody stands before it: at once where that is so. */
+  enter(send: PendingSend, pass: () => void): void
+  /** A send of this topic was prepared, or ended. */
+  moved(topic: string): void
 }
 
 /** Makes {@link Turnstiles}. */
 export function createTurnstiles(): Turnstiles {
-  const lines = new Map<string, Place[]>()
-  // Nearly always a send is ready in the call that entered it, and nobody stands before it: then it needs no line.
-  let newest: Place | undefined
-
-  const settleNewest = (): void => {
-    if (newest === undefined) return
-    const place = newest
-    newest = undefined
-    const line = lines.get(place.send.topic)
-    if (line === undefined) lines.set(place.send.topic, [place])
-    else line.push(place)
-  }
-
-  const advance = (topic: string): void => {
-    const line = lines.get(topic)
-    if (line === undefined) return
-    while (line.length > 0 && (line[0]!.isReady || line[0]!.send.isOver)) {
-      const { send, pass } = line.shift()!
-      if (!send.isOver) pass(send)
-    }
-    if (line.length === 0 && lines.get(topic) === line) lines.delete(topic)
-  }
-
+  const lines = new Map<string, Array<{ readonly send: PendingSend; readonly pass: () => void }>>()
   return {
     enter(send, pass) {
-      settleNewest()
-      newest = { send, pass, isReady: false }
+      const line = lines.get(send.topic)
+      if (line !== undefined) line.push({ send, pass })
+      else if (send.isPrepared) pass()
+      else lines.set(send.topic, [{ send, pass }])
     },
-    ready(send) {
-      if (newest?.send === send && !lines.has(send.topic)) {
-        const { pass } = newest
-        newest = undefined
-        return pass(send)
+    moved(topic) {
+      const line = lines.get(topic)
+      if (line === undefined) return
+      while (line.length > 0 && (line[0]!.send.isPrepared || line[0]!.send.isOver)) {
+        const { send, pass } = line.shift()!
+        if (!send.isOver) pass()
       }
-      settleNewest()
-      const place = lines.get(send.topic)?.find((each) => each.send === send)
-      if (place === undefined) return
-      place.isReady = true
-      advance(send.topic)
-    },
-    left(send) {
-      if (newest?.send === send) newest = undefined
-      else if (lines.has(send.topic)) advance(send.topic)
+      // What fails in passing comes back here: then the line may be gone already, or be another one.
+      if (line.length === 0 && lines.get(topic) === line) lines.delete(topic)
     },
   }
-}
-
-interface Place {
-  readonly send: PendingSend
-  readonly pass: (send: PendingSend) => void
-  isReady: boolean
 }

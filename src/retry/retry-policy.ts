@@ -12,7 +12,7 @@ const MAX_FACTOR = 100
  * Checks {@link RetryOptions} and fills in their defaults. Every problem is reported; unknown names are one, since a misspelt
  * `maxAttemps` would otherwise retry four times in silence.
  */
-export const retrySchema: z.ZodType<RetryPolicy, RetryOptions> = z
+export const retrySchema: z.ZodType<RetryPolicy> = z
   .strictObject({
     maxAttempts: z.int().min(1).max(MAX_ATTEMPTS).default(4),
     initialDelayMs: z.number().min(0).max(MAX_TIMER_MS).default(200),

@@ -4,25 +4,25 @@ import { nextTurn } from '../clock/index.ts'
 /** How a test moves virtual time. Each call first lets everything that is ready run, and again after each timer that fires. */
 export interface TimeControls {
   /** Moves time on by `ms`, firing on the way, in order, every timer that comes due. */
-  advance(ms: number): Promise<void>
+  readonly advance: (ms: number) => Promise<void>
   /**
    * Moves time on until no `sleep` and no `after` is left; what repeats (`every`) fires on the way and does not count.
    *
    * @throws Error when that takes more than `maxMs` of virtual time, an hour unless told.
    */
-  runUntilIdle(options?: TimeBound): Promise<void>
+  readonly runUntilIdle: (options?: TimeBound) => Promise<void>
   /**
    * Moves time on, from timer to timer, until the condition holds.
    *
    * @throws Error when nothing is left that could make it true, or after `maxMs` of virtual time, an hour unless told.
    */
-  runUntil(condition: () => boolean, options?: TimeBound): Promise<void>
+  readonly runUntil: (condition: () => boolean, options?: TimeBound) => Promise<void>
   /**
    * Moves time on until the promise settles, and answers as it does.
    *
    * @throws what the promise rejects with; Error as {@link TimeControls.runUntil} does.
    */
-  run<T>(work: Promise<T>, options?: TimeBound): Promise<T>
+  readonly run: <T>(work: Promise<T>, options?: TimeBound) => Promise<T>
 }
 
 /** The most virtual time that a call may use. */

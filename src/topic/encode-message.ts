@@ -10,7 +10,7 @@ import { encodeKey } from './encode-key.ts'
 import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
 import { describeForeignError } from './foreign-error.ts'
 import type { MessageOptions } from './message-options.ts'
-import type { AnySendableTopic, Key, SendableTopic, Topic } from './topic.ts'
+import type { AnySendableTopic, AnyTopic, Key, SendableTopic, Topic } from './topic.ts'
 import type { Validation } from './validate.ts'
 import { isPromiseLike, validate } from './validate.ts'
 
@@ -71,6 +71,8 @@ export function prepareMessage(
   options: MessageOptions,
   surroundings: EncodingSurroundings,
 ): PreparedMessage | Promise<PreparedMessage> {
+  if (!isTopic(topic))
+    return { kind: 'invalid', problems: [{ path: '(topic)', message: 'must come from defineTopic' }] }
   // Encoded before it is validated, for two reasons: what a caller changes while a slow validator runs is not sent, and the codec's
   // depth limit stands before the validator. Nothing of it leaves unless the validator agrees.
   const encoded = encodeValue(topic.codec, value)
@@ -82,16 +84,23 @@ export function prepareMessage(
 
 /** A tombstone in its final bytes: the key without a value, which deletes the key on a compacted topic. */
 export function prepareTombstone(
-  topic: Pick<Topic, 'name' | 'key'>,
+  topic: AnyTopic,
   key: Key,
   options: MessageOptions,
   surroundings: EncodingSurroundings,
 ): PreparedMessage {
   const problems: Problem[] = []
+  if (!isTopic(topic))
+    return { kind: 'invalid', problems: [{ path: '(topic)', message: 'must come from defineTopic' }] }
   const keyBytes = checkKey(key, problems)
   if (topic.key === 'none')
     problems.push({ path: '(key)', message: "the topic says key: 'none'; it has no keys to delete" })
   return wrap(topic.name, keyBytes, null, undefined, options, surroundings, problems)
+}
+
+/** Types say so; from JavaScript a name comes easily in place of a topic. */
+function isTopic(topic: unknown): boolean {
+  return typeof topic === 'object' && topic !== null && 'name' in topic && 'schema' in topic && 'codec' in topic
 }
 
 function messageOf(topic: Pick<Topic, 'name'>, prepared: PreparedMessage): EncodedMessage {

@@ -75,6 +75,10 @@ test('a sound history has nothing to complain about', () => {
   })
 })
 
+test('the order in which the records were read does not matter: their places do', () => {
+  expect(find({ log: sound().log.toReversed() })).toEqual(find({}))
+})
+
 describe('lost', () => {
   test('an accepted order that no event tells of', () => {
     expect(find({ accepted: ['o-1', 'o-2'] }).lost).toEqual(['o-2 was accepted, and no event says so'])
@@ -120,6 +124,17 @@ describe('lost', () => {
     const effects = sound().effects.filter(({ service }) => service !== 'stock')
     const log = [...sound().log, event(4, 'order.created')]
     expect(find({ effects, log, letters: [letter('stock', 4)] }).lost).toEqual([])
+  })
+
+  test('is named by its first place', () => {
+    const effects = sound().effects.filter(({ service }) => service !== 'stock')
+    const log = [...sound().log, event(4, 'order.created')]
+    expect(find({ effects, log }).lost).toEqual(['stock did nothing with o-1/order.created at order-events[0]@0'])
+  })
+
+  test('not an event of another topic, which the service does not read', () => {
+    const elsewhere = { ...event(0, 'order.created', 'o-9'), topic: 'other-events' }
+    expect(find({ log: [...sound().log, elsewhere] }).lost).toEqual([])
   })
 
   test('a pill that one of the groups did not park', () => {

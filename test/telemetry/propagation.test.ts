@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Headers } from '../../src/record/index.ts'
 import { textHeader } from '../../src/record/index.ts'
 import { readTraceContext, traceContextHeaders } from '../../src/telemetry/index.ts'
+import { lastHeaderText } from '../../src/telemetry/propagation.ts'
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
@@ -38,6 +39,11 @@ describe('readTraceContext', () => {
     for (const value of [null, Uint8Array.of(0xff, 0xfe), Buffer.alloc(1 << 20, '0')]) {
       expect(readTraceContext([['traceparent', value]])).toBeUndefined()
     }
+  })
+
+  test('a value of more than 8,192 bytes is not even decoded: no W3C header may be longer', () => {
+    expect(lastHeaderText([textHeader('baggage', 'a'.repeat(8_192))], 'baggage')).toHaveLength(8_192)
+    expect(lastHeaderText([textHeader('baggage', 'a'.repeat(8_193))], 'baggage')).toBeUndefined()
   })
 
   test('leaves out a malformed tracestate and keeps the traceparent, which stands for itself', () => {

@@ -12,7 +12,9 @@ test('writes down every failpoint that is passed, in order', async () => {
 test('throws once at the name that was asked for, and nowhere else', async () => {
   const points = failpoints()
   points.throwAt('park:sent')
-  const pass = async (name: string): Promise<void> => void (await points.failpoint(name))
+  const pass = async (name: string): Promise<void> => {
+    await points.failpoint(name)
+  }
   await pass('commit:sent')
   await expect(pass('park:sent')).rejects.toThrow('failpoint park:sent')
   await pass('park:sent')

@@ -119,6 +119,15 @@ test('a transaction left open is rolled back when its time is over, so that read
   await (await producer.begin()).commit()
 })
 
+test('a producer that is closed rolls back what it left open, so that readers go on', async () => {
+  const { driver, texts } = setup()
+  const producer = await connected(driver, 'tx')
+  await write(await producer.begin(), 'never')
+  await producer.close({ timeoutMs: 1_000 })
+  await write(await connected(driver), 'after')
+  expect(texts()).toEqual(['after'])
+})
+
 test('a log cannot be changed through the bytes that were written to it or read from it', async () => {
   const { cluster, driver, texts } = setup()
   const producer = await connected(driver)

@@ -46,8 +46,8 @@ const store: Handler<DeadLetterEntry> = async ({ value: letter }, context) => {
   )
 }
 
-for (const topic of [orderEvents, paymentEvents, inventoryEvents, notificationEvents]) {
-  consumer.on(deadLetters(topic), store)
+for (const { name } of [orderEvents, paymentEvents, inventoryEvents, notificationEvents]) {
+  consumer.on(deadLetters(name), store)
 }
 
 await start()

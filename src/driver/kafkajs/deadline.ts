@@ -6,6 +6,8 @@ export interface Deadline {
   left(): number
   /** What a promise resolves to, or `LATE` at the deadline. The promise goes on; its later rejection is swallowed. */
   race<T>(promise: Promise<T>): Promise<T | typeof LATE>
+  /** A deadline at most `ms` from now, and never later than this one. */
+  within(ms: number): Deadline
   /** Waits, but not beyond the deadline. */
   pause(ms: number): Promise<void>
 }
@@ -24,6 +26,7 @@ export function deadlineIn(clock: Clock, timeoutMs: number): Deadline {
         const timer = clock.after(Math.max(0, left()), () => resolve(LATE))
         promise.then(resolve, reject).finally(() => timer.cancel())
       }),
+    within: (ms) => deadlineIn(clock, Math.min(ms, left())),
     pause: (ms) => clock.sleep(Math.max(0, Math.min(ms, left()))),
   }
 }

@@ -2,53 +2,27 @@ import type { Admin } from 'kafkajs'
 import { HoldfastError } from '../../errors/index.ts'
 import type { DriverAdmin } from '../driver-admin.ts'
 import type { DriverSurroundings } from '../driver.ts'
-import { deadlineIn, LATE } from './deadline.ts'
+import { createAdminClient } from './admin-client.ts'
+import { deadlineIn } from './deadline.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
-import { readFailure, toHoldfastError } from './kafkajs-errors.ts'
-import { bridgeLogs } from './kafkajs-logs.ts'
+import { readFailure } from './kafkajs-errors.ts'
 
 /**
  * The admin client over kafkajs. Every question may be asked twice; a topic that exists already is no error, so that
  * `createTopics` may be called again after an answer that never came.
  */
-export function createKafkajsAdmin(context: KafkajsContext, { runtime, logger }: DriverSurroundings): DriverAdmin {
-  const { clock } = runtime
-  const kafka = context.newKafka({ logCreator: bridgeLogs(logger, context.config) })
-  const admin = kafka.admin({ retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 } })
-  let connecting: Promise<void> | undefined
+export function createKafkajsAdmin(context: KafkajsContext, surroundings: DriverSurroundings): DriverAdmin {
+  const client = createAdminClient(context, surroundings)
 
-  function connect(): Promise<void> {
-    connecting ??= admin.connect().catch((error: unknown) => {
-      connecting = undefined
-      throw error
-    })
-    return connecting
-  }
-
-  /** Asks until somebody answers, at most for {@link ASK_TIMEOUT_MS}: a broker that restarts is gone for seconds. */
-  async function ask<T>(subject: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    const deadline = deadlineIn(clock, ASK_TIMEOUT_MS)
-    let failure: HoldfastError | undefined
-    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2_000)) {
-      try {
-        const answer = await deadline.race(connect().then(() => question(admin)))
-        if (answer !== LATE) return answer
-      } catch (error) {
-        failure = toHoldfastError(error, 'admin', subject)
-        if (failure.code !== 'HOLDFAST_UNAVAILABLE') throw failure
-      }
-      if (deadline.left() <= waitMs) {
-        throw failure ?? new HoldfastError('HOLDFAST_UNAVAILABLE', `nobody answered about ${subject}`, { retriable: true })
-      }
-      await deadline.pause(waitMs)
-    }
+  function ask<T>(subject: string, question: (admin: Admin) => Promise<T>, patienceMs?: number): Promise<T> {
+    return client.ask(subject, deadlineIn(surroundings.runtime.clock, ASK_TIMEOUT_MS), question, patienceMs)
   }
 
   /** One topic a question: kafkajs answers for none of them when one does not exist. */
   function partitionCount(topic: string): Promise<number | undefined> {
-    return ask(topic, async (client) => {
+    return ask(topic, async (admin) => {
       try {
-        const { topics } = await client.fetchTopicMetadata({ topics: [topic] })
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
         return topics.find(({ name }) => name === topic)?.partitions.length
       } catch (error) {
         const { type } = readFailure(error)
@@ -59,9 +33,9 @@ export function createKafkajsAdmin(context: KafkajsContext, { runtime, logger }:
   }
 
   function leadersOf(topic: string): Promise<void> {
-    return ask(topic, async (client) => {
+    return ask(topic, async (admin) => {
       try {
-        await client.fetchTopicMetadata({ topics: [topic] }) // refuses as long as one partition has no leader
+        await admin.fetchTopicMetadata({ topics: [topic] }) // refuses as long as one partition has no leader
       } catch (error) {
         if (readFailure(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
         throw new HoldfastError('HOLDFAST_UNAVAILABLE', `${topic} is not known to every broker yet`, { retriable: true })
@@ -81,8 +55,8 @@ export function createKafkajsAdmin(context: KafkajsContext, { runtime, logger }:
     },
     async createTopics(topics) {
       for (const { topic, partitions = 1, replicationFactor, settings = {} } of topics) {
-        await ask(topic, (client) =>
-          client.createTopics({
+        const make = (admin: Admin): Promise<boolean> =>
+          admin.createTopics({
             waitForLeaders: false, // its wait gives up at once when the asked broker has not heard of the topic yet
             timeout: CREATE_TIMEOUT_MS,
             topics: [
@@ -93,33 +67,31 @@ export function createKafkajsAdmin(context: KafkajsContext, { runtime, logger }:
                 configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
               },
             ],
-          }),
-        )
+          })
+        await ask(topic, make, CREATE_TIMEOUT_MS)
       }
       for (const { topic } of topics) await leadersOf(topic)
     },
     async offsetRanges(topic) {
-      const ranges = await ask(topic, (client) => client.fetchTopicOffsets(topic))
+      const ranges = await ask(topic, (admin) => admin.fetchTopicOffsets(topic))
       return ranges
         .map(({ partition, low, high }) => ({ partition, earliest: BigInt(low), latest: BigInt(high) }))
         .toSorted(byPartition)
     },
     async offsetsAt(topic, timestampMs) {
-      const offsets = await ask(topic, (client) => client.fetchTopicOffsetsByTimestamp(topic, timestampMs))
+      const offsets = await ask(topic, (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timestampMs))
       return offsets.map(({ partition, offset }) => ({ topic, partition, offset: BigInt(offset) })).toSorted(byPartition)
     },
     async committedOffsets(groupId, topics) {
       if (topics.length === 0) return [] // to kafkajs an empty list means every topic of the group
-      const fetched = await ask(`group ${groupId}`, (client) => client.fetchOffsets({ groupId, topics: [...topics] }))
+      const fetched = await ask(`group ${groupId}`, (admin) => admin.fetchOffsets({ groupId, topics: [...topics] }))
       return fetched.flatMap(({ topic, partitions }) =>
         partitions
           .filter(({ offset }) => BigInt(offset) >= 0n) // -1 stands for no commit
           .map(({ partition, offset, metadata }) => ({ topic, partition, offset: BigInt(offset), metadata: metadata ?? '' })),
       )
     },
-    async close() {
-      await admin.disconnect().catch(() => {})
-    },
+    close: () => client.close(),
   }
 }
 

@@ -20,6 +20,7 @@ export interface KafkajsContext {
 /** The context of one driver. Connects nothing. */
 export function createKafkajsContext(config: KafkaConfig): KafkajsContext {
   const guarded = withGuardedFunctions(config)
+  let made = 0
   return {
     config: guarded,
     newKafka(overrides = {}) {
@@ -27,10 +28,26 @@ export function createKafkajsContext(config: KafkaConfig): KafkajsContext {
         logLevel: logLevel.INFO,
         ...guarded,
         ...overrides,
+        brokers: startingAt(made++, overrides.brokers ?? guarded.brokers),
         logCreator: guarded.logCreator ?? overrides.logCreator ?? bridgeLogs(silentLogger, guarded),
       })
     },
   }
+}
+
+/**
+ * The seed brokers, another one first for each client: kafkajs begins with the first, and never leaves one that takes the
+ * connection and then says nothing (`cluster/brokerPool.js:89` rotates for connection errors alone).
+ */
+function startingAt(turn: number, brokers: KafkaConfig['brokers']): KafkaConfig['brokers'] {
+  if (typeof brokers === 'function') return async () => rotate(turn, await brokers())
+  return rotate(turn, brokers)
+}
+
+function rotate(turn: number, brokers: readonly string[]): string[] {
+  if (!Array.isArray(brokers) || brokers.length === 0) return brokers as string[]
+  const first = turn % brokers.length
+  return [...brokers.slice(first), ...brokers.slice(0, first)]
 }
 
 /** kafkajs copies the message of what these throw into its own errors and log lines, and a token may be in it. */

@@ -1,11 +1,9 @@
-import type { Admin } from 'kafkajs'
-import type { DriverSurroundings } from '../driver.ts'
 import { HoldfastError } from '../../errors/index.ts'
+import type { DriverSurroundings } from '../driver.ts'
+import { createAdminClient } from './admin-client.ts'
 import type { Deadline } from './deadline.ts'
-import { deadlineIn, LATE } from './deadline.ts'
+import { deadlineIn } from './deadline.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
-import { toHoldfastError } from './kafkajs-errors.ts'
-import { bridgeLogs } from './kafkajs-logs.ts'
 
 /** How many partitions topics have. kafkajs' producer knows but does not tell, so an admin client asks. */
 export interface PartitionCounts {
@@ -28,44 +26,21 @@ export const COUNT_LIFETIME_MS = 300_000
 const ASK_TIMEOUT_MS = 30_000
 
 /** Makes the memory; connects at the first question. */
-export function createPartitionCounts(context: KafkajsContext, { runtime, logger }: DriverSurroundings): PartitionCounts {
-  const { clock } = runtime
+export function createPartitionCounts(context: KafkajsContext, surroundings: DriverSurroundings): PartitionCounts {
+  const { clock } = surroundings.runtime
+  const admin = createAdminClient(context, surroundings)
   const known = new Map<string, { readonly count: Promise<number>; readonly untilMs: number }>()
-  let admin: Admin | undefined
-  let connecting: Promise<void> | undefined
-
-  async function fetchCount(topic: string): Promise<number> {
-    admin ??= context
-      .newKafka({ logCreator: bridgeLogs(logger, context.config) })
-      .admin({ retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 } })
-    connecting ??= admin.connect().catch((error: unknown) => {
-      connecting = undefined
-      throw error
-    })
-    await connecting
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-    const found = topics.find(({ name }) => name === topic)
-    if (found === undefined || found.partitions.length === 0) throw unknownTopic(topic)
-    return found.partitions.length
-  }
 
   async function ask(topic: string, deadline: Deadline): Promise<number> {
-    let failure: HoldfastError | undefined
-    for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1_000)) {
-      try {
-        const count = await deadline.race(fetchCount(topic))
-        if (count !== LATE) return count
-      } catch (error) {
-        failure = toHoldfastError(error, 'admin', topic)
-        // A topic name that no broker takes is a topic that is not there.
-        if (failure.code === 'HOLDFAST_REFUSED') throw unknownTopic(topic, failure)
-        if (failure.code !== 'HOLDFAST_UNAVAILABLE') throw failure
-      }
-      if (deadline.left() <= waitMs) {
-        throw failure ?? new HoldfastError('HOLDFAST_UNAVAILABLE', `nobody answered about ${topic}`, { retriable: true })
-      }
-      await deadline.pause(waitMs)
+    try {
+      const { topics } = await admin.ask(topic, deadline, (client) => client.fetchTopicMetadata({ topics: [topic] }))
+      const found = topics.find(({ name }) => name === topic)
+      if (found !== undefined && found.partitions.length > 0) return found.partitions.length
+    } catch (error) {
+      // A topic name that no broker takes is a topic that is not there.
+      if (!HoldfastError.is(error, 'HOLDFAST_REFUSED') && !HoldfastError.is(error, 'HOLDFAST_TOPIC_UNKNOWN')) throw error
     }
+    throw new HoldfastError('HOLDFAST_TOPIC_UNKNOWN', `the topic ${topic} does not exist, or this client may not see it`)
   }
 
   function remember(topic: string, deadline: Deadline): Promise<number> {
@@ -84,13 +59,6 @@ export function createPartitionCounts(context: KafkajsContext, { runtime, logger
     },
     ask: remember,
     forget: (topic) => void known.delete(topic),
-    async close() {
-      await admin?.disconnect().catch(() => {})
-    },
+    close: () => admin.close(),
   }
-}
-
-function unknownTopic(topic: string, cause?: HoldfastError): HoldfastError {
-  const message = `the topic ${topic} does not exist, or this client may not see it`
-  return new HoldfastError('HOLDFAST_TOPIC_UNKNOWN', message, cause === undefined ? {} : { cause })
 }

@@ -73,16 +73,21 @@ export function createKafkajsProducer(context: KafkajsContext, options: DriverPr
 
   return {
     async connect() {
-      const producer = inner()
-      if (producer === undefined || closing !== undefined) throw closedError()
-      try {
-        const answer = await deadlineIn(runtime.clock, CONNECT_TIMEOUT_MS).race(producer.connect())
-        if (answer !== LATE) return
-      } catch (error) {
-        throw toHoldfastError(error, 'connect')
+      const deadline = deadlineIn(runtime.clock, CONNECT_TIMEOUT_MS)
+      let failure = new HoldfastError('HOLDFAST_UNAVAILABLE', 'no broker answered in time', { retriable: true })
+      while (deadline.left() > 0) {
+        const producer = closing === undefined ? inner() : undefined
+        if (producer === undefined) throw closedError()
+        try {
+          if ((await deadline.within(CONNECT_PATIENCE_MS).race(producer.connect())) !== LATE) return
+        } catch (error) {
+          failure = toHoldfastError(error, 'connect')
+          if (failure.code !== 'HOLDFAST_UNAVAILABLE') throw failure
+        }
+        producer.retire() // the next one begins at another broker
+        await deadline.pause(CONNECT_PAUSE_MS)
       }
-      producer.retire()
-      throw new HoldfastError('HOLDFAST_UNAVAILABLE', 'no broker answered in time', { retriable: true })
+      throw failure
     },
     partitionCount: (topic) => (closing === undefined ? counts.get(topic) : Promise.reject(closedError())),
     forgetPartitions: (topic) => counts.forget(topic),
@@ -112,3 +117,8 @@ function closedError(): HoldfastError {
 
 /** As long as a request may take in Kafka's own clients. */
 const CONNECT_TIMEOUT_MS = 30_000
+
+/** How long one broker may take, TLS and SASL included. */
+const CONNECT_PATIENCE_MS = 5_000
+
+const CONNECT_PAUSE_MS = 200

@@ -61,7 +61,8 @@ export function createTransactions(parts: TransactionParts): { begin(): Promise<
       let failure: HoldfastError
       try {
         await runtime.failpoint('kafkajs-transaction:begin')
-        const transaction = await deadline.race(inner.connect().then(() => inner.kafkajs.transaction()))
+        const opening = inner.connect().then(() => inner.kafkajs.transaction())
+        const transaction = await deadline.within(BEGIN_PATIENCE_MS).race(opening)
         if (transaction !== LATE) return wrap(inner, transaction)
         failure = new HoldfastError('HOLDFAST_UNAVAILABLE', 'no broker answered in time', { retriable: true })
       } catch (error) {
@@ -170,6 +171,9 @@ function beginError(error: unknown, transactionalId: string): HoldfastError {
 
 /** `max.block.ms` of Kafka's own producer, which bounds its begin and commit. */
 const CONTROL_TIMEOUT_MS = 60_000
+
+/** How long one try of a begin may take: the broker may first have to end the transaction that was left open. */
+const BEGIN_PATIENCE_MS = 15_000
 
 /** An abort only hastens what the next begin does anyway. */
 const ABORT_TIMEOUT_MS = 10_000

@@ -81,12 +81,15 @@ export async function produceCall(
         inner = fresh
         release = inner.hold()
       }
-      const result = await attemptOnce(parts, inner, batch, deadline)
+      const result = await attemptOnce(parts, inner, batch, deadline, doubt || parts.transactional)
       if (result.kind === 'written') return result
       if (result.kind === 'late') {
         doubt ||= result.wasEncoded
         inner.retire() // kafkajs still holds the call; whatever it does with it must not meet later records
-        return doubt ? unknown() : notWritten(outOfTime(place, lastError))
+        if (doubt) return unknown()
+        if (parts.transactional || deadline.left() <= 0) return notWritten(outOfTime(place, lastError))
+        await runtime.failpoint('kafkajs-produce:stuck')
+        continue // stuck before it sent anything, at a broker that hangs: a fresh producer begins at another one
       }
       if (result.kind === 'strange') {
         doubt = true
@@ -145,16 +148,19 @@ type Attempt =
   | { readonly kind: 'skipped' }
   | { readonly kind: 'strange' }
 
+/** @param isBound - only this inner producer will do: wait for it until the deadline */
 async function attemptOnce(
   { runtime, send }: ProduceCallParts,
   inner: InnerProducer,
   batch: ProduceBatch,
   deadline: Deadline,
+  isBound: boolean,
 ): Promise<Attempt> {
   const messages = toKafkajsMessages(batch)
   const gate = guardEncoding(messages[0]!)
   try {
-    if (!inner.isConnected && (await deadline.race(inner.connect())) === LATE) return { kind: 'late', wasEncoded: false }
+    const patience = isBound ? deadline : deadline.within(STUCK_MS)
+    if (!inner.isConnected && (await patience.race(inner.connect())) === LATE) return { kind: 'late', wasEncoded: false }
     await runtime.failpoint('kafkajs-produce:send')
     const request = {
       topic: batch.topic,
@@ -163,7 +169,9 @@ async function attemptOnce(
       timeout: Math.max(1, Math.floor(Math.min(deadline.left(), BROKER_WAIT_MS))),
       compression: compressionType(batch.compression),
     }
-    const answer = await deadline.race(send(inner, request))
+    const call = send(inner, request)
+    let answer = await patience.race(call)
+    if (answer === LATE && gate.wasPassed()) answer = await deadline.race(call)
     if (answer === LATE) {
       gate.close()
       return { kind: 'late', wasEncoded: gate.wasPassed() }
@@ -237,6 +245,13 @@ function pauseBefore(attempt: number, { runtime, transactional }: ProduceCallPar
   const delay = Math.min(most, 10 * 2 ** Math.min(attempt - 2, 10))
   return delay * (0.5 + 0.5 * runtime.random())
 }
+
+/**
+ * How long an attempt may go without having sent anything before it counts as stuck. kafkajs waits 30 s for a broker that takes
+ * a connection and is silent, and asks any broker it is connected to for metadata, the silent one too. Long enough for TLS and
+ * SASL to a far cluster.
+ */
+const STUCK_MS = 5_000
 
 /** How long a broker waits for its replicas, at most: `request.timeout.ms` of Kafka's own clients. */
 const BROKER_WAIT_MS = 30_000

@@ -10,9 +10,9 @@ export interface DedupeStoreWorld {
   /** The same store as another process sees it; absent for stores of one process. */
   readonly otherStore?: DedupeStore
   /** Lets so much time pass for the store: a virtual clock moves, a real one is waited for. */
-  tick(ms: number): Promise<void>
+  readonly tick: (ms: number) => Promise<void>
   /** The wall clock of this process. */
-  now(): number
+  readonly now: () => number
   close(): Promise<void>
 }
 

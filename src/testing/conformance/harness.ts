@@ -34,7 +34,7 @@ export interface DriverWorld {
   /** Those of {@link DriverConformanceOptions.faults}. */
   readonly faults?: Partial<ClusterFaults>
   /** Moves virtual time until the work settles; absent where time is real. */
-  run?<T>(work: Promise<T>): Promise<T>
+  readonly run?: <T>(work: Promise<T>) => Promise<T>
   close(): Promise<void>
 }
 

@@ -169,16 +169,6 @@ export const transacting: readonly ConformanceCase[] = (
       },
     },
     {
-      promise: 'rolls back what is open when it is closed, so that readers are not held up until the broker does',
-      async hold(stage) {
-        const topic = await stage.world.topic(1)
-        const producer = await transactional(stage)
-        await stage.write(await producer.begin(), { topic, partition: 0 }, numbered('never', 2))
-        await producer.close({ timeoutMs: 10_000 })
-        assert.deepEqual(await stage.readAll(topic), [])
-      },
-    },
-    {
       promise: 'writes nothing outside a transaction when it has a transactional id',
       async hold(stage) {
         const topic = await stage.world.topic(1)

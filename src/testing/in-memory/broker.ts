@@ -34,11 +34,11 @@ export interface Broker {
    */
   request<T>(clientId: string, work: () => T): Promise<T>
   /** The partitions of a topic, made now when the cluster makes topics by itself. */
-  topic(name: string): readonly PartitionLog[]
+  readonly topic: (name: string) => readonly PartitionLog[]
   log(partition: TopicPartition): PartitionLog
-  hasTopic(name: string): boolean
-  createTopic(topic: NewTopic): void
-  addPartitions(topic: string, count: number): void
+  readonly hasTopic: (name: string) => boolean
+  readonly createTopic: (topic: NewTopic) => void
+  readonly addPartitions: (topic: string, count: number) => void
   group(groupId: string): Group
   /** Writes a batch whole, or throws and writes nothing of it; answers with its first offset. */
   append(batch: ProduceBatch, transaction: TransactionFate | null): bigint

@@ -6,7 +6,7 @@ export type PlannedFailure = 'refused' | 'unavailable' | 'indeterminate-written'
 
 /** Failures that a test planned, taken one by one in the order they were planned. */
 export interface FailurePlan {
-  plan(name: string, failure: PlannedFailure): void
+  readonly plan: (name: string, failure: PlannedFailure) => void
   take(name: string): PlannedFailure | undefined
 }
 

@@ -165,8 +165,8 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
       if ([...seats.values()].some(({ member }) => member.topics.includes(topic))) prepare()
     },
     crash(memberId) {
-      for (const { member } of [...seats.values()])
-        if (memberId === undefined || member.memberId === memberId) member.crash()
+      const victims = [...seats.values()].filter(({ member }) => memberId === undefined || member.memberId === memberId)
+      for (const { member } of victims) member.crash()
     },
     setCommitted: (offset) => void offsets.set(formatPartition(offset), offset),
   }

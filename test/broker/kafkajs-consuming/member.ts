@@ -52,8 +52,8 @@ export interface MemberOptions {
 
 /** Makes a member; it starts where the group has committed, else at 0, and is stopped with the test. */
 export async function createMember({ groupId, topics, options = {}, config = {}, callbacks = {} }: MemberOptions): Promise<Member> {
-  const { brokers } = await useKafka()
-  const context = createKafkajsContext({ clientId: 'test', brokers, ...config })
+  const brokers = config.brokers ?? (await useKafka()).brokers
+  const context = createKafkajsContext({ clientId: 'test', ...config, brokers })
   const consumer = createKafkajsConsumer(context, {
     runtime: systemRuntime,
     logger: silentLogger,
@@ -141,10 +141,21 @@ export interface World {
   committed(): Promise<Record<number, readonly [offset: string, metadata: string]>>
 }
 
+/** How a world is made. */
+export interface WorldOptions {
+  /** @defaultValue `1` */
+  readonly partitions?: number
+  readonly topicConfig?: Record<string, string>
+  /** The broker that leads each partition, instead of `partitions`. */
+  readonly leaders?: readonly number[]
+  /** @defaultValue the shared broker */
+  readonly brokers?: readonly string[]
+}
+
 /** Makes a {@link World}. */
-export async function createWorld({ partitions = 1, topicConfig = {} }: { partitions?: number; topicConfig?: Record<string, string> } = {}): Promise<World> {
-  const { brokers } = await useKafka()
-  const kafka = new Kafka({ clientId: 'world', brokers, logLevel: logLevel.NOTHING })
+export async function createWorld({ partitions = 1, topicConfig = {}, ...given }: WorldOptions = {}): Promise<World> {
+  const brokers = given.brokers ?? (await useKafka()).brokers
+  const kafka = new Kafka({ clientId: 'world', brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   const producer = kafka.producer({ createPartitioner: () => ({ message }) => message.partition ?? 0 })
   await Promise.all([admin.connect(), producer.connect()])
@@ -154,7 +165,9 @@ export async function createWorld({ partitions = 1, topicConfig = {} }: { partit
   const topic = uniqueName('consuming')
   const groupId = uniqueName('group')
   const configEntries = Object.entries(topicConfig).map(([name, value]) => ({ name, value }))
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, configEntries }] })
+  const placed = given.leaders?.map((leader, partition) => ({ partition, replicas: [leader] }))
+  const shape = placed === undefined ? { numPartitions: partitions } : { replicaAssignment: placed }
+  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, ...shape, configEntries }] })
   return {
     topic,
     groupId,

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import kafkajs from 'kafkajs'
-import type { Admin, Kafka } from 'kafkajs'
+import type { Admin, ISocketFactory, Kafka } from 'kafkajs'
 
 /** kafkajs as a user without Holdfast has it, with patience that fits a test. */
-export function bareKafka(brokers: readonly string[]): Kafka {
+export function bareKafka(brokers: readonly string[], socketFactory?: ISocketFactory): Kafka {
   return new kafkajs.Kafka({
+    ...(socketFactory === undefined ? {} : { socketFactory }),
     brokers: [...brokers],
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { initialRetryTime: 20, maxRetryTime: 200, retries: 10 },

@@ -1,4 +1,6 @@
 import { context, diag, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { TextMapPropagator } from '@opentelemetry/api'
+import { core } from '@opentelemetry/sdk-node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Header } from '../../../src/record/index.ts'
 import { headerText, textHeader } from '../../../src/record/index.ts'
@@ -70,6 +72,11 @@ describe('with an SDK', () => {
     expect(span.parentSpanContext).toMatchObject({ traceId: TRACE_ID, spanId: SPAN_ID })
   })
 
+  test('nor does anything of the current context join the one that the caller gave: it belongs to another trace', () => {
+    const ambient = propagation.setBaggage(ROOT_CONTEXT, propagation.createBaggage({ tenant: { value: 'a' } }))
+    context.with(ambient, () => expect(openTelemetry().sending(SEND, [TRACEPARENT]).headers).toEqual([]))
+  })
+
   test('a malformed context that the caller gave is no parent, and still no name appears twice', () => {
     const sending = openTelemetry().sending(SEND, [textHeader('Traceparent', 'nonsense')])
     sending.succeeded(0, 0n)
@@ -91,6 +98,7 @@ describe('with an SDK', () => {
     const span = spans.named('process orders')
     expect(span.kind).toBe(SpanKind.CONSUMER)
     expect(span.parentSpanContext).toMatchObject({ traceId: TRACE_ID, spanId: SPAN_ID, isRemote: true })
+    expect(span.links).toEqual([])
     expect(span.spanContext().traceState?.serialize()).toBe('congo=t61rcWkgMzE')
     expect(span.attributes).toEqual({
       'messaging.system': 'kafka',
@@ -163,6 +171,44 @@ describe('with an SDK', () => {
     expect(openTelemetry().processing({ record: inbound({ headers: [TRACEPARENT] }), groupId: 'g' }).headers).toEqual(
       [],
     )
+  })
+
+  test('nor is a context in another format added to one that a parked record brings', () => {
+    const w3c = new core.W3CTraceContextPropagator()
+    const propagator: TextMapPropagator = {
+      fields: () => ['traceparent', 'b3'],
+      extract: (...args) => w3c.extract(...args),
+      inject: (_, carrier, setter) => {
+        setter.set(carrier, 'b3', 'first')
+        setter.set(carrier, 'B3', 'second')
+      },
+    }
+    const parked = (headers: readonly Header[]): readonly Header[] =>
+      openTelemetry({ propagator }).processing({ record: inbound({ headers }), groupId: 'g' }).headers
+    expect(parked([TRACEPARENT])).toEqual([])
+    expect(parked([])).toEqual([textHeader('B3', 'second')]) // written twice, there once
+  })
+
+  test('a key or id of a length that would cost more than it tells is left out', () => {
+    const record = inbound({ key: Buffer.alloc(1_025, 'k'), headers: [textHeader('holdfast-id', 'i'.repeat(201))] })
+    openTelemetry().processing({ record, groupId: 'g' }).ended('handled')
+    const { attributes } = spans.named('process orders')
+    expect(attributes).not.toHaveProperty('messaging.kafka.message.key')
+    expect(attributes).not.toHaveProperty('messaging.message.id')
+  })
+
+  test('without a tracer the registered propagator alone still hands the context on', async () => {
+    trace.disable()
+    const telemetry = openTelemetry()
+    const record = inbound({ headers: [TRACEPARENT, TRACESTATE] })
+    const processing = telemetry.processing({ record, groupId: 'g' })
+    const sent = await processing.run(async () => {
+      await Promise.resolve()
+      return telemetry.sending(SEND, []).headers
+    })
+    processing.ended('handled')
+    expect(sent).toEqual([TRACEPARENT, TRACESTATE])
+    expect(telemetry.sending(SEND, [TRACEPARENT]).headers).toEqual([])
   })
 
   test('a tombstone, a null key and a key that is no text make no attribute that would lie', () => {
@@ -257,9 +303,12 @@ describe('without an SDK', () => {
       telemetry.processing({ record: malformed, groupId: 'g' }).run(() => telemetry.sending(SEND, []).headers),
     ).toEqual([])
     const own = telemetry
-      .processing({ record: inbound({ headers: [TRACEPARENT] }), groupId: 'g' })
-      .run(() => telemetry.sending(SEND, [textHeader('traceparent', 'the caller’s')]).headers)
-    expect(own).toEqual([])
+      .processing({ record: inbound({ headers: [TRACEPARENT, TRACESTATE] }), groupId: 'g' })
+      .run(() => [
+        telemetry.sending(SEND, [textHeader('traceparent', 'the caller’s')]).headers,
+        telemetry.sending(SEND, [textHeader('tracestate', 'the=callers')]).headers,
+      ])
+    expect(own).toEqual([[], [TRACEPARENT]])
   })
 
   test('an SDK that is registered later is used from then on', () => {

@@ -1,0 +1,260 @@
+import type { ConsumerCallbacks } from '../driver/index.ts'
+import { checkDeadLetterTopics, loopingRoutes } from '../dlq/index.ts'
+import type { DeadLetterRoute } from '../dlq/index.ts'
+import type { ErrorCode, Problem } from '../errors/index.ts'
+import { describeError, HoldfastError } from '../errors/index.ts'
+import type { Backoff } from '../retry/index.ts'
+import { backoffDelay } from '../retry/index.ts'
+import type { Consumer, ConsumerHealth, ConsumerOptions } from './consumer.ts'
+import { consumerSettings } from './consumer-settings.ts'
+import { createEvents } from './events.ts'
+import { judgeHealth } from './health.ts'
+import type { Member } from './member.ts'
+import { createMember } from './member.ts'
+import { findFreshTopics } from './start-position.ts'
+import type { Subscription } from './subscription.ts'
+import { createSubscription } from './subscription.ts'
+
+/** Between the end of a stay in the group and the next: 1 s, doubling, at most 30 s. A stay of a minute begins it anew. */
+const RESTART: Backoff = { initialDelayMs: 1_000, factor: 2, maxDelayMs: 30_000, jitter: 0.2 }
+const STEADY_MS = 60_000
+
+/**
+ * Makes a {@link Consumer}. Nothing is connected before `start`.
+ *
+ * Calling `close` inside a handler is safe as long as the handler does not await it: the drain waits for the handler. One that does
+ * await it waits for itself until `drainTimeoutMs` is over; then its signal aborts, and the close goes on without it.
+ *
+ * @throws HOLDFAST_CONFIG_INVALID, listing every problem.
+ */
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const settings = consumerSettings(options)
+  const { driver, groupId, logger, runtime } = settings
+  const { clock } = runtime
+  const events = createEvents(logger)
+  const subscriptions = new Map<string, Subscription>()
+  const heldTopics = new Set<string>()
+  const problems: Problem[] = []
+  const closed = outcome()
+  const closing = new AbortController()
+  let state: ConsumerHealth['state'] = 'new'
+  let member: Member | null = null
+  let starting: Promise<void> | null = null
+  let shuttingDown: Promise<void> | null = null
+  let firstAssignment = outcome()
+  let crash: string | null = null
+  let crashes = 0
+  let assignedAt: number | null = null
+
+  const refuseUnfit = (): void => {
+    const found = [...problems, ...loopingRoutes(routes(), [...subscriptions.keys()])]
+    if (subscriptions.size === 0) found.push({ path: 'on', message: 'needs one topic or more' })
+    const problem = 'consumer: options do not fit'
+    if (found.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', problem, { problems: found })
+  }
+
+  const routes = (): readonly DeadLetterRoute[] =>
+    [...subscriptions.values()].flatMap(({ topic, deadLetterTopic }) =>
+      deadLetterTopic === null ? [] : [{ topic: topic.name, deadLetterTopic }],
+    )
+
+  const begin = async (): Promise<void> => {
+    refuseUnfit()
+    state = 'starting'
+    firstAssignment = outcome()
+    const topics = [...subscriptions.keys()]
+    const admin = driver.createAdmin({ runtime, logger })
+    try {
+      await admin.connect()
+      const counts = await admin.partitionCounts(topics)
+      const missing = topics.filter((topic) => !counts.has(topic))
+      if (missing.length > 0) throw unknownTopics(missing)
+      await checkDeadLetterTopics(admin, routes())
+      const fresh = await findFreshTopics(admin, groupId, counts)
+      await runtime.failpoint('start:checked')
+      if (closing.signal.aborted) throw isClosed()
+      member = createMember({ settings, subscriptions, heldTopics, events, admin, fresh, onReady, failConsumer })
+      await member.connect()
+      await member.driverConsumer.start(topics, callbacksOf(member))
+      await firstAssignment.promise
+    } catch (error) {
+      const failed = member
+      member = null
+      await failed?.leave().catch(ignore)
+      await admin.close().catch(ignore)
+      if (shuttingDown === null) state = 'new'
+      throw error
+    }
+  }
+
+  const callbacksOf = ({ assignment }: Member): ConsumerCallbacks => ({
+    onAssigned: (partitions) => assignment.onAssigned(partitions),
+    onRevoked: (partitions, epoch) => assignment.onRevoked(partitions, epoch),
+    onLost: (partitions, epoch) => assignment.onLost(partitions, epoch),
+    onBatch: (batch) => assignment.onBatch(batch),
+    onOutOfRange: (position) => assignment.onOutOfRange(position),
+    onCrash: (error) => {
+      assignment.loseAll(error)
+      if (state === 'starting') firstAssignment.reject(error)
+      else if (shuttingDown === null) void restart(error)
+    },
+  })
+
+  const onReady = (): void => {
+    if (shuttingDown !== null) return
+    state = 'running'
+    crash = null
+    assignedAt = clock.monotonic()
+    firstAssignment.resolve()
+  }
+
+  /** Never gives up and never falls silent: a consumer that has stopped and looks healthy is the worst kind. */
+  const restart = async (first: HoldfastError): Promise<void> => {
+    state = 'restarting'
+    if (assignedAt !== null && clock.monotonic() - assignedAt >= STEADY_MS) crashes = 0
+    assignedAt = null
+    for (let error: unknown = first; ;) {
+      if (closing.signal.aborted) return
+      const reason = asHoldfastError(error)
+      crash = reason.message
+      const restartInMs = backoffDelay(RESTART, ++crashes, runtime.random())
+      logger.error(
+        { groupId, error: describeError(reason), restartInMs },
+        'the consumer ended by itself; it is started again',
+      )
+      events.emit('crashed', { error: reason, restartInMs })
+      try {
+        await clock.sleep(restartInMs, closing.signal)
+      } catch {
+        return // it closes
+      }
+      try {
+        await runtime.failpoint('consumer:restarting')
+        await member?.driverConsumer.start([...subscriptions.keys()], callbacksOf(member))
+        return
+      } catch (thrown) {
+        error = thrown
+      }
+    }
+  }
+
+  const failConsumer = (thrown: unknown): void => {
+    if (shuttingDown !== null) return
+    const { name, code } = describeError(thrown)
+    const message = `group ${groupId}: an error rule stopped the consumer (${code ?? name}); the record's offset has not moved`
+    const failure = new HoldfastError('HOLDFAST_STOPPED_BY_RULE', message, { cause: thrown })
+    logger.error({ groupId, error: describeError(thrown) }, 'an error rule stopped the consumer')
+    shuttingDown = shutDown(failure)
+  }
+
+  const shutDown = async (failure: HoldfastError | null): Promise<void> => {
+    const wasStarting = state === 'starting'
+    state = 'closing'
+    closing.abort(isClosed())
+    firstAssignment.reject(isClosed())
+    try {
+      await runtime.failpoint('close:begin')
+      if (wasStarting) {
+        await starting?.catch(ignore) // it fails, and cleans up behind itself
+      } else if (member !== null) {
+        await member.assignment.closeAll(isClosed())
+        await member.leave()
+      }
+    } catch (error) {
+      logger.error({ groupId, error: describeError(error) }, 'the consumer did not close cleanly')
+    }
+    crash = failure?.message ?? null
+    state = failure === null ? 'closed' : 'failed'
+    if (failure === null) closed.resolve()
+    else closed.reject(failure)
+  }
+
+  const named = (topics: readonly string[] | undefined): readonly string[] => {
+    const unknown = topics?.filter((topic) => !subscriptions.has(topic)) ?? []
+    if (unknown.length === 0) return topics ?? [...subscriptions.keys()]
+    const found = unknown.map((topic) => ({ path: topic, message: 'is not a topic of this consumer' }))
+    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'consumer: no such topic', { problems: found })
+  }
+
+  const isClosed = (): HoldfastError =>
+    new HoldfastError('HOLDFAST_CLOSED', `the consumer of group ${groupId} is closed or closing`)
+
+  const consumer: Consumer = {
+    on(topic, handler, subscriptionOptions) {
+      if (state !== 'new') {
+        const late = [{ path: topic.name, message: 'must be added before start' }]
+        throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'consumer: it has started', { problems: late })
+      }
+      const { subscription, problems: found } = createSubscription(topic, handler, subscriptionOptions)
+      problems.push(...found)
+      if (subscriptions.has(topic.name))
+        problems.push({ path: topic.name, message: 'has a handler already: one topic, one handler' })
+      subscriptions.set(topic.name, subscription)
+      return consumer
+    },
+    start() {
+      if (shuttingDown !== null) return Promise.reject(isClosed())
+      starting ??= begin().catch((error: unknown) => {
+        starting = null // so that it can be tried again
+        throw error
+      })
+      return starting
+    },
+    pause(topics) {
+      const held = named(topics)
+      for (const topic of held) heldTopics.add(topic)
+      member?.assignment.heldChanged(held)
+    },
+    resume(topics) {
+      const released = named(topics)
+      for (const topic of released) heldTopics.delete(topic)
+      member?.assignment.heldChanged(released)
+    },
+    health: () =>
+      judgeHealth({
+        state,
+        owned: member?.assignment.owned ?? [],
+        heldTopics,
+        commitTrouble: member?.committer.trouble ?? null,
+        crash,
+        now: clock.monotonic(),
+      }),
+    listen: (name, listener) => events.listen(name, listener),
+    async close() {
+      await (shuttingDown ??= shutDown(null))
+    },
+    closed: closed.promise,
+    [Symbol.asyncDispose]: () => consumer.close(),
+  }
+  return consumer
+}
+
+interface Outcome {
+  readonly promise: Promise<void>
+  resolve(): void
+  reject(error: HoldfastError): void
+}
+
+/** A promise to be settled from outside. That nobody listens to its rejection ends no process. */
+function outcome(): Outcome {
+  let settle: Omit<Outcome, 'promise'>
+  const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
+  promise.catch(ignore)
+  return { promise, resolve: () => settle.resolve(), reject: (error) => settle.reject(error) }
+}
+
+function ignore(): void {}
+
+function unknownTopics(missing: readonly string[]): HoldfastError {
+  const problems = missing.map((topic) => ({ path: topic, message: 'does not exist, or may not be seen' }))
+  return new HoldfastError('HOLDFAST_TOPIC_UNKNOWN', 'consumer: topics are missing', { problems })
+}
+
+function asHoldfastError(error: unknown): HoldfastError {
+  if (HoldfastError.is(error)) return error
+  const code: ErrorCode = 'HOLDFAST_CONSUMER_CRASHED'
+  return new HoldfastError(code, `the consumer ended by itself (${describeError(error).name})`, {
+    cause: error,
+    retriable: true,
+  })
+}

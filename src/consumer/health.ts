@@ -1,0 +1,45 @@
+import type { ConsumerHealth } from './consumer.ts'
+import type { Committer } from './commit.ts'
+import type { OwnedPartition } from './assignment.ts'
+
+/** What health is judged by. */
+export interface HealthFacts {
+  readonly state: ConsumerHealth['state']
+  readonly owned: readonly OwnedPartition[]
+  readonly heldTopics: ReadonlySet<string>
+  readonly commitTrouble: Committer['trouble']
+  /** Why the last stay in the group ended; null while there is one. */
+  readonly crash: string | null
+  /** Now, on the monotonic clock. */
+  readonly now: number
+}
+
+/** Commits that fail for a moment are everyday; after this long somebody should look. */
+const COMMIT_TROUBLE_MS = 10_000
+
+/** Judges. Healthy is: running, and every partition goes on, or waits because somebody has said so. */
+export function judgeHealth({ state, owned, heldTopics, commitTrouble, crash, now }: HealthFacts): ConsumerHealth {
+  const reasons: string[] = []
+  if (state !== 'running')
+    reasons.push(crash === null ? `the consumer is ${state}` : `the consumer is ${state}: ${crash}`)
+  for (const { epoch, outOfRange } of owned) {
+    if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
+    if (epoch.pause?.unhealthy) reasons.push(`${epoch.name}: ${epoch.pause.reason}`)
+  }
+  if (commitTrouble !== null && now - commitTrouble.since >= COMMIT_TROUBLE_MS) {
+    const seconds = Math.round((now - commitTrouble.since) / 1_000)
+    reasons.push(`nothing could be committed for ${seconds} s (${commitTrouble.reason})`)
+  }
+  return {
+    status: reasons.length === 0 ? 'healthy' : 'unhealthy',
+    reasons,
+    state,
+    partitions: owned.map(({ epoch, loop, outOfRange }) => ({
+      topic: epoch.topic,
+      partition: epoch.partition,
+      watermark: epoch.tracker?.watermark ?? null,
+      buffered: loop?.records ?? 0,
+      pausedFor: outOfRange ?? epoch.pause?.reason ?? (heldTopics.has(epoch.topic) ? 'pause() was called' : null),
+    })),
+  }
+}

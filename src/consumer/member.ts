@@ -1,0 +1,155 @@
+import type { DriverAdmin, DriverConsumer } from '../driver/index.ts'
+import type { Parking } from '../dlq/index.ts'
+import { createParking } from '../dlq/index.ts'
+import type { Assignment } from './assignment.ts'
+import { createAssignment } from './assignment.ts'
+import { createBackPressure } from './back-pressure.ts'
+import type { Committer } from './commit.ts'
+import { createCommitter } from './commit.ts'
+import type { ConsumerSettings } from './consumer-settings.ts'
+import { MAX_BYTES_PER_PARTITION, MAX_WAIT_MS } from './consumer-settings.ts'
+import type { Epoch } from './epoch.ts'
+import type { Events } from './events.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import { createLeaseKeeper } from './lease-keeper.ts'
+import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
+import { createPartitionLoop } from './partition-loop.ts'
+import { reportOutcome } from './report-outcome.ts'
+import { createSlots } from './slots.ts'
+import type { FreshTopics } from './start-position.ts'
+import { startPositions } from './start-position.ts'
+import type { Subscription } from './subscription.ts'
+
+/** Everything that one `start` brings to life and one `close` ends. */
+export interface Member {
+  readonly driverConsumer: DriverConsumer
+  readonly assignment: Assignment
+  readonly committer: Committer
+  connect(): Promise<void>
+  /** Leaves the group and lets go of all connections. What is to be committed has been. */
+  leave(): Promise<void>
+}
+
+/** What a {@link Member} is made of. */
+export interface MemberOptions {
+  readonly settings: ConsumerSettings
+  readonly subscriptions: ReadonlyMap<string, Subscription>
+  /** Topics that `pause` holds; outlives the member. */
+  readonly heldTopics: ReadonlySet<string>
+  readonly events: Events
+  /** Connected; closed with the member. */
+  readonly admin: DriverAdmin
+  readonly fresh: FreshTopics
+  readonly onReady: () => void
+  readonly failConsumer: (thrown: unknown) => void
+}
+
+/** How long the dead letter producer may take to finish what is under way: nothing, after a drain. */
+const PARKING_CLOSE_MS = 5_000
+
+/** Makes a {@link Member}, wired and not yet connected. */
+export function createMember(options: MemberOptions): Member {
+  const { settings, subscriptions, heldTopics, events, admin, fresh, failConsumer } = options
+  const { driver, groupId, logger, runtime, telemetry, sessionTimeoutMs, heartbeatIntervalMs } = settings
+  const { clock } = runtime
+  const driverConsumer = driver.createConsumer({
+    groupId,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: settings.rebalanceTimeoutMs,
+    heartbeatIntervalMs,
+    maxWaitMs: MAX_WAIT_MS,
+    maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+    runtime,
+    logger,
+  })
+  const committer = createCommitter({
+    consumer: driverConsumer,
+    runtime,
+    logger,
+    events,
+    intervalMs: settings.commitIntervalMs,
+  })
+  const slots = createSlots(settings.concurrency)
+  const parks = [...subscriptions.values()].some(({ deadLetterTopic }) => deadLetterTopic !== null)
+  const parking: Parking | null = parks ? createParking({ driver, runtime, logger }) : null
+  const keepers = new Map<Subscription, LeaseKeeper>()
+  for (const subscription of subscriptions.values()) {
+    const { dedupe } = subscription
+    if (dedupe !== null) keepers.set(subscription, createLeaseKeeper({ ...dedupe, clock, logger }))
+  }
+  const warned = new Set<string>()
+  const warnOnce = (message: string): void => {
+    if (warned.has(message)) return
+    warned.add(message)
+    logger.warn({ groupId }, message)
+  }
+
+  const confirmMembership = async (epoch: Epoch): Promise<void> => {
+    const isSuspect = (): boolean => {
+      const beat = driverConsumer.lastHeartbeatAt()
+      return beat !== null && clock.monotonic() - beat > sessionTimeoutMs
+    }
+    while (!epoch.stopped && isSuspect()) {
+      await clock.sleep(Math.min(heartbeatIntervalMs, 100), epoch.stopSignal).catch(() => {})
+    }
+  }
+
+  const createLoop = (
+    epoch: Epoch,
+    loopOptions: Pick<PartitionLoopOptions, 'ready' | 'held' | 'onBuffered'>,
+  ): PartitionLoop => {
+    const subscription = subscriptions.get(epoch.topic)!
+    return createPartitionLoop({
+      ...loopOptions,
+      telemetry,
+      pipeline: {
+        groupId,
+        epoch,
+        subscription,
+        slots,
+        parking,
+        leases: keepers.get(subscription) ?? null,
+        events,
+        logger,
+        runtime,
+        confirmMembership: () => confirmMembership(epoch),
+        failConsumer,
+        warnOnce,
+      },
+      onOutcome(record, outcome) {
+        committer.moved(epoch)
+        reportOutcome(record, outcome, events, logger)
+      },
+    })
+  }
+
+  const assignment = createAssignment({
+    runtime,
+    logger,
+    events,
+    committer,
+    backPressure: createBackPressure(settings.maxBufferedBytes, driverConsumer),
+    revoke: driver.capabilities.revoke,
+    drainTimeoutMs: settings.drainTimeoutMs,
+    startPositions: (partitions) => startPositions(partitions, settings.startAt, fresh, admin),
+    heldTopics,
+    createLoop,
+    onReady: options.onReady,
+  })
+
+  return {
+    driverConsumer,
+    assignment,
+    committer,
+    async connect() {
+      await parking?.connect()
+    },
+    async leave() {
+      committer.close()
+      for (const keeper of keepers.values()) keeper.close()
+      await driverConsumer.stop()
+      await parking?.close({ timeoutMs: PARKING_CLOSE_MS })
+      await admin.close()
+    },
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Holdfast: producers that cannot send a bad or keyless record, consumers that cannot lose one.
+ *
+ * Begin with {@link defineTopic}, {@link createProducer} and {@link createConsumer}; the Kafka client comes from `holdfast/kafkajs`.
+ *
+ * @packageDocumentation
+ */
+export type { Clock, Failpoint, Ids, Runtime, Timer } from './clock/index.ts'
+export { systemRuntime } from './clock/index.ts'
+export type {
+  Consumer,
+  ConsumerEvents,
+  ConsumerHealth,
+  ConsumerOptions,
+  DedupeOptions,
+  ErrorRule,
+  ErrorVerdict,
+  Handler,
+  HandlerOutcome,
+  Message,
+  MessageContext,
+  SubscriptionOptions,
+  TombstoneHandler,
+} from './consumer/index.ts'
+export { createConsumer, park, pauseFor, retryAfter, skip } from './consumer/index.ts'
+export type { DeadLetter, DeadLetterEntry, DeadLettersOptions, DeadLetterTopic, ParkReason } from './dlq/index.ts'
+export { DEAD_LETTER_HEADERS, deadLetters, readDeadLetter } from './dlq/index.ts'
+export type {
+  AssignedPartition,
+  Capabilities,
+  CommitOffset,
+  Compression,
+  ConsumerCallbacks,
+  Driver,
+  DriverAdmin,
+  DriverConsumer,
+  DriverConsumerOptions,
+  DriverProducer,
+  DriverProducerOptions,
+  DriverSurroundings,
+  DriverTransaction,
+  InboundBatch,
+  NewTopic,
+  ProduceBatch,
+  ProduceOutcome,
+} from './driver/index.ts'
+export type { ErrorCode, HoldfastErrorOptions, Problem } from './errors/index.ts'
+export { ERROR_CODES, HoldfastError } from './errors/index.ts'
+export type {
+  BeginOptions,
+  BeginResult,
+  DedupeOutcome,
+  DedupeStore,
+  LeaseToken,
+  MemoryDedupeStoreOptions,
+} from './idempotency/index.ts'
+export { dedupeId, memoryDedupeStore } from './idempotency/index.ts'
+export type { LogFields, Logger } from './logger/index.ts'
+export { silentLogger } from './logger/index.ts'
+export type { Enqueued, Outbox, OutboxOptions, OutboxRow, OutboxStore } from './outbox/index.ts'
+export { createOutbox } from './outbox/index.ts'
+export type {
+  CloseReport,
+  DeliveryOptions,
+  MessagesToSend,
+  MessageToSend,
+  PartitionCountChange,
+  Partitioner,
+  PartitionerInput,
+  Producer,
+  ProducerOptions,
+  SendManyOutcome,
+  SendOptions,
+  SendResult,
+  Transaction,
+  UnconfirmedMessage,
+} from './producer/index.ts'
+export { createProducer } from './producer/index.ts'
+export type { Header, Headers, InboundRecord, OutboundRecord, Position, TopicPartition } from './record/index.ts'
+export { formatPartition, formatPosition, headerText, MESSAGE_HEADERS } from './record/index.ts'
+export type { RetryOptions } from './retry/index.ts'
+export type {
+  ProcessDescription,
+  ProcessObservation,
+  SendDescription,
+  SendObservation,
+  Telemetry,
+} from './telemetry/index.ts'
+export { noTelemetry } from './telemetry/index.ts'
+export type {
+  AnySendableTopic,
+  AnyTopic,
+  Codec,
+  InferInput,
+  InferOutput,
+  InputOf,
+  JsonOptions,
+  Key,
+  KeyOf,
+  MessageHeaders,
+  MessageOptions,
+  OutputOf,
+  SendableTopic,
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
+  Topic,
+  TopicDefinition,
+  TypedCodec,
+} from './topic/index.ts'
+export { bytes, deadLetterTopicName, defineTopic, json } from './topic/index.ts'

@@ -1,0 +1,18 @@
+export { createProducer } from './create-producer.ts'
+export { murmur2 } from './murmur2.ts'
+export type { PartitionCountChange } from './partition-counts.ts'
+export type { Partitioner, PartitionerInput } from './partitioner.ts'
+export { partitionOfKey } from './partitioner.ts'
+export type {
+  CloseReport,
+  DeliveryOptions,
+  MessagesToSend,
+  MessageToSend,
+  Producer,
+  SendManyOutcome,
+  SendOptions,
+  SendResult,
+  Transaction,
+  UnconfirmedMessage,
+} from './producer.ts'
+export type { ProducerOptions } from './producer-options.ts'
