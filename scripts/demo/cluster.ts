@@ -39,31 +39,38 @@ export async function sendPill(producer: Producer, { topic, key, value }: Planne
 
 /** The lag of every service's group, and where the logs end: equal ends in two looks mean that nothing moved in between. */
 export async function lags(admin: Admin): Promise<{ readonly lags: readonly Lag[]; readonly ends: string }> {
+  // Commits first, ends after: the other way round, what is written in between would count as read too early.
+  const commits = await Promise.all(
+    [...SERVICES].map(async ([group, topics]) => ({
+      group,
+      topics,
+      commits: await admin.fetchOffsets({ groupId: group, topics: [...topics] }),
+    })),
+  )
+  const ends = new Map<string, { readonly high: bigint; readonly low: bigint }>()
   const topics = [...TOPICS, ...TOPICS.map((topic) => `${topic}.dlq`)]
-  const ends = new Map(
-    await Promise.all(
-      topics.map(async (topic) => {
-        const offsets = await admin.fetchTopicOffsets(topic)
-        return [topic, new Map(offsets.map((each) => [each.partition, each]))] as const
-      }),
-    ),
-  )
-  const ofGroups = await Promise.all(
-    [...SERVICES].map(async ([group, read]) => {
-      let behind = 0n
-      for (const { topic, partitions } of await admin.fetchOffsets({ groupId: group, topics: [...read] })) {
-        const committed = new Map(partitions.map((each) => [each.partition, BigInt(each.offset)]))
-        for (const [partition, { high, low }] of ends.get(topic)!) {
-          const next = committed.get(partition) ?? -1n
-          behind += BigInt(high) - (next < 0n ? BigInt(low) : next)
-        }
-      }
-      return { group, behind }
-    }),
-  )
-  const position = [...ends].flatMap(([topic, offsets]) =>
-    [...offsets].map(([partition, { high }]) => `${topic}/${partition}/${high}`),
-  )
+  const offsets = await Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic)))
+  topics.forEach((topic, i) => {
+    for (const { partition, high, low } of offsets[i]!) {
+      ends.set(`${topic}/${partition}`, { high: BigInt(high), low: BigInt(low) })
+    }
+  })
+
+  const ofGroups = commits.map(({ group, topics: read, commits: ofTopics }) => {
+    const committed = new Map(
+      ofTopics.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) => [`${topic}/${partition}`, BigInt(offset)] as const),
+      ),
+    )
+    const behind = [...ends]
+      .filter(([place]) => read.some((topic) => place.startsWith(`${topic}/`)))
+      .map(([place, { high, low }]) => {
+        const next = committed.get(place) ?? -1n // -1: no commit yet
+        return high - (next < 0n ? low : next)
+      })
+    return { group, behind: behind.reduce((sum, each) => sum + each, 0n) }
+  })
+  const position = [...ends].map(([place, { high }]) => `${place}/${high}`)
   return { lags: ofGroups, ends: position.toSorted().join() }
 }
 

@@ -37,6 +37,7 @@ export interface DemoOptions {
 /** The service that is killed: the one whose effect, a charge, cannot be taken back. */
 const VICTIM = 'payment'
 const LOOK_EVERY_MS = 250
+const SETUP_LIMIT_MS = 60_000
 
 /**
  * Runs the whole demo and prints what came of it.
@@ -75,7 +76,14 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     }
     const setup = await startServiceProcess('setup.ts', environment)
     undo.push(() => setup.stop())
-    if ((await orStopped(setup.child.exited, stop)).code !== 0) throw new Error(await epitaph('setup', setup.child))
+    const patienceWithSetup = new AbortController()
+    const timer = setTimeout(
+      () => patienceWithSetup.abort(new Error('setup.ts does not come to an end')),
+      SETUP_LIMIT_MS,
+    )
+    const setupExit = await orStopped(setup.child.exited, AbortSignal.any([stop, patienceWithSetup.signal]))
+    clearTimeout(timer)
+    if (setupExit.code !== 0) throw new Error(await epitaph('setup', setup.child))
 
     const database = new Client({ connectionString: databaseUrl })
     await database.connect()

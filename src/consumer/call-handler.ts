@@ -30,6 +30,7 @@ export async function callHandler(
   pipeline: Pipeline,
 ): Promise<FinalWord> {
   const { epoch, slots } = pipeline
+  if (pipeline.isSuspect()) await pipeline.confirmMembership()
   const wait = slots.enter(epoch.stopSignal)
   if (wait !== undefined) await wait.catch(nothingBegins)
   try {

@@ -54,7 +54,9 @@ export interface ConsumerOptions {
    */
   readonly commitIntervalMs?: number
   /**
-   * Records held in memory, in bytes of keys, values and headers. Above it the fullest partitions are paused.
+   * Records held in memory, in bytes of keys, values and headers. Each partition may hold its share of it (and 10,000 records); one
+   * that holds more is fetched again when half is worked off. What one fetch brings can stand above it, once for each partition.
+   * An integer of 1 or more.
    *
    * @defaultValue 64 MiB
    */
@@ -151,23 +153,36 @@ export interface ConsumerHealth {
 
 /** A member of a consumer group that cannot lose a record. */
 export interface Consumer {
-  /** Adds a topic and its handler. Before `start` only. */
+  /**
+   * Adds a topic and its handler. Before `start` only. What does not fit is told by `start`, for all topics at once.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID after `start`.
+   */
   on<Input, Output>(topic: Topic<Input, Output>, handler: Handler<Output>, options?: SubscriptionOptions): Consumer
   /**
-   * Joins the group. Resolves at the first assignment.
+   * Joins the group. Resolves at the first assignment. May be called again when it has failed.
    *
    * @throws HOLDFAST_CONFIG_INVALID, HOLDFAST_TOPIC_UNKNOWN, HOLDFAST_DEAD_LETTER_TOPIC_UNFIT, HOLDFAST_NOT_AUTHORIZED, HOLDFAST_UNAVAILABLE
    */
   start(): Promise<void>
-  /** Handles no further message of these until {@link resume}; what is in a handler goes on. All topics when none is named. */
+  /**
+   * Handles no further message of these until {@link resume}; what is in a handler goes on, its further attempts too. All topics when
+   * none is named. Before `start` as well.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID when one is no topic of this consumer.
+   */
   pause(topics?: readonly string[]): void
+  /** Goes on; also with a message that has failed for good and waits for an operator (`onExhausted: 'pause'`). */
   resume(topics?: readonly string[]): void
   health(): ConsumerHealth
   /** Listens. The function it returns ends that. A listener that throws is logged and changes nothing. */
   listen<Name extends keyof ConsumerEvents>(name: Name, listener: (event: ConsumerEvents[Name]) => void): () => void
-  /** Stops fetching, drains, commits, leaves the group. Safe to call twice, and inside a handler without awaiting it. */
+  /**
+   * Stops fetching, drains, commits, leaves the group. Safe to call twice, and inside a handler without awaiting it: one that awaits
+   * it waits for itself, until `drainTimeoutMs` is over and the close goes on without it.
+   */
   close(): Promise<void>
-  /** Resolves when it has closed; rejects when it ended by itself for good. */
+  /** Resolves when it has closed; rejects with HOLDFAST_STOPPED_BY_RULE when an error rule has ended it. Never anything else. */
   readonly closed: Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

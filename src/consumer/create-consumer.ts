@@ -215,6 +215,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         state,
         owned: member?.assignment.owned ?? [],
         heldTopics,
+        suspect: member?.isSuspect() ?? false,
         commitTrouble: member?.committer.trouble ?? null,
         crash,
         now: clock.monotonic(),

@@ -24,7 +24,7 @@ export async function giveUp(
   const { deadLetterTopic } = subscription
   if (deadLetterTopic === null || parking === null) return withoutParking(record, failure, pipeline)
 
-  await pipeline.confirmMembership()
+  if (pipeline.isSuspect()) await pipeline.confirmMembership()
   const request = {
     record,
     failure,

@@ -7,6 +7,8 @@ export interface HealthFacts {
   readonly state: ConsumerHealth['state']
   readonly owned: readonly OwnedPartition[]
   readonly heldTopics: ReadonlySet<string>
+  /** The group has not confirmed the membership for longer than the session timeout. */
+  readonly suspect: boolean
   readonly commitTrouble: Committer['trouble']
   /** Why the last stay in the group ended; null while there is one. */
   readonly crash: string | null
@@ -18,10 +20,20 @@ export interface HealthFacts {
 const COMMIT_TROUBLE_MS = 10_000
 
 /** Judges. Healthy is: running, and every partition goes on, or waits because somebody has said so. */
-export function judgeHealth({ state, owned, heldTopics, commitTrouble, crash, now }: HealthFacts): ConsumerHealth {
+export function judgeHealth({
+  state,
+  owned,
+  heldTopics,
+  suspect,
+  commitTrouble,
+  crash,
+  now,
+}: HealthFacts): ConsumerHealth {
   const reasons: string[] = []
   if (state !== 'running')
     reasons.push(crash === null ? `the consumer is ${state}` : `the consumer is ${state}: ${crash}`)
+  if (suspect && owned.length > 0)
+    reasons.push('the group has not answered for longer than the session timeout: nothing further is handled')
   for (const { epoch, outOfRange } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
     if (epoch.pause?.unhealthy) reasons.push(`${epoch.name}: ${epoch.pause.reason}`)

@@ -25,6 +25,8 @@ export interface Member {
   readonly driverConsumer: DriverConsumer
   readonly assignment: Assignment
   readonly committer: Committer
+  /** Has the group not confirmed the membership for longer than the session timeout? */
+  isSuspect(): boolean
   connect(): Promise<void>
   /** Leaves the group and lets go of all connections. What is to be committed has been. */
   leave(): Promise<void>
@@ -84,11 +86,11 @@ export function createMember(options: MemberOptions): Member {
     logger.warn({ groupId }, message)
   }
 
+  const isSuspect = (): boolean => {
+    const beat = driverConsumer.lastHeartbeatAt()
+    return beat !== null && clock.monotonic() - beat > sessionTimeoutMs
+  }
   const confirmMembership = async (epoch: Epoch): Promise<void> => {
-    const isSuspect = (): boolean => {
-      const beat = driverConsumer.lastHeartbeatAt()
-      return beat !== null && clock.monotonic() - beat > sessionTimeoutMs
-    }
     while (!epoch.stopped && isSuspect()) {
       await clock.sleep(Math.min(heartbeatIntervalMs, 100), epoch.stopSignal).catch(() => {})
     }
@@ -112,6 +114,7 @@ export function createMember(options: MemberOptions): Member {
         events,
         logger,
         runtime,
+        isSuspect,
         confirmMembership: () => confirmMembership(epoch),
         failConsumer,
         warnOnce,
@@ -141,6 +144,7 @@ export function createMember(options: MemberOptions): Member {
     driverConsumer,
     assignment,
     committer,
+    isSuspect,
     async connect() {
       await parking?.connect()
     },

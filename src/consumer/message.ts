@@ -24,7 +24,10 @@ export interface MessageContext extends Position {
   readonly headers: Headers
   /** Which call of the handler for this message this is, from 1; with a dedupe store it goes on counting after a crash. */
   readonly attempt: number
-  /** Was this record, or may it have been, delivered before? True from the second attempt on. */
+  /**
+   * Is this known not to be the first time? True from the second attempt on, and when this process had the record before. What
+   * another process did before it died is known only to a dedupe store.
+   */
   readonly redelivered: boolean
   /** Aborts when the partition is taken away, or the consumer's close has used up its time. */
   readonly signal: AbortSignal

@@ -23,9 +23,11 @@ export interface Pipeline {
   readonly logger: Logger
   readonly runtime: Runtime
   /**
-   * Resolves when the group has confirmed the membership within the session timeout, or the epoch has stopped. A process that was
-   * suspended wakes up believing that it owns what others own by now.
+   * Has the group not confirmed the membership for longer than the session timeout? A process that was suspended, or cut off, wakes up
+   * believing that it owns what others own by now.
    */
+  isSuspect(): boolean
+  /** Resolves when the group has confirmed the membership again, or the epoch has stopped. */
   confirmMembership(): Promise<void>
   /** Resolves when somebody calls `resume` for the topic, or the epoch stops. */
   untilResumed(): Promise<void>

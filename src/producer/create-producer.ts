@@ -64,9 +64,9 @@ export function createProducer(options: ProducerOptions): Producer {
   async function drainAndClose(timeoutMs: number): Promise<CloseReport> {
     const deadline = clock.monotonic() + timeoutMs
     await runtime.failpoint('producer:before-drain')
-    delivery.hurry()
     const inTime = new AbortController()
     const drained = Promise.all([pipeline.ended(pipeline.live()), transactional?.transactions.idle()])
+    delivery.hurryUntil(drained)
     await Promise.race([drained, clock.sleep(timeoutMs, inTime.signal).catch(() => {})])
     inTime.abort()
     const left = pipeline.live()
@@ -103,8 +103,9 @@ export function createProducer(options: ProducerOptions): Producer {
       return transactional.transactions.run(work)
     },
     flush() {
-      delivery.hurry()
-      return pipeline.ended(pipeline.live())
+      const ended = pipeline.ended(pipeline.live())
+      delivery.hurryUntil(ended)
+      return ended
     },
     async close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
       if (!(timeoutMs >= 0 && timeoutMs <= MAX_TIMER_MS)) {

@@ -27,14 +27,15 @@ export interface DeliveryDependencies {
 export interface Delivery {
   /** The send is prepared and has its room in the buffer. From here on it ends by itself. */
   route(send: PendingSend): void
-  /** Ends every linger. */
-  hurry(): void
+  /** Ends every linger, and lets none begin, until this has ended. */
+  hurryUntil(ended: Promise<unknown>): void
 }
 
 /** Makes a {@link Delivery}. */
 export function createDelivery(dependencies: DeliveryDependencies): Delivery {
   const { counts, partitioner, runtime, maxBatchRecords, maxBatchBytes } = dependencies
   const topics = new Map<string, TopicRoute>()
+  let hurries = 0
 
   const routeOf = (topic: string): TopicRoute => {
     let route = topics.get(topic)
@@ -112,6 +113,7 @@ export function createDelivery(dependencies: DeliveryDependencies): Delivery {
       ...dependencies,
       topic: route.topic,
       partition,
+      isHurried: () => hurries > 0,
       onTaken: (taken) => route.sticky.taken(taken),
       onUnknown: (sends) => lookAgain(route, partition, sends),
     }))
@@ -143,7 +145,10 @@ export function createDelivery(dependencies: DeliveryDependencies): Delivery {
       route.waiting.push(send)
       advance(route)
     },
-    hurry() {
+    hurryUntil(ended) {
+      hurries++
+      const slowDown = (): void => void hurries--
+      ended.then(slowDown, slowDown)
       for (const { queues } of topics.values()) for (const queue of queues) queue?.hurry()
     },
   }

@@ -24,6 +24,8 @@ export interface PartitionQueueOptions extends TopicPartition {
   readonly compression: Compression
   /** May a batch that certainly was not written be written again? Not in a transaction: its first failure ends it. */
   readonly repeats: boolean
+  /** Is somebody waiting for what is sent to end? Then no batch lingers. */
+  readonly isHurried: () => boolean
   /** A batch was taken off the queue. */
   readonly onTaken: (partition: number) => void
   /** The broker does not know the partition. Looks at the topic again, and answers with those sends that still belong here. */
@@ -62,7 +64,7 @@ export function createPartitionQueue(options: PartitionQueueOptions): PartitionQ
   }
 
   const linger = async (): Promise<void> => {
-    if (lingerMs === 0 || isFull()) return
+    if (lingerMs === 0 || isFull() || options.isHurried()) return
     lingering = new AbortController()
     await clock.sleep(lingerMs, lingering.signal).catch(() => {}) // hurried
     lingering = undefined

@@ -168,8 +168,9 @@ function createAttempt(
   }
   const settled = async (): Promise<void> => {
     while (pending.size > 0) {
-      delivery.hurry()
-      await Promise.all(pending)
+      const all = Promise.all(pending)
+      delivery.hurryUntil(all)
+      await all
     }
   }
   const all = async (outcomes: Promise<readonly SendManyOutcome[]>): Promise<readonly SendResult[]> =>

@@ -16,7 +16,10 @@ import { isPromiseLike, validate } from './validate.ts'
  * has none; HOLDFAST_SCHEMA_INVALID with every problem by field path. Both for good, but for one case: an asynchronous validator
  * that rejected is `retriable`, since it may have failed over something else than the value.
  */
-export function decodeMessage<Output>(topic: Topic<unknown, Output>, record: InboundRecord): Output | Promise<Output> {
+export function decodeMessage<Output>(
+  topic: Pick<Topic<unknown, Output>, 'schema' | 'codec'>,
+  record: InboundRecord,
+): Output | Promise<Output> {
   const place = formatPosition(record)
   const validation = validate(topic, decodeValue(topic, record, place))
   return isPromiseLike(validation)

@@ -40,7 +40,10 @@ test('offsets above 2^53 keep their last digit', () => {
   expect(tracker.watermark).toBe(9_007_199_254_740_994n)
 })
 
-type Step = { readonly kind: 'take'; readonly gap: number } | { readonly kind: 'cover'; readonly by: number } | { readonly kind: 'finish'; readonly pick: number }
+type Step =
+  | { readonly kind: 'take'; readonly gap: number }
+  | { readonly kind: 'cover'; readonly by: number }
+  | { readonly kind: 'finish'; readonly pick: number }
 const steps = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.record({ kind: fc.constant('take' as const), gap: fc.nat({ max: 3 }) }) },

@@ -5,7 +5,9 @@ import { backoffDelay } from '../../src/retry/index.ts'
 const steady = { initialDelayMs: 200, factor: 2, maxDelayMs: 5_000, jitter: 0 }
 
 test('each wait is the factor times the one before, until the longest', () => {
-  expect([1, 2, 3, 4, 5, 6, 7].map((failures) => backoffDelay(steady, failures, 0.5))).toEqual([200, 400, 800, 1_600, 3_200, 5_000, 5_000])
+  expect([1, 2, 3, 4, 5, 6, 7].map((failures) => backoffDelay(steady, failures, 0.5))).toEqual([
+    200, 400, 800, 1_600, 3_200, 5_000, 5_000,
+  ])
 })
 
 test('fractions of the factor count: 1.5 is not 1', () => {
@@ -32,7 +34,11 @@ const backoffs = fc
     extra: fc.nat({ max: 100_000 }),
     jitter: fc.double({ min: 0, max: 1, noNaN: true }),
   })
-  .map(({ initialDelayMs, extra, ...rest }) => ({ ...rest, initialDelayMs, maxDelayMs: Math.min(initialDelayMs + extra, 2 ** 31 - 1) }))
+  .map(({ initialDelayMs, extra, ...rest }) => ({
+    ...rest,
+    initialDelayMs,
+    maxDelayMs: Math.min(initialDelayMs + extra, 2 ** 31 - 1),
+  }))
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 test('law: a wait is whole milliseconds from 0 to the longest, also at the millionth failure', () => {

@@ -22,7 +22,11 @@ function setup(overrides: Partial<RetryTask> = {}) {
 test('a call that succeeds is made once, and no timer is touched', async () => {
   const { runtime, task } = setup()
   const calls: number[] = []
-  await expect(retry((attempt) => calls.push(attempt), task)).resolves.toEqual({ kind: 'succeeded', value: 1, attempts: 1 })
+  await expect(retry((attempt) => calls.push(attempt), task)).resolves.toEqual({
+    kind: 'succeeded',
+    value: 1,
+    attempts: 1,
+  })
   expect(calls).toEqual([1])
   expect(runtime.clock.pending).toBe(0)
 })
@@ -46,7 +50,14 @@ test.each([
   ['a string', 'out of stock'],
   ['a number', 7],
   ['a TypeError, which p-retry alone would not retry', new TypeError('x is not a function')],
-  ['an object with throwing getters', Object.defineProperty({}, 'message', { get: () => { throw new Error('no') } })],
+  [
+    'an object with throwing getters',
+    Object.defineProperty({}, 'message', {
+      get: () => {
+        throw new Error('no')
+      },
+    }),
+  ],
 ])('what was thrown comes back as it is, after all attempts: %s', async (_, thrown) => {
   const { runtime, task } = setup()
   let calls = 0
@@ -131,7 +142,13 @@ test('attempts made in a process that has gone count', async () => {
 })
 
 test('the defaults are those that the documentation names', () => {
-  expect(DEFAULT_RETRY_POLICY).toEqual({ maxAttempts: 4, initialDelayMs: 200, factor: 2, maxDelayMs: 5_000, jitter: 0.2 })
+  expect(DEFAULT_RETRY_POLICY).toEqual({
+    maxAttempts: 4,
+    initialDelayMs: 200,
+    factor: 2,
+    maxDelayMs: 5_000,
+    jitter: 0.2,
+  })
 })
 
 test.each([

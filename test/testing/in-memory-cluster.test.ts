@@ -20,9 +20,9 @@ const record = (value: string, to: TopicPartition = target): OutboundRecord => (
   timestamp: 1n,
 })
 
-function setup() {
+function setup({ latencyMs = 0 } = {}) {
   const runtime = virtualRuntime()
-  const cluster = createInMemoryCluster({ topics: [{ topic: 'orders', partitions: 2 }], runtime })
+  const cluster = createInMemoryCluster({ topics: [{ topic: 'orders', partitions: 2 }], runtime, latencyMs })
   const driver = inMemoryDriver({ clientId: 'one', cluster })
   const surroundings = { runtime, logger: silentLogger }
   const texts = (): string[] => cluster.records('orders').map(({ value }) => Buffer.from(value!).toString())
@@ -258,6 +258,71 @@ test.each(['onAssigned', 'onBatch', 'onRevoked'] as const)(
     expect(heir.events).toContain('a')
   },
 )
+
+test('a member that was put out is refused although the generation is still the one it knows', async () => {
+  const world = setup()
+  const zombie = await member(world)
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  await member(world, { onRevoked: () => held }, other(world))
+  const { memberId, partitions } = world.cluster.members('inventory').find(({ clientId }) => clientId === 'one')!
+  world.cluster.expireSession('inventory', memberId) // the other one drains: there is no new generation yet
+  const offset = { ...partitions[0]!, offset: 1n, epoch: zombie.epoch }
+  await expect(zombie.consumer.commit([offset])).rejects.toMatchObject({ code: 'HOLDFAST_EPOCH_LOST' })
+  expect(world.cluster.committed('inventory')).toEqual([])
+  release()
+})
+
+test('a commit that is on its way while the group rebalances is refused at the group', async () => {
+  const world = setup({ latencyMs: 10 })
+  const first = await world.runtime.run(member(world))
+  await world.runtime.advance(100)
+  const late = first.consumer.commit([{ ...target, offset: 1n, epoch: first.epoch }]).catch((error: unknown) => error)
+  world.cluster.addPartitions('orders', 3)
+  await world.runtime.advance(0) // it has given its partitions back, and joins
+  expect(await world.runtime.run(late)).toBeUndefined() // the old generation is still the group's: it counts
+
+  await world.runtime.advance(100)
+  const stale = first.consumer.commit([{ ...target, offset: 2n, epoch: first.epoch }]).catch((error: unknown) => error)
+  world.cluster.expireSession('inventory') // a new generation, of nobody
+  expect(await world.runtime.run(stale)).toMatchObject({ code: 'HOLDFAST_EPOCH_LOST' })
+  expect(world.cluster.committed('inventory')).toMatchObject([{ offset: 1n }])
+})
+
+test('records that a seek overtook on their way are not delivered', async () => {
+  const world = setup({ latencyMs: 10 })
+  const heard = await world.runtime.run(member(world))
+  await world.runtime.advance(100)
+  world.cluster.append([record('a'), record('b'), record('c')])
+  await world.runtime.advance(15) // read at the cluster, and on its way
+  heard.consumer.seek({ ...target, offset: 2n })
+  await world.runtime.advance(100)
+  expect(heard.events).toEqual(['assigned 0,1', 'c'])
+})
+
+test('a member gives its partitions back at every rebalance, not at its first alone', async () => {
+  const world = setup()
+  const first = await member(world)
+  for (const clientId of ['two', 'three', 'four']) {
+    await member(world, {}, inMemoryDriver({ clientId, cluster: world.cluster }))
+    await world.runtime.advance(100)
+  }
+  const given = first.events.map((event) => event.split(' ')[0])
+  expect(given.slice(0, 5)).toEqual(['assigned', 'revoked', 'assigned', 'revoked', 'assigned'])
+  expect(world.cluster.members('inventory')).toHaveLength(4)
+})
+
+test('readers see nothing behind an open transaction, not even what is committed', async () => {
+  const { driver, texts } = setup()
+  const plain = await connected(driver)
+  await write(plain, 'a')
+  const transaction = await (await connected(driver, 'tx')).begin()
+  await write(transaction, 'b')
+  await write(plain, 'c')
+  expect(texts()).toEqual(['a'])
+  await transaction.commit()
+  expect(texts()).toEqual(['a', 'b', 'c'])
+})
 
 test('commits fail as planned: written or not, the caller cannot tell', async () => {
   const world = setup()

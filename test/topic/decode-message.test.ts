@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { HoldfastError } from '../../src/errors/index.ts'
 import type { InboundRecord } from '../../src/record/index.ts'
-import type { Topic } from '../../src/topic/index.ts'
+import type { AnyTopic } from '../../src/topic/index.ts'
 import { bytes, decodeMessage, defineTopic } from '../../src/topic/index.ts'
 
 const record = (value: string | Uint8Array | null): InboundRecord => ({
@@ -16,7 +16,7 @@ const record = (value: string | Uint8Array | null): InboundRecord => ({
   headers: [],
   timestamp: 0n,
 })
-const failure = async (topic: Topic, value: string | Uint8Array | null): Promise<HoldfastError> => {
+const failure = async (topic: AnyTopic, value: string | Uint8Array | null): Promise<HoldfastError> => {
   try {
     await decodeMessage(topic, record(value))
   } catch (error) {
@@ -34,7 +34,7 @@ test.each([
   ],
   ['arktype', type({ n: 'string.numeric.parse', kind: "string = 'x'" }), { n: 7, kind: 'x' }],
 ])('gives the handler the output of %s, at once', (_, schema, expected) => {
-  const topic = defineTopic({ name: 'orders', schema }) as Topic
+  const topic = defineTopic({ name: 'orders', schema }) as AnyTopic
   expect(decodeMessage(topic, record('{"n":"7"}'))).toEqual(expected)
 })
 
@@ -94,7 +94,7 @@ test('an asynchronous validator that rejects is retriable, since what it asked m
   const throws = (): never => {
     throw new Error('down')
   }
-  const topicOf = (validate: () => never): Topic =>
+  const topicOf = (validate: () => never): AnyTopic =>
     defineTopic({ name: 'orders', schema: { '~standard': { version: 1, vendor: 'x', validate } } })
   expect(await failure(topicOf(throws), '1')).toMatchObject({ code: 'HOLDFAST_SCHEMA_INVALID', retriable: false })
   expect(await failure(topicOf((async () => throws()) as never), '1')).toMatchObject({

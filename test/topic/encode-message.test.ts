@@ -171,8 +171,8 @@ describe('a message that does not fit', () => {
       'items[1].sku: does not fit the schema (invalid_type, expected string)',
       '(id): must be well-formed text of 1 to 200 characters',
       '(headers)[0]: has a name that begins with "holdfast-", which is reserved',
-      '(partition): must be an integer of 0 to 2^31 - 1',
       '(timestamp): must be an integer of 0 or more: milliseconds since the epoch',
+      '(partition): must be an integer of 0 to 2^31 - 1',
     ])
   })
 

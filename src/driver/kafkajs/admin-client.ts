@@ -48,7 +48,9 @@ export function createAdminClient(context: KafkajsContext, { runtime, logger }: 
         if (failure.code !== 'HOLDFAST_UNAVAILABLE') throw failure
       }
       if (deadline.left() <= waitMs) {
-        throw failure ?? new HoldfastError('HOLDFAST_UNAVAILABLE', `nobody answered about ${subject}`, { retriable: true })
+        throw (
+          failure ?? new HoldfastError('HOLDFAST_UNAVAILABLE', `nobody answered about ${subject}`, { retriable: true })
+        )
       }
       await deadline.pause(waitMs)
     }

@@ -41,7 +41,11 @@ export interface GroupCoordinator {
 export type CoordinatorCluster = Pick<Cluster, 'findGroupCoordinator' | 'fetchTopicsOffset'>
 
 /** Makes a {@link GroupCoordinator} on the connections of a kafkajs consumer. Connects nothing until asked. */
-export function createGroupCoordinator(cluster: CoordinatorCluster, groupId: string, failpoint: Failpoint): GroupCoordinator {
+export function createGroupCoordinator(
+  cluster: CoordinatorCluster,
+  groupId: string,
+  failpoint: Failpoint,
+): GroupCoordinator {
   let known: CoordinatorBroker | undefined
 
   const find = async (): Promise<CoordinatorBroker> => {
@@ -81,7 +85,11 @@ export function createGroupCoordinator(cluster: CoordinatorCluster, groupId: str
       return stored
     },
     async commit({ memberId, generation }, offsets) {
-      const topics = byTopic(offsets, ({ partition, offset, metadata = null }) => ({ partition, offset: `${offset}`, metadata }))
+      const topics = byTopic(offsets, ({ partition, offset, metadata = null }) => ({
+        partition,
+        offset: `${offset}`,
+        metadata,
+      }))
       await find() // before the failpoint: from there on the request may be on its way
       await failpoint('kafkajs-consumer:commit')
       try {

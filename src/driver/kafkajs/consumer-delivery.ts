@@ -56,7 +56,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     try {
       call()
     } catch (error) {
-      logger.debug({ error: error instanceof Error ? error.name : typeof error }, 'kafkajs is stopped and cannot be steered')
+      logger.debug(
+        { error: error instanceof Error ? error.name : typeof error },
+        'kafkajs is stopped and cannot be steered',
+      )
     }
   }
 
@@ -78,19 +81,30 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     setFlow(epoch, state)
   }
 
-  const take = (epoch: Epoch, state: PartitionState, { batch, resolveOffset }: EachBatchPayload): void => {
+  const take = (epoch: Epoch, state: PartitionState, payload: EachBatchPayload): void => {
+    const { batch } = payload
     const { topic, partition, messages, highWatermark } = batch
     const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string } // not in kafkajs' types
     const lastOffset = batch.lastOffset()
     if (judgeBatch(state, BigInt(fetchedOffset), BigInt(lastOffset)) === 'rewind') {
-      logger.debug({ topic, partition, fetchedOffset, position: `${state.next}` }, 'a batch from elsewhere is fetched again')
+      logger.debug(
+        { topic, partition, fetchedOffset, position: `${state.next}` },
+        'a batch from elsewhere is fetched again',
+      )
       rewind(state)
       return
     }
     const records = toInboundRecords({ topic, partition }, messages)
     const nextOffset = state.next!
-    callbacks.onBatch({ topic, partition, epoch: epoch.number, records, nextOffset, highWatermark: BigInt(highWatermark) })
-    resolveOffset(lastOffset)
+    callbacks.onBatch({
+      topic,
+      partition,
+      epoch: epoch.number,
+      records,
+      nextOffset,
+      highWatermark: BigInt(highWatermark),
+    })
+    payload.resolveOffset(lastOffset)
   }
 
   const reportOutOfRange = async (epoch: Epoch, state: PartitionState, wanted: bigint): Promise<void> => {
@@ -100,12 +114,16 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const range = await coordinator.range(state).catch(() => undefined)
       if (!isCurrent()) return
       if (range === undefined) {
-        logger.warn({ topic, partition }, 'the position is not on the log, and where the log begins and ends cannot be read yet')
+        logger.warn(
+          { topic, partition },
+          'the position is not on the log, and where the log begins and ends cannot be read yet',
+        )
         await runtime.clock.sleep(RANGE_RETRY_MS, epoch.over.signal).catch(() => {})
         continue
       }
       const { earliest, latest } = range
-      if (wanted >= earliest && wanted <= latest) goTo(epoch, state, wanted) // the answer was to an older question
+      if (wanted >= earliest && wanted <= latest)
+        goTo(epoch, state, wanted) // the answer was to an older question
       else callbacks.onOutOfRange({ topic, partition, epoch: epoch.number, offset: wanted, earliest, latest })
       return
     }
@@ -150,7 +168,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     filtered(epoch, { topic, partition, firstOffset, lastOffset }) {
       const state = epoch?.partitions.get(formatPartition({ topic, partition }))
       if (state === undefined) return
-      const taken = state.flowing && judgeFiltered(state, firstOffset === null ? null : BigInt(firstOffset), BigInt(lastOffset)) === 'take'
+      const taken =
+        state.flowing &&
+        judgeFiltered(state, firstOffset === null ? null : BigInt(firstOffset), BigInt(lastOffset)) === 'take'
       if (!taken) rewind(state)
     },
     outOfRange(epoch, partitions) {

@@ -37,7 +37,9 @@ export function setMaxWait(frame: Buffer, maxWaitMs: number): void {
  * group's offset. Such a request comes back without its topics, so that the broker changes nothing and still answers, along
  * with the partitions it was for; undefined for every other commit (versions 2 to 5).
  */
-export function withoutResets(frame: Buffer): { readonly frame: Buffer; readonly resets: readonly TopicPartition[] } | undefined {
+export function withoutResets(
+  frame: Buffer,
+): { readonly frame: Buffer; readonly resets: readonly TopicPartition[] } | undefined {
   const version = frame.readInt16BE(6)
   if (version < 2 || version > 5) return undefined
   const body = bodyOf(frame)

@@ -18,7 +18,11 @@ export interface RebalancingOptions {
   readonly coordinator: GroupCoordinator
   readonly nextEpoch: () => number
   /** Delivers from the given positions on, or stops delivering. */
-  readonly delivery: { prepare(epoch: Epoch): void; begin(epoch: Epoch, starts: readonly Position[]): void; halt(epoch: Epoch): void }
+  readonly delivery: {
+    prepare(epoch: Epoch): void
+    begin(epoch: Epoch, starts: readonly Position[]): void
+    halt(epoch: Epoch): void
+  }
   /** A callback threw, or the group refused what cannot be done without. */
   readonly onFailure: (error: unknown) => void
 }
@@ -100,7 +104,8 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
     epoch.phase = 'revoking'
     delivery.halt(epoch)
     const drained = inTurn(async () => {
-      if (epoch.announced && epoch.partitions.size > 0 && epoch.phase === 'revoking') await callbacks.onRevoked(partitionsOf(epoch), epoch.number)
+      if (epoch.announced && epoch.partitions.size > 0 && epoch.phase === 'revoking')
+        await callbacks.onRevoked(partitionsOf(epoch), epoch.number)
     })
     await new Promise<void>((resolve) => {
       const timer = clock.after(drainBudgetMs, () => {
@@ -131,7 +136,10 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
     if (epoch.phase === 'ended') return
     finish(epoch)
     delivery.halt(epoch)
-    logger.warn({ groupId, epoch: epoch.number }, 'the group has given the partitions away; nothing of them is committed any more')
+    logger.warn(
+      { groupId, epoch: epoch.number },
+      'the group has given the partitions away; nothing of them is committed any more',
+    )
     if (!epoch.announced || epoch.partitions.size === 0) return
     try {
       callbacks.onLost(partitionsOf(epoch), epoch.number)
@@ -153,7 +161,10 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
       const epoch = createEpoch(nextEpoch(), identity, assignment)
       current = epoch
       delivery.prepare(epoch)
-      logger.info({ groupId, epoch: epoch.number, partitions: epoch.partitions.size }, 'the group has assigned partitions')
+      logger.info(
+        { groupId, epoch: epoch.number, partitions: epoch.partitions.size },
+        'the group has assigned partitions',
+      )
       void inTurn(() => assign(epoch))
     },
     lose,

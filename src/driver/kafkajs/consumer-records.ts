@@ -6,17 +6,19 @@ import { fromKafkajsHeaders } from './inbound-headers.ts'
  * The messages of a kafkajs batch as records. Keys and values are views on the fetched bytes, nothing is copied: a record
  * that is kept keeps the whole response it came in.
  */
-export function toInboundRecords({ topic, partition }: TopicPartition, messages: readonly KafkaMessage[]): InboundRecord[] {
-  const records = new Array<InboundRecord>(messages.length)
+export function toInboundRecords(
+  { topic, partition }: TopicPartition,
+  messages: readonly KafkaMessage[],
+): InboundRecord[] {
+  const records: InboundRecord[] = []
   let lastTimestamp = ''
   let timestamp = 0n
-  for (let i = 0; i < messages.length; i++) {
-    const message = messages[i]!
+  for (const message of messages) {
     if (message.timestamp !== lastTimestamp) {
       lastTimestamp = message.timestamp // neighbours mostly share theirs; parsing 64 bits of text is what costs here
       timestamp = BigInt(lastTimestamp)
     }
-    records[i] = {
+    records.push({
       topic,
       partition,
       offset: BigInt(message.offset),
@@ -24,7 +26,7 @@ export function toInboundRecords({ topic, partition }: TopicPartition, messages:
       value: message.value ?? null,
       headers: fromKafkajsHeaders(message.headers),
       timestamp,
-    }
+    })
   }
   return records
 }

@@ -11,7 +11,7 @@ import { createDelivery } from './consumer-delivery.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
 import { createConsumerWire } from './consumer-wire.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
-import { describeFailure, readFailure, toHoldfastError } from './kafkajs-errors.ts'
+import { describeFailure, holdfastError, readFailure, toHoldfastError } from './kafkajs-errors.ts'
 import { bridgeLogs } from './kafkajs-logs.ts'
 
 /** What one life of a consumer is made of. */
@@ -36,7 +36,11 @@ export interface ConsumerSession {
   stop(): Promise<void>
 }
 
-/** Makes a session; connects nothing until {@link ConsumerSession.start}. */
+/**
+ * Makes a session; connects nothing until {@link ConsumerSession.start}.
+ *
+ * @throws HOLDFAST_CONFIG_INVALID for options that kafkajs does not take
+ */
 export function createConsumerSession(session: SessionOptions): ConsumerSession {
   const { context, options, topics, callbacks, paused, nextEpoch } = session
   const { runtime, logger, groupId, heartbeatIntervalMs, maxWaitMs, rebalanceTimeoutMs } = options
@@ -61,7 +65,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
       onReset: (partitions) => delivery.outOfRange(rebalancing.current(), partitions),
     },
   })
-  const { consumer, cluster } = makeKafkajsConsumer(context, options, wire.socketFactory)
+  const { consumer, cluster } = checked(() => makeKafkajsConsumer(context, options, wire.socketFactory), groupId)
   const coordinator = createGroupCoordinator(cluster, groupId, runtime.failpoint)
   const delivery = createDelivery({ consumer, coordinator, callbacks, paused, runtime, logger, onFailure: fail })
   const drainBudgetMs = Math.max(MIN_DRAIN_MS, rebalanceTimeoutMs - heartbeatIntervalMs - maxWaitMs)
@@ -150,7 +154,10 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     for (const offset of offsets) {
       const key = formatPartition(offset)
       if (epoch?.number === offset.epoch && epoch.partitions.has(key)) continue
-      throw new HoldfastError('HOLDFAST_EPOCH_LOST', `${key} of epoch ${offset.epoch} is not assigned any more: not committed`)
+      throw new HoldfastError(
+        'HOLDFAST_EPOCH_LOST',
+        `${key} of epoch ${offset.epoch} is not assigned any more: not committed`,
+      )
     }
     return epoch!
   }
@@ -292,7 +299,8 @@ function makeKafkajsConsumer(
     partitionAssigners: [assigner],
     retry: { ...RETRY, ...context.config.retry, restartOnFailure: () => Promise.resolve(false) }, // the core decides about restarts
   })
-  if (cluster === undefined) throw new HoldfastError('HOLDFAST_UNSUPPORTED', 'this kafkajs makes its assigners without a cluster')
+  if (cluster === undefined)
+    throw new HoldfastError('HOLDFAST_UNSUPPORTED', 'this kafkajs makes its assigners without a cluster')
   return { consumer, cluster }
 }
 
@@ -309,6 +317,15 @@ function quieter(logger: Logger): Logger {
     info: (fields, message) => logger.debug(fields, message),
     warn: (fields, message) => logger.debug(fields, message),
     error: (fields, message) => logger.warn(fields, message),
+  }
+}
+
+/** What kafkajs refuses before it connects: a heartbeat interval that is not below the session timeout, an empty group id. */
+function checked<T>(make: () => T, groupId: string): T {
+  try {
+    return make()
+  } catch (error) {
+    throw HoldfastError.is(error) ? error : holdfastError('HOLDFAST_CONFIG_INVALID', error, 'join', `group ${groupId}`)
   }
 }
 

@@ -50,7 +50,7 @@ export function createConsumerWire({ userFactory, maxWaitMs, hooks }: WireOption
       watch(socket, hooks, maxWaitMs)
       return socket
     },
-    cut: sockets.cut,
+    cut: () => sockets.cut(),
   }
 }
 

@@ -38,7 +38,9 @@ export function createKafkajsAdmin(context: KafkajsContext, surroundings: Driver
         await admin.fetchTopicMetadata({ topics: [topic] }) // refuses as long as one partition has no leader
       } catch (error) {
         if (readFailure(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
-        throw new HoldfastError('HOLDFAST_UNAVAILABLE', `${topic} is not known to every broker yet`, { retriable: true })
+        throw new HoldfastError('HOLDFAST_UNAVAILABLE', `${topic} is not known to every broker yet`, {
+          retriable: true,
+        })
       }
     })
   }
@@ -80,7 +82,9 @@ export function createKafkajsAdmin(context: KafkajsContext, surroundings: Driver
     },
     async offsetsAt(topic, timestampMs) {
       const offsets = await ask(topic, (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timestampMs))
-      return offsets.map(({ partition, offset }) => ({ topic, partition, offset: BigInt(offset) })).toSorted(byPartition)
+      return offsets
+        .map(({ partition, offset }) => ({ topic, partition, offset: BigInt(offset) }))
+        .toSorted(byPartition)
     },
     async committedOffsets(groupId, topics) {
       if (topics.length === 0) return [] // to kafkajs an empty list means every topic of the group
@@ -88,7 +92,12 @@ export function createKafkajsAdmin(context: KafkajsContext, surroundings: Driver
       return fetched.flatMap(({ topic, partitions }) =>
         partitions
           .filter(({ offset }) => BigInt(offset) >= 0n) // -1 stands for no commit
-          .map(({ partition, offset, metadata }) => ({ topic, partition, offset: BigInt(offset), metadata: metadata ?? '' })),
+          .map(({ partition, offset, metadata }) => ({
+            topic,
+            partition,
+            offset: BigInt(offset),
+            metadata: metadata ?? '',
+          })),
       )
     },
     close: () => client.close(),

@@ -20,7 +20,8 @@ export function checkKafkajsConfig(config: KafkaConfig): void {
     problems.push({ path: 'clientId', message: 'a text that is not empty' })
   }
   for (const name of ['socketFactory', 'logCreator']) {
-    if (given[name] !== undefined && typeof given[name] !== 'function') problems.push({ path: name, message: 'a function' })
+    if (given[name] !== undefined && typeof given[name] !== 'function')
+      problems.push({ path: name, message: 'a function' })
   }
   for (const name of ['connectionTimeout', 'authenticationTimeout', 'requestTimeout', 'reauthenticationThreshold']) {
     checkNumber(name, given[name], 1, problems)
@@ -32,20 +33,27 @@ export function checkKafkajsConfig(config: KafkaConfig): void {
       checkNumber(`retry.${name}`, retry[name], 0, problems)
     }
   }
-  if (problems.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'the kafkajs configuration does not fit', { problems })
+  if (problems.length > 0)
+    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'the kafkajs configuration does not fit', { problems })
 }
 
 function checkBrokers(brokers: unknown, problems: Problem[]): void {
   if (typeof brokers === 'function') return
   if (!Array.isArray(brokers) || brokers.length === 0) {
-    problems.push({ path: 'brokers', message: "one address or more (['localhost:9092']), or a function that returns them" })
+    problems.push({
+      path: 'brokers',
+      message: "one address or more (['localhost:9092']), or a function that returns them",
+    })
     return
   }
   for (const [i, broker] of brokers.entries()) {
     const port = typeof broker === 'string' ? /^[^\s:/@[\]]+:(\d{1,5})$/.exec(broker)?.[1] : undefined
     if (port === undefined || Number(port) > 65_535 || Number(port) === 0) {
       // kafkajs cuts at the first colon: no IPv6 literals, no URLs.
-      problems.push({ path: `brokers[${i}]`, message: 'host:port, without a protocol; an IPv6 literal needs a host name' })
+      problems.push({
+        path: `brokers[${i}]`,
+        message: 'host:port, without a protocol; an IPv6 literal needs a host name',
+      })
     }
   }
 }

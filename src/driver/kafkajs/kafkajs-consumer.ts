@@ -30,7 +30,8 @@ export function createKafkajsConsumer(context: KafkajsContext, options: DriverCo
     },
     async commit(offsets) {
       if (offsets.length === 0) return
-      if (session === null) throw new HoldfastError('HOLDFAST_EPOCH_LOST', `group ${groupId} has assigned nothing yet: not committed`)
+      if (session === null)
+        throw new HoldfastError('HOLDFAST_EPOCH_LOST', `group ${groupId} has assigned nothing yet: not committed`)
       await session.commit(offsets)
     },
     pause(partitions) {

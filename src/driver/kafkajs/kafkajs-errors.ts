@@ -171,7 +171,9 @@ const HARMLESS = new Set([
 function safeCause({ root, name }: KafkajsFailure): unknown {
   if (HARMLESS.has(name)) return root
   // With other texts it is the wrapper around a user's function that threw, message and all (network/connection.js:254).
-  const ofTheSocket = /^(Connection error: |Connection timeout$|Not connected$|Connection closed)/.test(property(root, 'message') ?? '')
+  const ofTheSocket = /^(Connection error: |Connection timeout$|Not connected$|Connection closed)/.test(
+    property(root, 'message') ?? '',
+  )
   return name === 'KafkaJSConnectionError' && ofTheSocket ? root : undefined
 }
 
@@ -188,7 +190,8 @@ function child(error: unknown): unknown {
 
 function property(error: unknown, name: string): string | undefined {
   try {
-    const value: unknown = typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined
+    const value: unknown =
+      typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined
     return typeof value === 'string' && value !== '' ? value : undefined
   } catch {
     return undefined

@@ -48,14 +48,20 @@ export function createInnerProducer(
   const kafka = context.newKafka({
     socketFactory: sockets.socketFactory,
     retry: config.transactionalId === undefined ? CLUSTER_RETRY : TRANSACTION_RETRY,
-    logCreator: bridgeLogs(hushed(logger, () => cut), context.config),
+    logCreator: bridgeLogs(
+      hushed(logger, () => cut),
+      context.config,
+    ),
   })
   const producer = kafka.producer({
     ...config,
     idempotent: true,
     allowAutoTopicCreation: false,
     // The core has chosen the partition; this also silences the warning about the changed default partitioner.
-    createPartitioner: () => ({ message }) => message.partition as number,
+    createPartitioner:
+      () =>
+      ({ message }) =>
+        message.partition as number,
     retry: { retries: NO_RETRIES },
   })
 
@@ -131,7 +137,14 @@ const TRANSACTION_RETRY = { retries: 200, initialRetryTime: 10, factor: 0.1, mul
 
 /** The errors of a producer that we cut ourselves are no errors. */
 function hushed(logger: Logger, isCut: () => boolean): Logger {
-  const level = (name: 'info' | 'warn' | 'error'): Logger['info'] => (fields, message) =>
-    isCut() ? logger.debug(fields, message) : logger[name](fields, message)
-  return { debug: (fields, message) => logger.debug(fields, message), info: level('info'), warn: level('warn'), error: level('error') }
+  const level =
+    (name: 'info' | 'warn' | 'error'): Logger['info'] =>
+    (fields, message) =>
+      isCut() ? logger.debug(fields, message) : logger[name](fields, message)
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: level('info'),
+    warn: level('warn'),
+    error: level('error'),
+  }
 }

@@ -3,7 +3,17 @@ import type { KafkaConfig, LogEntry, logCreator } from 'kafkajs'
 import type { Logger } from '../../logger/index.ts'
 
 /** Fields that kafkajs logs and that say where and how often; `data`, `payload` and `stack` may hold bytes of records. */
-const FIELDS = ['broker', 'clientId', 'groupId', 'memberId', 'topic', 'partition', 'correlationId', 'retryCount', 'error']
+const FIELDS = [
+  'broker',
+  'clientId',
+  'groupId',
+  'memberId',
+  'topic',
+  'partition',
+  'correlationId',
+  'retryCount',
+  'error',
+]
 
 /**
  * kafkajs' log lines, as lines of a {@link Logger}: a fixed list of fields, and every secret of the configuration cut out

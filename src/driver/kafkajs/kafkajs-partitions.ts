@@ -22,6 +22,10 @@ export interface PartitionCounts {
 /** Five minutes, like `metadata.max.age.ms` of Kafka's own clients. */
 export const COUNT_LIFETIME_MS = 300_000
 
+/** How often, and how far apart, a topic is looked for before it counts as absent. */
+const LOOKS = 4
+const LOOK_AGAIN_MS = 100
+
 /** How long a question may take: `request.timeout.ms` of Kafka's own clients. */
 const ASK_TIMEOUT_MS = 30_000
 
@@ -32,15 +36,23 @@ export function createPartitionCounts(context: KafkajsContext, surroundings: Dri
   const known = new Map<string, { readonly count: Promise<number>; readonly untilMs: number }>()
 
   async function ask(topic: string, deadline: Deadline): Promise<number> {
-    try {
-      const { topics } = await admin.ask(topic, deadline, (client) => client.fetchTopicMetadata({ topics: [topic] }))
-      const found = topics.find(({ name }) => name === topic)
-      if (found !== undefined && found.partitions.length > 0) return found.partitions.length
-    } catch (error) {
-      // A topic name that no broker takes is a topic that is not there.
-      if (!HoldfastError.is(error, 'HOLDFAST_REFUSED') && !HoldfastError.is(error, 'HOLDFAST_TOPIC_UNKNOWN')) throw error
+    for (let look = 1; ; look++) {
+      try {
+        const { topics } = await admin.ask(topic, deadline, (client) => client.fetchTopicMetadata({ topics: [topic] }))
+        const found = topics.find(({ name }) => name === topic)
+        if (found !== undefined && found.partitions.length > 0) return found.partitions.length
+      } catch (error) {
+        // A topic name that no broker takes is a topic that is not there.
+        if (!HoldfastError.is(error, 'HOLDFAST_REFUSED') && !HoldfastError.is(error, 'HOLDFAST_TOPIC_UNKNOWN'))
+          throw error
+      }
+      // A broker hears of a new topic a moment after the controller: absence needs more than one look, mostly at other brokers.
+      if (look === LOOKS || deadline.left() <= LOOK_AGAIN_MS) {
+        const message = `the topic ${topic} does not exist, or this client may not see it`
+        throw new HoldfastError('HOLDFAST_TOPIC_UNKNOWN', message)
+      }
+      await deadline.pause(LOOK_AGAIN_MS)
     }
-    throw new HoldfastError('HOLDFAST_TOPIC_UNKNOWN', `the topic ${topic} does not exist, or this client may not see it`)
   }
 
   function remember(topic: string, deadline: Deadline): Promise<number> {

@@ -52,8 +52,7 @@ export function createKafkajsProducer(context: KafkajsContext, options: DriverPr
 
   function track<T>(call: Promise<T>): Promise<T> {
     underWay.add(call)
-    const done = (): void => void underWay.delete(call)
-    call.then(done, done)
+    void Promise.allSettled([call]).then(() => underWay.delete(call))
     return call
   }
 

@@ -158,8 +158,13 @@ export function createTransactions(parts: TransactionParts): { begin(): Promise<
 
 function overError(failure: HoldfastError | undefined): HoldfastError {
   if (failure?.code === 'HOLDFAST_FENCED') return failure
-  const message = failure === undefined ? 'the transaction is over' : 'a record of the transaction failed: it can only be rolled back'
-  return new HoldfastError('HOLDFAST_TRANSACTION_ABORTED', message, failure === undefined ? {} : { cause: failure, retriable: true })
+  const message =
+    failure === undefined ? 'the transaction is over' : 'a record of the transaction failed: it can only be rolled back'
+  return new HoldfastError(
+    'HOLDFAST_TRANSACTION_ABORTED',
+    message,
+    failure === undefined ? {} : { cause: failure, retriable: true },
+  )
 }
 
 /** Nothing is written by a begin, so that what is unknown elsewhere is only an outage here. */

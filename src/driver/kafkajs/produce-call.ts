@@ -160,7 +160,8 @@ async function attemptOnce(
   const gate = guardEncoding(messages[0]!)
   try {
     const patience = isBound ? deadline : deadline.within(STUCK_MS)
-    if (!inner.isConnected && (await patience.race(inner.connect())) === LATE) return { kind: 'late', wasEncoded: false }
+    if (!inner.isConnected && (await patience.race(inner.connect())) === LATE)
+      return { kind: 'late', wasEncoded: false }
     await runtime.failpoint('kafkajs-produce:send')
     const request = {
       topic: batch.topic,
@@ -189,7 +190,8 @@ function readAnswer(answer: readonly RecordMetadata[], batch: ProduceBatch, wasE
   const [only] = answer
   const fits = answer.length === 1 && only?.topicName === batch.topic && only.partition === batch.partition
   const baseOffset = only?.baseOffset
-  if (!fits || only?.errorCode !== 0 || baseOffset === undefined || !/^\d+$/.test(baseOffset)) return { kind: 'strange' }
+  if (!fits || only?.errorCode !== 0 || baseOffset === undefined || !/^\d+$/.test(baseOffset))
+    return { kind: 'strange' }
   return { kind: 'written', baseOffset: BigInt(baseOffset) }
 }
 
@@ -214,11 +216,18 @@ function guardEncoding(first: Message): { wasPassed(): boolean; close(): void } 
 }
 
 /** Is the partition there? An error when it certainly is not, or may not be written; undefined also when nobody answers. */
-async function lookAt(counts: PartitionCounts, batch: ProduceBatch, deadline: Deadline): Promise<HoldfastError | undefined> {
+async function lookAt(
+  counts: PartitionCounts,
+  batch: ProduceBatch,
+  deadline: Deadline,
+): Promise<HoldfastError | undefined> {
   try {
     const count = await counts.ask(batch.topic, deadline)
     if (batch.partition < count) return undefined
-    return new HoldfastError('HOLDFAST_PARTITION_UNKNOWN', `${formatPartition(batch)} does not exist: the topic has ${count}`)
+    return new HoldfastError(
+      'HOLDFAST_PARTITION_UNKNOWN',
+      `${formatPartition(batch)} does not exist: the topic has ${count}`,
+    )
   } catch (error) {
     return HoldfastError.is(error) && error.code !== 'HOLDFAST_UNAVAILABLE' ? error : undefined
   }

@@ -29,7 +29,8 @@ export function judgeAttempt(error: unknown, wasEncoded: boolean, transactional:
   if (type === 'TOPIC_AUTHORIZATION_FAILED' && isBareAnswer(error)) {
     return { nothingWritten: true, next: 'stop', code: 'HOLDFAST_NOT_AUTHORIZED' }
   }
-  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return { nothingWritten: false, next: 'look', code: 'HOLDFAST_INDETERMINATE' }
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
+    return { nothingWritten: false, next: 'look', code: 'HOLDFAST_INDETERMINATE' }
   return { nothingWritten: false, next: isRetriable(root) ? 'repeat' : 'stop', code: 'HOLDFAST_INDETERMINATE' }
 }
 

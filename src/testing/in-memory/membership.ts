@@ -119,7 +119,7 @@ export function createMembership(membership: MembershipOptions): Membership {
         }
       }),
     )
-    if (owned !== readers || ended) return
+    // Of readers that ended meanwhile none begins any more.
     for (const start of starts) {
       const reader = readers.get(formatPartition(start))
       if (reader !== undefined) reader.position ??= start.offset // a seek that came meanwhile is the later word

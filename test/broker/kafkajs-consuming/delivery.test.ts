@@ -9,7 +9,8 @@ test('delivers every record of its partitions in offset order, from the start po
     ...world,
     topics: [world.topic],
     callbacks: {
-      onAssigned: async (partitions) => partitions.map(({ topic, partition }) => ({ topic, partition, offset: partition === 0 ? 10n : 0n })),
+      onAssigned: async (partitions) =>
+        partitions.map(({ topic, partition }) => ({ topic, partition, offset: partition === 0 ? 10n : 0n })),
     },
   })
   await member.start()
@@ -22,7 +23,9 @@ test('delivers every record of its partitions in offset order, from the start po
       .map(({ value }) => String(value))
   expect(of(0)).toEqual(numbers(10, 50))
   expect(of(1)).toEqual(numbers(100, 150))
-  expect(member.records().every(({ offset, timestamp }) => typeof offset === 'bigint' && typeof timestamp === 'bigint')).toBe(true)
+  expect(
+    member.records().every(({ offset, timestamp }) => typeof offset === 'bigint' && typeof timestamp === 'bigint'),
+  ).toBe(true)
 })
 
 test('starts where the group committed, so that a restart neither repeats nor skips', async () => {
@@ -31,7 +34,9 @@ test('starts where the group committed, so that a restart neither repeats nor sk
   const first = await createMember({ ...world, topics: [world.topic] })
   await first.start()
   await first.until(() => first.records().length === 20)
-  await first.consumer.commit([{ topic: world.topic, partition: 0, offset: 12n, epoch: first.epoch(), metadata: 'ranges: 14-16 ü' }])
+  await first.consumer.commit([
+    { topic: world.topic, partition: 0, offset: 12n, epoch: first.epoch(), metadata: 'ranges: 14-16 ü' },
+  ])
   await first.consumer.stop()
 
   const second = await createMember({ ...world, topics: [world.topic] })
@@ -44,20 +49,35 @@ test('starts where the group committed, so that a restart neither repeats nor sk
   expect(second.values()).toEqual(numbers(12, 20))
 })
 
-test('commits before anything was delivered, so that a start position is fixed before the first record is handled', async () => {
+test('commits in the middle of an assignment, so that a start position is fixed before the first record is handled', async () => {
   const world = await createWorld()
-  const member = await createMember({ ...world, topics: [world.topic] })
+  const member = await createMember({
+    ...world,
+    topics: [world.topic],
+    callbacks: {
+      async onAssigned([assigned]) {
+        const start = { topic: world.topic, partition: 0, offset: 3n, epoch: assigned!.epoch }
+        await member.consumer.commit([start])
+        return [start]
+      },
+    },
+  })
+  await world.send(0, ...numbers(0, 5))
   await member.start()
-  await member.until(() => member.epoch() === 1)
+  await member.until(() => member.records().length === 2)
 
-  await member.consumer.commit([{ topic: world.topic, partition: 0, offset: 0n, epoch: 1 }])
-
-  expect(await world.committed()).toEqual({ 0: ['0', ''] })
+  expect(await world.committed()).toEqual({ 0: ['3', ''] })
+  expect(member.values()).toEqual(numbers(3, 5))
 })
 
 test('hands a tombstone over as null and an empty value as empty, since they mean different things', async () => {
   const world = await createWorld()
-  await world.send(0, { value: null, key: 'k' }, { value: '', key: '' }, { value: 'v', key: null, timestamp: '1700000000123' })
+  await world.send(
+    0,
+    { value: null, key: 'k' },
+    { value: '', key: '' },
+    { value: 'v', key: null, timestamp: '1700000000123' },
+  )
   const member = await createMember({ ...world, topics: [world.topic] })
   await member.start()
   await member.until(() => member.records().length === 3)
@@ -137,7 +157,9 @@ test('goes on at the offset of a seek without a record from before it, even one 
     },
   })
   await member.start()
-  await member.until(() => member.values().at(-1) === '29' && member.heard.filter(({ kind }) => kind === 'batch').length === 2)
+  await member.until(
+    () => member.values().at(-1) === '29' && member.heard.filter(({ kind }) => kind === 'batch').length === 2,
+  )
 
   const batches = member.heard.flatMap((event) => (event.kind === 'batch' ? [event.batch] : []))
   expect(batches[1]!.records.map(({ value }) => String(value))).toEqual(numbers(25, 30))
@@ -163,7 +185,11 @@ test('leaves a partition without a start position alone until a seek', async () 
 
 test('goes on past transaction markers and aborted records, which kafkajs never hands over, without losing its place', async () => {
   const world = await createWorld()
-  const transactional = world.kafka.producer({ transactionalId: world.groupId, maxInFlightRequests: 1, idempotent: true })
+  const transactional = world.kafka.producer({
+    transactionalId: world.groupId,
+    maxInFlightRequests: 1,
+    idempotent: true,
+  })
   await transactional.connect()
   const write = async (value: string, how: 'commit' | 'abort'): Promise<void> => {
     const transaction = await transactional.transaction()

@@ -20,13 +20,21 @@ test('reports an error that kafkajs dies of, silently when bare, and starts agai
   await member.start()
   await member.until(() => member.records().length === 1)
   await member.consumer.commit([{ topic: world.topic, partition: 0, offset: 1n, epoch: 1 }])
-  await world.producer.send({ topic: world.topic, compression: CompressionTypes.GZIP, messages: [{ partition: 0, value: 'packed' }] })
+  await world.producer.send({
+    topic: world.topic,
+    compression: CompressionTypes.GZIP,
+    messages: [{ partition: 0, value: 'packed' }],
+  })
   await member.until(() => member.heard.some(({ kind }) => kind === 'crash'))
 
   expect(member.heard.map(({ kind }) => kind)).toEqual(['assigned', 'batch', 'revoked', 'crash'])
-  expect(member.heard.at(-1)).toMatchObject({ error: { code: 'HOLDFAST_CONSUMER_CRASHED', message: expect.stringContaining('TypeError') } })
+  expect(member.heard.at(-1)).toMatchObject({
+    error: { code: 'HOLDFAST_CONSUMER_CRASHED', message: expect.stringContaining('TypeError') },
+  })
   expect(String((member.heard.at(-1) as { error: Error }).error.message)).not.toContain('a codec that fails')
-  await expect(member.consumer.commit([{ topic: world.topic, partition: 0, offset: 1n, epoch: 1 }])).rejects.toMatchObject({
+  await expect(
+    member.consumer.commit([{ topic: world.topic, partition: 0, offset: 1n, epoch: 1 }]),
+  ).rejects.toMatchObject({
     code: 'HOLDFAST_EPOCH_LOST',
   })
   expect((await world.admin.describeGroups([world.groupId])).groups[0]!.members).toEqual([])
@@ -94,6 +102,14 @@ test('start says that nobody answers', async () => {
   await expect(member.start()).rejects.toMatchObject({ code: 'HOLDFAST_UNAVAILABLE', retriable: true })
 })
 
+test('start refuses options that kafkajs does not take, and can be called again', async () => {
+  const world = await createWorld()
+  const options = { heartbeatIntervalMs: 6_000, sessionTimeoutMs: 6_000 }
+  const member = await createMember({ ...world, topics: [world.topic], options })
+  await expect(member.start()).rejects.toMatchObject({ code: 'HOLDFAST_CONFIG_INVALID' })
+  await expect(member.start()).rejects.toMatchObject({ code: 'HOLDFAST_CONFIG_INVALID' })
+})
+
 test('says that the position is not on the log and leaves the commit alone, where bare kafkajs overwrites it and jumps', async () => {
   const world = await createWorld()
   await world.send(0, ...numbers(0, 10))
@@ -129,13 +145,20 @@ test('a position beyond the end of the log is out of range too, and its sibling 
   const member = await createMember({
     ...world,
     topics: [topic],
-    callbacks: { onAssigned: async () => [{ topic, partition: 0, offset: 0n }, { topic, partition: 1, offset: 99n }] },
+    callbacks: {
+      onAssigned: async () => [
+        { topic, partition: 0, offset: 0n },
+        { topic, partition: 1, offset: 99n },
+      ],
+    },
   })
   await member.start()
   await member.until(() => member.heard.some(({ kind }) => kind === 'outOfRange'))
   await world.send(0, 'b')
   await member.until(() => member.values().includes('b'))
-  expect(member.heard.find(({ kind }) => kind === 'outOfRange')).toMatchObject({ at: { partition: 1, offset: 99n, earliest: 0n, latest: 0n } })
+  expect(member.heard.find(({ kind }) => kind === 'outOfRange')).toMatchObject({
+    at: { partition: 1, offset: 99n, earliest: 0n, latest: 0n },
+  })
 })
 
 test('stop leaves the group at once, so that nobody waits for a session timeout, and can be called twice', async () => {

@@ -28,19 +28,28 @@ test('reads again from the commit after a rejoin, though a poll of the old assig
   await member.until(() => member.records().length === 40)
   await member.consumer.commit([{ topic, partition: 1, offset: 18n, epoch: 1 }])
 
-  await world.admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment: [{ partition: 0, replicas: [3] }] }] })
+  await world.admin.alterPartitionReassignments({
+    topics: [{ topic, partitionAssignment: [{ partition: 0, replicas: [3] }] }],
+  })
   await member.until(() => member.epoch() >= 2)
   await world.send(1, '40') // the poll of broker 2 was asked for offset 40 by the first assignment
   await member.until(() => member.values().at(-1) === '40')
 
   // A moved leader can make it rejoin more than once; whichever assignment read, it must have begun at the commit.
-  const batches = member.heard.flatMap((event) => (event.kind === 'batch' && event.batch.partition === 1 ? [event.batch] : []))
+  const batches = member.heard.flatMap((event) =>
+    event.kind === 'batch' && event.batch.partition === 1 ? [event.batch] : [],
+  )
   const last = batches.at(-1)!.epoch
-  const read = batches.filter(({ epoch }) => epoch === last).flatMap(({ records }) => records.map(({ value }) => String(value)))
+  const read = batches
+    .filter(({ epoch }) => epoch === last)
+    .flatMap(({ records }) => records.map(({ value }) => String(value)))
   expect(last).toBeGreaterThan(1)
   expect(read).toEqual(numbers(18, 41))
-  await vi.waitFor(async () => {
-    await world.send(0, 'moved')
-    expect(member.values()).toContain('moved')
-  }, { timeout: 20_000, interval: 500 })
+  await vi.waitFor(
+    async () => {
+      await world.send(0, 'moved')
+      expect(member.values()).toContain('moved')
+    },
+    { timeout: 20_000, interval: 500 },
+  )
 })

@@ -51,7 +51,13 @@ export interface MemberOptions {
 }
 
 /** Makes a member; it starts where the group has committed, else at 0, and is stopped with the test. */
-export async function createMember({ groupId, topics, options = {}, config = {}, callbacks = {} }: MemberOptions): Promise<Member> {
+export async function createMember({
+  groupId,
+  topics,
+  options = {},
+  config = {},
+  callbacks = {},
+}: MemberOptions): Promise<Member> {
   const brokers = config.brokers ?? (await useKafka()).brokers
   const context = createKafkajsContext({ clientId: 'test', ...config, brokers })
   const consumer = createKafkajsConsumer(context, {
@@ -157,7 +163,12 @@ export async function createWorld({ partitions = 1, topicConfig = {}, ...given }
   const brokers = given.brokers ?? (await useKafka()).brokers
   const kafka = new Kafka({ clientId: 'world', brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
-  const producer = kafka.producer({ createPartitioner: () => ({ message }) => message.partition ?? 0 })
+  const producer = kafka.producer({
+    createPartitioner:
+      () =>
+      ({ message }) =>
+        message.partition ?? 0,
+  })
   await Promise.all([admin.connect(), producer.connect()])
   onTestFinished(async () => {
     await Promise.all([admin.disconnect(), producer.disconnect()])
@@ -181,7 +192,9 @@ export async function createWorld({ partitions = 1, topicConfig = {}, ...given }
     async committed() {
       const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })
       const stored = offsets!.partitions.filter(({ offset }) => offset !== '-1')
-      return Object.fromEntries(stored.map(({ partition, offset, metadata }) => [partition, [offset, metadata ?? ''] as const]))
+      return Object.fromEntries(
+        stored.map(({ partition, offset, metadata }) => [partition, [offset, metadata ?? ''] as const]),
+      )
     },
   }
 }

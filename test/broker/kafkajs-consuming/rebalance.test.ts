@@ -38,9 +38,13 @@ test('bare kafkajs commits for a partition that its member has lost: the defect 
   await old.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
-    eachBatch: async ({ batch, resolveOffset, commitOffsetsIfNecessary }) => {
-      resolveOffset(batch.lastOffset())
-      lateCommit.resolve((partition) => commitOffsetsIfNecessary({ topics: [{ topic: world.topic, partitions: [{ partition, offset: '1' }] }] }))
+    eachBatch: async (payload) => {
+      payload.resolveOffset(payload.batch.lastOffset())
+      lateCommit.resolve((partition) =>
+        payload.commitOffsetsIfNecessary({
+          topics: [{ topic: world.topic, partitions: [{ partition, offset: '1' }] }],
+        }),
+      )
     },
   })
   const commit = await lateCommit.promise
@@ -68,10 +72,14 @@ test('refuses a commit for a partition that the member has lost, here and withou
   await old.until(() => old.records().length === 2)
   const owner = await createMember({ ...world, topics: [world.topic] })
   await owner.start()
-  await Promise.all([old.until(() => old.epoch() === 2 && old.owned().length === 1), owner.until(() => owner.owned().length === 1)])
+  await Promise.all([
+    old.until(() => old.epoch() === 2 && old.owned().length === 1),
+    owner.until(() => owner.owned().length === 1),
+  ])
   const lost = owner.owned()[0]!
 
-  const late = (epoch: number) => old.consumer.commit([{ topic: world.topic, partition: lost.partition, offset: 1n, epoch }])
+  const late = (epoch: number) =>
+    old.consumer.commit([{ topic: world.topic, partition: lost.partition, offset: 1n, epoch }])
   await expect(late(1)).rejects.toMatchObject({ code: 'HOLDFAST_EPOCH_LOST' })
   await expect(late(2)).rejects.toMatchObject({ code: 'HOLDFAST_EPOCH_LOST' })
   const kept = old.owned()[0]!
@@ -104,12 +112,17 @@ test('lets work drain and commit before its partitions go, so that the next owne
   await old.until(() => old.records().length === 20)
   const next = await createMember({ ...world, topics: [world.topic] })
   await next.start()
-  await vi.waitFor(async () => expect((await world.admin.describeGroups([world.groupId])).groups[0]!.state).toBe('PreparingRebalance'))
+  await vi.waitFor(async () =>
+    expect((await world.admin.describeGroups([world.groupId])).groups[0]!.state).toBe('PreparingRebalance'),
+  )
   expect(next.heard, 'the group waits for the member that drains').toEqual([])
   drain.resolve()
   await Promise.all([next.until(() => next.epoch() === 1), old.until(() => old.epoch() === 2)])
 
-  expect(old.heard.find(({ kind }) => kind === 'revoked')).toMatchObject({ epoch: 1, partitions: [{ partition: 0 }, { partition: 1 }] })
+  expect(old.heard.find(({ kind }) => kind === 'revoked')).toMatchObject({
+    epoch: 1,
+    partitions: [{ partition: 0 }, { partition: 1 }],
+  })
   expect([...old.owned(), ...next.owned()].map(({ committed }) => committed)).toEqual([
     { offset: 10n, metadata: 'drained' },
     { offset: 10n, metadata: 'drained' },
@@ -139,9 +152,14 @@ test('stays a member through a drain that is longer than the session timeout, si
   await old.until(() => old.records().length === 1)
   const next = await createMember({ ...world, topics: [world.topic] })
   await next.start()
-  await vi.waitFor(async () => expect((await world.admin.describeGroups([world.groupId])).groups[0]!.state).toBe('PreparingRebalance'))
+  await vi.waitFor(async () =>
+    expect((await world.admin.describeGroups([world.groupId])).groups[0]!.state).toBe('PreparingRebalance'),
+  )
   const heldAt = old.consumer.lastHeartbeatAt()!
-  await vi.waitFor(() => expect(old.consumer.lastHeartbeatAt()).toBeGreaterThan(heldAt + 2_000), { timeout: 10_000, interval: 50 })
+  await vi.waitFor(() => expect(old.consumer.lastHeartbeatAt()).toBeGreaterThan(heldAt + 2_000), {
+    timeout: 10_000,
+    interval: 50,
+  })
   drain.resolve()
   await old.until(() => old.epoch() === 2)
 
@@ -161,7 +179,10 @@ test('keeps the membership while everything is paused for longer than the sessio
   await member.until(() => member.epoch() === 1)
   member.consumer.pause(member.owned())
   const joinedAt = member.consumer.lastHeartbeatAt()!
-  await vi.waitFor(() => expect(member.consumer.lastHeartbeatAt()).toBeGreaterThan(joinedAt + 2_500), { timeout: 10_000, interval: 50 })
+  await vi.waitFor(() => expect(member.consumer.lastHeartbeatAt()).toBeGreaterThan(joinedAt + 2_500), {
+    timeout: 10_000,
+    interval: 50,
+  })
   await world.send(0, 'after')
   member.consumer.resume(member.owned())
   await member.until(() => member.records().length === 1)
@@ -183,7 +204,9 @@ test('reports a membership that the group has ended as lost, refuses its commits
   expect(member.heard.filter(({ kind }) => kind === 'lost')).toEqual([
     { kind: 'lost', epoch: 1, partitions: [{ topic: world.topic, partition: 0 }] },
   ])
-  await expect(member.consumer.commit([{ topic: world.topic, partition: 0, offset: 5n, epoch: 1 }])).rejects.toMatchObject({
+  await expect(
+    member.consumer.commit([{ topic: world.topic, partition: 0, offset: 5n, epoch: 1 }]),
+  ).rejects.toMatchObject({
     code: 'HOLDFAST_EPOCH_LOST',
   })
   expect(member.values()).toEqual([...numbers(0, 5), ...numbers(2, 5)])
@@ -215,7 +238,10 @@ test('a pause outlives a rebalance', async () => {
   await member.until(() => member.epoch() === 2)
   await world.send(0, 'waits')
   const beat = member.consumer.lastHeartbeatAt()!
-  await vi.waitFor(() => expect(member.consumer.lastHeartbeatAt()).toBeGreaterThan(beat + 600), { timeout: 5_000, interval: 50 })
+  await vi.waitFor(() => expect(member.consumer.lastHeartbeatAt()).toBeGreaterThan(beat + 600), {
+    timeout: 5_000,
+    interval: 50,
+  })
   expect(member.records()).toEqual([])
 
   member.consumer.resume(member.owned())
@@ -236,4 +262,5 @@ test('shares a group with a bare kafkajs member, so that a service can move over
     await bare.disconnect()
   }
   await member.until(() => member.owned().length === 2)
+  expect(member.heard.map(({ kind }) => kind)).toEqual(['assigned', 'revoked', 'assigned'])
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import kafkajs from 'kafkajs'
-import type { Admin, ISocketFactory, Kafka } from 'kafkajs'
+import type { Admin, ISocketFactory, ITopicConfig, Kafka } from 'kafkajs'
 
 /** kafkajs as a user without Holdfast has it, with patience that fits a test. */
 export function bareKafka(brokers: readonly string[], socketFactory?: ISocketFactory): Kafka {
@@ -21,6 +21,34 @@ export async function withAdmin<T>(brokers: readonly string[], work: (admin: Adm
   } finally {
     await admin.disconnect()
   }
+}
+
+/**
+ * Makes a topic, and comes back when its leaders serve it and the brokers that were asked, by chance ten times in a row, all know
+ * it. Before, a first batch may be answered with NOT_LEADER_FOR_PARTITION, which rightly leaves a doubt that tests do not expect.
+ */
+export async function createTopic(brokers: readonly string[], config: ITopicConfig): Promise<string> {
+  await withAdmin(brokers, async (admin) => {
+    await admin.createTopics({ waitForLeaders: false, topics: [config] })
+    for (let inARow = 0; inARow < 10; inARow++) {
+      await admin.fetchTopicMetadata({ topics: [config.topic] }).catch(() => (inARow = -1))
+      await admin.fetchTopicOffsets(config.topic).catch(() => (inARow = -1))
+    }
+  })
+  return config.topic
+}
+
+/** Deletes a topic, and comes back when the brokers have heard of it. */
+export async function deleteTopic(brokers: readonly string[], topic: string): Promise<void> {
+  await withAdmin(brokers, async (admin) => {
+    await admin.deleteTopics({ topics: [topic] })
+    for (let isThere = true; isThere;) {
+      isThere = await admin.fetchTopicMetadata({ topics: [topic] }).then(
+        () => true,
+        () => false,
+      )
+    }
+  })
 }
 
 /** One record as a reader of committed records sees it. */
@@ -49,7 +77,7 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
 
   const seen: SeenRecord[] = []
   const open = new Set(partitions)
-  const consumer = kafka.consumer({ groupId: `reader-${sentinel}` })
+  const consumer = kafka.consumer({ groupId: `reader-${sentinel}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await new Promise<void>((resolve, reject) => {

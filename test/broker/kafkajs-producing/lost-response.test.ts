@@ -4,7 +4,7 @@ import { API_KEYS } from '../../helpers/kafka-proxy.ts'
 import type { KafkaProxy } from '../../helpers/kafka-proxy.ts'
 import type { Services } from '../../helpers/services.ts'
 import { startServices, uniqueName } from '../../helpers/services.ts'
-import { bareKafka, countValues, readTopic, withAdmin } from './log-reader.ts'
+import { bareKafka, countValues, createTopic, readTopic } from './log-reader.ts'
 import { batchOf, ourProducer, send } from './our-producer.ts'
 
 let services: Services
@@ -18,10 +18,8 @@ beforeAll(async () => {
 })
 afterAll(() => services?.close())
 
-async function newTopic(partitions: number): Promise<string> {
-  const topic = uniqueName('lost-response')
-  await withAdmin(brokers, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: partitions }] }))
-  return topic
+function newTopic(partitions: number): Promise<string> {
+  return createTopic(brokers, { topic: uniqueName('lost-response'), numPartitions: partitions })
 }
 
 test('bare kafkajs loses an acknowledged record and doubles another when sends run side by side and one response is lost', async () => {
@@ -128,5 +126,12 @@ test('a delivery timeout on one partition does not take the answers of another o
   await producer.close({ timeoutMs: 5_000 })
 
   const counts = countValues(await readTopic(brokers, topic))
-  expect(counts).toEqual(new Map([['warm', 2], ['doubtful', 1], ['next', 1], ['A', 1]]))
+  expect(counts).toEqual(
+    new Map([
+      ['warm', 2],
+      ['doubtful', 1],
+      ['next', 1],
+      ['A', 1],
+    ]),
+  )
 })

@@ -19,7 +19,14 @@ export function ourProducer(
 /** A batch of plain values. */
 export function batchOf(topic: string, partition: number, values: readonly (string | Buffer)[]): ProduceBatch {
   const timestamp = BigInt(Date.now())
-  const records = values.map((value) => ({ topic, partition, key: null, value: Buffer.from(value), headers: [], timestamp }))
+  const records = values.map((value) => ({
+    topic,
+    partition,
+    key: null,
+    value: Buffer.from(value),
+    headers: [],
+    timestamp,
+  }))
   return { topic, partition, records, compression: 'none' }
 }
 

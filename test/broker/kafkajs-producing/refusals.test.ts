@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { uniqueName, useKafka } from '../../helpers/services.ts'
-import { bareKafka, readTopic, withAdmin } from './log-reader.ts'
+import { bareKafka, createTopic, deleteTopic, readTopic, withAdmin } from './log-reader.ts'
 import { batchOf, ourProducer, send } from './our-producer.ts'
 
 let brokers: string[]
@@ -10,12 +10,8 @@ beforeAll(async () => {
 })
 
 async function newTopic(settings: Readonly<Record<string, string>> = {}): Promise<string> {
-  const topic = uniqueName('refusals')
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-  await withAdmin(brokers, (admin) =>
-    admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 2, configEntries }] }),
-  )
-  return topic
+  return createTopic(brokers, { topic: uniqueName('refusals'), numPartitions: 2, configEntries })
 }
 
 const large = Buffer.alloc(2_000, 'x')
@@ -97,17 +93,21 @@ test('a topic that does not exist is a definite error, and so is one that is del
   await expect(producer.partitionCount('no-such-topic')).rejects.toMatchObject({ code: 'HOLDFAST_TOPIC_UNKNOWN' })
   expect(await send(producer, batchOf('no-such-topic', 0, ['a']))).toEqual(['HOLDFAST_TOPIC_UNKNOWN'])
   expect(await send(producer, batchOf(doomed, 0, ['a']))).toEqual(['0'])
-  await withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [doomed] }))
-  await expect.poll(() => send(producer, batchOf(doomed, 0, ['b']))).toEqual(['HOLDFAST_TOPIC_UNKNOWN'])
+  await deleteTopic(brokers, doomed)
+  expect(await send(producer, batchOf(doomed, 0, ['b']))).toEqual(['HOLDFAST_TOPIC_UNKNOWN'])
   await producer.close({ timeoutMs: 5_000 })
 })
 
 test('bare kafkajs cannot send to a healthy topic any more once another one it sent to is deleted', async () => {
   const [doomed, healthy] = [await newTopic(), await newTopic()]
-  const producer = bareKafka(brokers).producer({ idempotent: true, allowAutoTopicCreation: false, retry: { retries: 2 } })
+  const producer = bareKafka(brokers).producer({
+    idempotent: true,
+    allowAutoTopicCreation: false,
+    retry: { retries: 2 },
+  })
   await producer.connect()
   await producer.send({ topic: doomed, messages: [{ partition: 0, value: 'a' }] })
-  await withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [doomed] }))
+  await deleteTopic(brokers, doomed)
   const refused = producer.send({ topic: healthy, messages: [{ partition: 0, value: 'a' }] })
   await expect(refused).rejects.toMatchObject({ cause: { type: 'UNKNOWN_TOPIC_OR_PARTITION' } })
   await producer.disconnect()
@@ -117,7 +117,7 @@ test('a deleted topic does not stop the sends to others', async () => {
   const [doomed, healthy] = [await newTopic(), await newTopic()]
   const producer = ourProducer(brokers)
   await send(producer, batchOf(doomed, 0, ['a']))
-  await withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [doomed] }))
+  await deleteTopic(brokers, doomed)
   expect(await send(producer, batchOf(healthy, 0, ['a']))).toEqual(['0'])
   await producer.close({ timeoutMs: 5_000 })
 })

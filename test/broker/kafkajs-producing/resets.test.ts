@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { uniqueName, useKafka } from '../../helpers/services.ts'
-import { countValues, readTopic, withAdmin } from './log-reader.ts'
+import { countValues, createTopic, readTopic } from './log-reader.ts'
 import { batchOf, ourProducer, send } from './our-producer.ts'
 
 const PARTITIONS = 6
@@ -33,8 +33,7 @@ function resettingFactory(): { readonly socketFactory: ISocketFactory; readonly 
 
 test('forty connections reset under way, six partitions side by side: nothing acknowledged is lost, nothing is doubled', async () => {
   const { brokers } = await useKafka()
-  const topic = uniqueName('resets')
-  await withAdmin(brokers, (admin) => admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] }))
+  const topic = await createTopic(brokers, { topic: uniqueName('resets'), numPartitions: PARTITIONS })
   const { socketFactory, resets } = resettingFactory()
   const producer = ourProducer(brokers, { config: { socketFactory } })
 

@@ -1,6 +1,13 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
-import { API, apiKeyOf, identityOfSync, memberOfJoin, setMaxWait, withoutResets } from '../../../src/driver/kafkajs/consumer-frames.ts'
+import {
+  API,
+  apiKeyOf,
+  identityOfSync,
+  memberOfJoin,
+  setMaxWait,
+  withoutResets,
+} from '../../../src/driver/kafkajs/consumer-frames.ts'
 
 // kafkajs' own encoders, so that the frames read here are the frames it writes.
 const require = createRequire(import.meta.url)
@@ -29,20 +36,28 @@ test.each([0, 1, 2, 3, 4, 5])('reads the member id of a JoinGroup request of ver
 })
 
 test.each([0, 1, 2, 3])('reads generation and member of a SyncGroup request of version %i', async (version) => {
-  const sync = await frame('syncGroup', version, { groupId, generationId: 12, memberId: 'member-1', groupAssignment: [] })
+  const sync = await frame('syncGroup', version, {
+    groupId,
+    generationId: 12,
+    memberId: 'member-1',
+    groupAssignment: [],
+  })
   expect(apiKeyOf(sync)).toBe(API.syncGroup)
   expect(identityOfSync(sync)).toEqual({ memberId: 'member-1', generation: 12 })
 })
 
-test.each([4, 7, 10, 11])('sets the waiting time in a Fetch request of version %i and nothing else', async (version) => {
-  const topics = [{ topic: 'orders', partitions: [{ partition: 0, fetchOffset: '5', maxBytes: 10 }] }]
-  const fetch = (maxWaitTime: number): Promise<Buffer> =>
-    frame('fetch', version, { maxWaitTime, minBytes: 1, maxBytes: 100, topics, rackId: '' })
-  const changed = await fetch(20)
-  expect(apiKeyOf(changed)).toBe(API.fetch)
-  setMaxWait(changed, 4_000)
-  expect(changed).toEqual(await fetch(4_000))
-})
+test.each([4, 7, 10, 11])(
+  'sets the waiting time in a Fetch request of version %i and nothing else',
+  async (version) => {
+    const topics = [{ topic: 'orders', partitions: [{ partition: 0, fetchOffset: '5', maxBytes: 10 }] }]
+    const fetch = (maxWaitTime: number): Promise<Buffer> =>
+      frame('fetch', version, { maxWaitTime, minBytes: 1, maxBytes: 100, topics, rackId: '' })
+    const changed = await fetch(20)
+    expect(apiKeyOf(changed)).toBe(API.fetch)
+    setMaxWait(changed, 4_000)
+    expect(changed).toEqual(await fetch(4_000))
+  },
+)
 
 test.each([2, 3, 4, 5])('takes the topics out of a commit of version %i that would reset offsets', async (version) => {
   const commit = (topics: unknown): Promise<Buffer> =>
@@ -61,7 +76,13 @@ test.each([2, 3, 4, 5])('leaves a commit of version %i with true offsets alone',
     { partition: 1, offset: '9007199254740993', metadata: null },
   ]
   const topics = [{ topic: 'orders', partitions }]
-  const commit = await frame('offsetCommit', version, { groupId, groupGenerationId: 3, memberId: 'm', retentionTime: -1, topics })
+  const commit = await frame('offsetCommit', version, {
+    groupId,
+    groupGenerationId: 3,
+    memberId: 'm',
+    retentionTime: -1,
+    topics,
+  })
   expect(withoutResets(commit)).toBeUndefined()
 })
 

@@ -14,24 +14,29 @@ function asKafkajs(list: readonly (readonly [string, Buffer | null])[]): IHeader
   }, {}) as IHeaders
 }
 
-test.each(['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__', '__lookupSetter__'])(
-  'a header named %s is data: what kafkajs puts before its value is dropped',
-  (name) => {
-    expect(fromKafkajsHeaders(asKafkajs([[name, bytes('1')]]))).toEqual([[name, bytes('1')]])
-    expect(fromKafkajsHeaders(asKafkajs([[name, null]]))).toEqual([[name, null]])
-    expect(
-      fromKafkajsHeaders(
-        asKafkajs([
-          [name, bytes('1')],
-          [name, bytes('2')],
-        ]),
-      ),
-    ).toEqual([
-      [name, bytes('1')],
-      [name, bytes('2')],
-    ])
-  },
-)
+test.each([
+  'constructor',
+  '__proto__',
+  'toString',
+  'valueOf',
+  'hasOwnProperty',
+  '__defineGetter__',
+  '__lookupSetter__',
+])('a header named %s is data: what kafkajs puts before its value is dropped', (name) => {
+  expect(fromKafkajsHeaders(asKafkajs([[name, bytes('1')]]))).toEqual([[name, bytes('1')]])
+  expect(fromKafkajsHeaders(asKafkajs([[name, null]]))).toEqual([[name, null]])
+  expect(
+    fromKafkajsHeaders(
+      asKafkajs([
+        [name, bytes('1')],
+        [name, bytes('2')],
+      ]),
+    ),
+  ).toEqual([
+    [name, bytes('1')],
+    [name, bytes('2')],
+  ])
+})
 
 test('keeps the values of one name in their order, null and empty apart', () => {
   const list = [

@@ -1,0 +1,252 @@
+import { expect, test } from 'vitest'
+import { HoldfastError } from '../../src/errors/index.ts'
+import type { DedupeStore } from '../../src/idempotency/index.ts'
+import { dedupeId, memoryDedupeStore } from '../../src/idempotency/index.ts'
+import type { VirtualRuntime } from '../../src/testing/index.ts'
+import { GROUP, gate, ids, orders, world } from './world.ts'
+
+const retry = { maxAttempts: 2, initialDelayMs: 100, jitter: 0 }
+const withId = (id: string): [string, Uint8Array][] => [['holdfast-id', Buffer.from(id)]]
+const idOf = (messageId: string): string => dedupeId({ groupId: GROUP, handler: 'orders', messageId })
+
+/** A memory store that tells what it is asked, and can be out. */
+function watched(runtime: VirtualRuntime) {
+  const store = memoryDedupeStore({ runtime })
+  const calls: string[] = []
+  const state = { down: false }
+  const guard = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
+    if (state.down) throw new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', 'down', { retriable: true })
+    calls.push(name)
+    return call()
+  }
+  const watchedStore: DedupeStore = {
+    begin: (id, options) => guard('begin', () => store.begin(id, options)),
+    complete: (token, outcome) => guard(`complete ${outcome}`, () => store.complete(token, outcome)),
+    abandon: (token) => guard('abandon', () => store.abandon(token)),
+    renew: (token, leaseMs) => guard('renew', () => store.renew(token, leaseMs)),
+  }
+  return { store, watchedStore, calls, state }
+}
+
+test('a message that comes twice is handled once; the second is a duplicate whose offset moves', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, calls } = watched(runtime)
+  let handled = 0
+  const duplicates: string[] = []
+  const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
+  one.listen('duplicate', ({ messageId }) => duplicates.push(messageId))
+  await start(one)
+  await runtime.runUntil(() => committed() === 2n)
+  expect([handled, duplicates]).toEqual([1, ['a']])
+  expect(calls).toEqual(['begin', 'complete handled', 'begin'])
+  await runtime.run(one.close())
+})
+
+test('a message is marked as parked after its park is acknowledged, and before its offset moves', async () => {
+  const { consumer, append, runtime, start, committed, cluster, points } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store } = watched(runtime)
+  const parked = points.holdAt('park:acknowledged')
+  const completed = points.holdAt('process:completed')
+  const one = consumer().on(
+    orders,
+    () => {
+      throw new Error('no')
+    },
+    { retry, dedupe: { store: watchedStore } },
+  )
+  await start(one)
+  await runtime.run(parked.reached)
+  expect(cluster.records('orders.dlq')).toHaveLength(1)
+  expect(await store.begin(idOf('a'), { leaseMs: 1 })).toMatchObject({ kind: 'busy' })
+  parked.release()
+  await runtime.run(completed.reached)
+  expect(await store.begin(idOf('a'), { leaseMs: 1 })).toEqual({ kind: 'done', outcome: 'parked' })
+  expect(committed()).toBe(0n)
+  completed.release()
+  await runtime.runUntil(() => committed() === 1n)
+  await runtime.run(one.close())
+})
+
+test('a message that another holder works on is waited for, and never acknowledged before the store knows its end', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store } = watched(runtime)
+  const other = await store.begin(idOf('a'), { leaseMs: 30_000 })
+  let handled = 0
+  const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
+  await start(one)
+  await runtime.advance(10_000)
+  expect([handled, committed()]).toEqual([0, 0n])
+  if (other.kind === 'started') await store.complete(other.token, 'handled')
+  await runtime.runUntil(() => committed() === 1n)
+  expect(handled).toBe(0)
+  await runtime.run(one.close())
+})
+
+test('a holder that died keeps the message no longer than its lease, and its attempt counts', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store } = watched(runtime)
+  await store.begin(idOf('a'), { leaseMs: 30_000 })
+  const attempts: number[] = []
+  const one = consumer().on(
+    orders,
+    (_, { attempt, redelivered }) => {
+      expect(redelivered).toBe(true)
+      attempts.push(attempt)
+    },
+    { dedupe: { store: watchedStore } },
+  )
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(attempts).toEqual([2])
+  expect(runtime.clock.monotonic()).toBeGreaterThanOrEqual(31_000)
+  await runtime.run(one.close())
+})
+
+test('a poison that kills its process is parked without another call, once the store has counted its attempts', async () => {
+  const { consumer, append, runtime, start, committed, deadLetters } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store } = watched(runtime)
+  for (const _ of [1, 2]) {
+    await store.begin(idOf('a'), { leaseMs: 1 })
+    await runtime.advance(1)
+  }
+  let handled = 0
+  const one = consumer().on(orders, () => void handled++, { retry, dedupe: { store: watchedStore } })
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(handled).toBe(0)
+  expect(deadLetters()[0]!.headers).toMatchObject({
+    'holdfast-dlq-attempts': '2',
+    'holdfast-dlq-error-class': 'NeverEnded',
+  })
+  await runtime.run(one.close())
+})
+
+test('the lease is renewed while the handler runs, so that a slow handler is not handled beside itself', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store } = watched(runtime)
+  const slow = gate()
+  const one = consumer().on(orders, () => slow.opened, { dedupe: { store: watchedStore, leaseMs: 3_000 } })
+  await start(one)
+  await runtime.advance(60_000)
+  expect(await store.begin(idOf('a'), { leaseMs: 1 })).toMatchObject({ kind: 'busy' })
+  slow.open()
+  await runtime.runUntil(() => committed() === 1n)
+  await runtime.run(one.close())
+})
+
+test('a lease that was lost marks nothing: the message goes round again, and the store says who was first', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store, state } = watched(runtime)
+  const slow = gate()
+  let handled = 0
+  const one = consumer().on(
+    orders,
+    async () => {
+      handled++
+      await slow.opened
+    },
+    { dedupe: { store: watchedStore, leaseMs: 3_000 } },
+  )
+  await start(one)
+  await runtime.runUntil(() => handled === 1)
+  state.down = true
+  await runtime.advance(10_000)
+  const other = await store.begin(idOf('a'), { leaseMs: 60_000 })
+  expect(other.kind).toBe('started')
+  state.down = false
+  slow.open()
+  await runtime.advance(5_000)
+  expect(committed()).toBe(0n)
+  if (other.kind === 'started') await store.complete(other.token, 'handled')
+  await runtime.runUntil(() => committed() === 1n)
+  expect(handled).toBe(1)
+  await runtime.run(one.close())
+})
+
+test('a store that is down pauses the partition (nobody knows what was done), turns health red, and it resumes by itself', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(2), { headers: withId('a') })
+  const { watchedStore, state } = watched(runtime)
+  state.down = true
+  let handled = 0
+  const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
+  await start(one)
+  await runtime.advance(300_000)
+  expect([handled, committed()]).toEqual([0, 0n])
+  expect(one.health().reasons).toEqual(['orders[0]: the dedupe store does not answer (HOLDFAST_STORE_UNAVAILABLE)'])
+  state.down = false
+  await runtime.runUntil(() => committed() === 2n)
+  expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
+})
+
+test('a store that goes down after the effect holds the offset until the mark is made, without a second call', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, state } = watched(runtime)
+  let handled = 0
+  const one = consumer().on(
+    orders,
+    () => {
+      handled++
+      state.down = true
+    },
+    { dedupe: { store: watchedStore } },
+  )
+  await start(one)
+  await runtime.advance(20_000)
+  expect([handled, committed()]).toEqual([1, 0n])
+  state.down = false
+  await runtime.runUntil(() => committed() === 1n)
+  expect(handled).toBe(1)
+  await runtime.run(one.close())
+})
+
+test.each([
+  ['none', []],
+  ['one that is too long', withId('x'.repeat(201))],
+  ['an empty one', withId('')],
+])('a record with no usable id (%s) is recognised by its place, with one warning', async (_, headers) => {
+  const { consumer, append, runtime, start, committed, logged } = world()
+  append(ids(3), { headers })
+  const messageIds: string[] = []
+  const one = consumer().on(orders, ({ id }) => void messageIds.push(id), {
+    dedupe: { store: memoryDedupeStore({ runtime }) },
+  })
+  await start(one)
+  await runtime.runUntil(() => committed() === 3n)
+  expect(messageIds).toEqual(['orders[0]@0', 'orders[0]@1', 'orders[0]@2'])
+  expect(logged.filter(({ message }) => message.includes('have no holdfast-id'))).toHaveLength(1)
+  await runtime.run(one.close())
+})
+
+test('what a close interrupts is given back at once, so that its next owner need not wait for the lease', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, calls } = watched(runtime)
+  const begun = gate()
+  const one = consumer({ drainTimeoutMs: 1_000 }).on(
+    orders,
+    async (_, { signal }) => {
+      begun.open()
+      await runtime.clock.sleep(600_000, signal)
+    },
+    { dedupe: { store: watchedStore } },
+  )
+  await start(one)
+  await begun.opened
+  await runtime.run(one.close())
+  expect(calls).toContain('abandon')
+  const two = consumer({ process: 'two' }).on(orders, () => {}, { dedupe: { store: watchedStore } })
+  await start(two)
+  await runtime.runUntil(() => committed() === 1n, { maxMs: 1_000 })
+  await runtime.run(two.close())
+})

@@ -1,0 +1,149 @@
+import type { EachBatchPayload } from 'kafkajs'
+import { expect, test } from 'vitest'
+import { createDelivery } from '../../../src/driver/kafkajs/consumer-delivery.ts'
+import type { Epoch } from '../../../src/driver/kafkajs/consumer-epoch.ts'
+import { createEpoch } from '../../../src/driver/kafkajs/consumer-epoch.ts'
+import { silentLogger } from '../../../src/logger/index.ts'
+import { virtualRuntime } from '../../../src/testing/index.ts'
+
+const PARTITION = { topic: 'orders', partition: 0 }
+
+/** A kafkajs consumer that writes down how it is steered, and an epoch that reads orders[0] from 20 on. */
+function setup({ range = { earliest: 0n, latest: 100n } } = {}): {
+  readonly delivery: ReturnType<typeof createDelivery>
+  readonly epoch: Epoch
+  readonly trace: string[]
+  readonly paused: Set<string>
+  readonly batch: (fetchedOffset: number, lastOffset: number) => EachBatchPayload
+} {
+  const trace: string[] = []
+  const paused = new Set<string>()
+  const delivery = createDelivery({
+    consumer: {
+      pause: () => void trace.push('pause'),
+      resume: () => void trace.push('resume'),
+      seek: ({ offset }) => void trace.push(`seek ${offset}`),
+    },
+    coordinator: { range: async () => range },
+    callbacks: {
+      onBatch: ({ epoch: number, records, nextOffset }) => {
+        if (records.some(({ offset }) => offset === 66n)) throw new TypeError('a bug of the core')
+        trace.push(`batch of epoch ${number}: ${records.map(({ offset }) => offset).join(' ')}, then ${nextOffset}`)
+      },
+      onOutOfRange: ({ offset, earliest, latest }) => trace.push(`out of range: ${offset} of ${earliest} to ${latest}`),
+    },
+    paused,
+    runtime: virtualRuntime(),
+    logger: silentLogger,
+    onFailure: (error) => trace.push(`failed: ${(error as Error).name}`),
+  })
+  const epoch = createEpoch(7, { memberId: 'm', generation: 3 }, { orders: [0] })
+  epoch.phase = 'reading'
+  delivery.begin(epoch, [{ ...PARTITION, offset: 20n }])
+  trace.length = 0
+  return {
+    delivery,
+    epoch,
+    trace,
+    paused,
+    batch(fetchedOffset, lastOffset) {
+      const message = { offset: String(lastOffset), timestamp: '1', key: null, value: null, headers: {}, attributes: 0 }
+      const batch = {
+        ...PARTITION,
+        fetchedOffset: String(fetchedOffset),
+        messages: [message],
+        highWatermark: '100',
+        lastOffset: () => String(lastOffset),
+      }
+      return {
+        batch,
+        resolveOffset: (offset: string) => trace.push(`resolve ${offset}`),
+      } as unknown as EachBatchPayload
+    },
+  }
+}
+
+test('hands a batch over, and only then tells kafkajs to go on behind it', () => {
+  const { delivery, epoch, trace, batch } = setup()
+  delivery.eachBatch(epoch, batch(20, 25))
+  expect(trace).toEqual(['batch of epoch 7: 25, then 26', 'resolve 25'])
+})
+
+test('drops a batch that another assignment asked for and has the right one fetched, so that nothing between is skipped', () => {
+  const { delivery, epoch, trace, batch } = setup()
+  delivery.eachBatch(epoch, batch(40, 40))
+  delivery.eachBatch(epoch, batch(20, 25))
+  expect(trace).toEqual(['seek 20', 'batch of epoch 7: 25, then 26', 'resolve 25'])
+})
+
+test('drops what comes for no epoch, an ended one, or a partition of none, without resolving it', () => {
+  const { delivery, epoch, trace, batch } = setup()
+  delivery.eachBatch(null, batch(20, 25))
+  delivery.eachBatch(createEpoch(8, epoch, { other: [0] }), batch(20, 25))
+  epoch.phase = 'revoking'
+  delivery.halt(epoch)
+  delivery.eachBatch(epoch, batch(20, 25))
+  expect(trace).toEqual(['pause'])
+})
+
+test('drops what was fetched before a pause, and takes it when it is fetched again', () => {
+  const { delivery, epoch, trace, paused, batch } = setup()
+  paused.add('orders[0]')
+  delivery.pauseChanged(epoch, [PARTITION])
+  delivery.eachBatch(epoch, batch(20, 25))
+  paused.delete('orders[0]')
+  delivery.pauseChanged(epoch, [PARTITION])
+  delivery.eachBatch(epoch, batch(20, 25))
+  expect(trace).toEqual(['pause', 'resume', 'batch of epoch 7: 25, then 26', 'resolve 25'])
+})
+
+test('a filtered batch moves the position on, so that the batch after it is recognised', () => {
+  const { delivery, epoch, trace, batch } = setup()
+  delivery.filtered(epoch, { ...PARTITION, firstOffset: '20', lastOffset: '21' })
+  delivery.eachBatch(epoch, batch(22, 25))
+  expect(trace).toEqual(['batch of epoch 7: 25, then 26', 'resolve 25'])
+})
+
+test('a filtered batch that comes while the partition is paused is fetched again later', () => {
+  const { delivery, epoch, trace, paused } = setup()
+  paused.add('orders[0]')
+  delivery.pauseChanged(epoch, [PARTITION])
+  delivery.filtered(epoch, { ...PARTITION, firstOffset: '20', lastOffset: '21' })
+  expect(trace).toEqual(['pause', 'seek 20'])
+})
+
+test('an error of the core never reaches kafkajs, and the batch it came from stays unresolved', () => {
+  const { delivery, epoch, trace, batch } = setup()
+  delivery.eachBatch(epoch, batch(20, 66))
+  expect(trace).toEqual(['failed: TypeError'])
+})
+
+test('stops a partition whose position is not on the log, and reports where the log begins and ends', async () => {
+  const { delivery, epoch, trace, batch } = setup({ range: { earliest: 50n, latest: 90n } })
+  delivery.outOfRange(epoch, [PARTITION])
+  delivery.eachBatch(epoch, batch(0, 25))
+  await Promise.resolve()
+  await Promise.resolve()
+  expect(trace).toEqual(['pause', 'out of range: 20 of 50 to 90'])
+
+  delivery.seek(epoch, { ...PARTITION, offset: 50n })
+  delivery.eachBatch(epoch, batch(50, 60))
+  expect(trace.slice(2)).toEqual(['seek 50', 'resume', 'batch of epoch 7: 60, then 61', 'resolve 60'])
+})
+
+test('reads on where it stands when the position is on the log after all: the answer was to an older question', async () => {
+  const { delivery, epoch, trace } = setup({ range: { earliest: 0n, latest: 90n } })
+  delivery.outOfRange(epoch, [PARTITION])
+  await Promise.resolve()
+  await Promise.resolve()
+  expect(trace).toEqual(['pause', 'seek 20', 'resume'])
+})
+
+test('a seek that comes during the assignment is the later word', () => {
+  const { delivery, trace } = setup()
+  const epoch = createEpoch(8, { memberId: 'm', generation: 4 }, { orders: [0] })
+  delivery.seek(epoch, { ...PARTITION, offset: 33n })
+  epoch.phase = 'reading'
+  delivery.begin(epoch, [{ ...PARTITION, offset: 20n }])
+  expect(trace).toEqual(['seek 33', 'seek 33', 'resume'])
+})

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { HoldfastError } from '../../src/errors/index.ts'
+import type { Outbox, OutboxRow } from '../../src/outbox/index.ts'
+import { createOutbox } from '../../src/outbox/index.ts'
+import { failpoints, virtualRuntime } from '../../src/testing/index.ts'
+import { defineTopic } from '../../src/topic/index.ts'
+
+const orders = defineTopic({
+  name: 'orders',
+  schema: z.object({ id: z.string(), total: z.coerce.number() }),
+  key: (event) => `${event.id}/${event.total.toFixed()}`,
+})
+
+interface Transaction {
+  readonly rows: OutboxRow[]
+}
+
+function setup(): { outbox: Outbox<Transaction>; transaction: Transaction; points: ReturnType<typeof failpoints> } {
+  const points = failpoints()
+  const outbox = createOutbox<Transaction>({
+    store: { insert: async (transaction, rows) => void transaction.rows.push(...rows) },
+    source: 'shop',
+    runtime: virtualRuntime({ failpoint: points.failpoint }),
+  })
+  return { outbox, transaction: { rows: [] }, points }
+}
+
+test('stores the final bytes in the caller’s transaction: keyed by the output, the input encoded', async () => {
+  const { outbox, transaction } = setup()
+  const { id } = await outbox.enqueue(transaction, orders, { id: 'o-1', total: '7' }, { headers: { tenant: 'a' } })
+  expect(transaction.rows).toEqual([
+    {
+      id,
+      topic: 'orders',
+      key: Buffer.from('o-1/7'),
+      value: Buffer.from('{"id":"o-1","total":"7"}'),
+      headers: [
+        ['holdfast-id', Buffer.from(id)],
+        ['holdfast-source', Buffer.from('shop')],
+        ['content-type', Buffer.from('application/json')],
+        ['tenant', Buffer.from('a')],
+      ],
+      timestamp: 1_767_225_600_000n,
+    },
+  ])
+})
+
+test('stores nothing of a message that does not fit, and says why', async () => {
+  const { outbox, transaction } = setup()
+  const work = outbox.enqueue(transaction, orders, { id: 7, total: 1 } as never, { id: '' })
+  await expect(work).rejects.toMatchObject({
+    code: 'HOLDFAST_MESSAGE_INVALID',
+    problems: [{ path: 'id' }, { path: '(id)' }],
+  })
+  expect(transaction.rows).toEqual([])
+})
+
+test('stores a tombstone as a key without a value', async () => {
+  const { outbox, transaction } = setup()
+  await outbox.enqueueTombstone(transaction, orders, 'o-1')
+  expect(transaction.rows[0]).toMatchObject({ key: Buffer.from('o-1'), value: null })
+})
+
+test('a process that dies before the insert leaves nothing behind', async () => {
+  const { outbox, transaction, points } = setup()
+  points.throwAt('outbox:before-insert')
+  await expect(outbox.enqueue(transaction, orders, { id: 'o-1', total: 1 })).rejects.toThrow('failpoint')
+  expect(transaction.rows).toEqual([])
+})
+
+test('refuses to work without a transaction, since the message would outlive a rollback', async () => {
+  const { outbox } = setup()
+  await expect(outbox.enqueue(undefined as never, orders, { id: 'o-1', total: 1 })).rejects.toMatchObject({
+    code: 'HOLDFAST_CONFIG_INVALID',
+  })
+})
+
+test('cannot be made without a store and a source', () => {
+  try {
+    createOutbox({ store: {}, source: '' } as never)
+  } catch (error) {
+    if (!HoldfastError.is(error, 'HOLDFAST_CONFIG_INVALID')) throw error
+    expect(error.problems.map(({ path }) => path)).toEqual(['store', 'source'])
+    return
+  }
+  throw new Error('was made')
+})

@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import type { Consumer } from '../../src/consumer/index.ts'
+import { park, pauseFor } from '../../src/consumer/index.ts'
+import { deadLetters, readDeadLetter } from '../../src/dlq/index.ts'
+import { defineTopic } from '../../src/topic/index.ts'
+
+declare const consumer: Consumer
+
+const orders = defineTopic({
+  name: 'orders',
+  schema: z.object({
+    id: z.string(),
+    placedAt: z.string().transform((text) => new Date(text)),
+    note: z.string().default(''),
+  }),
+  key: (order) => order.id,
+})
+const readOnly = defineTopic({ name: 'audit', schema: z.string() })
+
+// The handler gets the schema's output, not its input.
+consumer.on(orders, async ({ id, value }, { attempt, signal, headers }) => {
+  value satisfies { id: string; placedAt: Date; note: string }
+  id satisfies string
+  attempt satisfies number
+  signal satisfies AbortSignal
+  headers satisfies ReadonlyArray<readonly [string, Uint8Array | null]>
+  // @ts-expect-error -- not a field of the schema
+  value.total satisfies number
+  if (value.note === '') return park('no note')
+  return pauseFor(1_000)
+})
+
+// A topic without a key can be read, and `on` can be chained.
+consumer.on(readOnly, ({ value }) => void (value satisfies string)).on(orders, () => {})
+
+// @ts-expect-error -- a handler of another value
+consumer.on(orders, (message: { value: { sku: string } }) => void message)
+// @ts-expect-error -- a promise of something that is no outcome
+consumer.on(orders, async () => 7)
+// @ts-expect-error -- no such verdict
+consumer.on(orders, () => {}, { errors: [{ when: Error, then: 'explode' }] })
+// @ts-expect-error -- no such policy
+consumer.on(orders, () => {}, { deadLetter: false, onExhausted: 'drop' })
+
+class Declined extends Error {
+  readonly reason: string
+  constructor(reason: string) {
+    super(reason)
+    this.reason = reason
+  }
+}
+consumer.on(orders, () => {}, {
+  errors: [
+    { when: Declined, then: 'park' },
+    { when: { code: 'ECONNREFUSED' }, then: 'pause' },
+    { when: (error) => error instanceof RangeError, then: 'skip' },
+  ],
+  deadLetter: { topic: 'orders.failed' },
+})
+
+// A dead letter monitor needs no cast.
+consumer.on(deadLetters(orders), ({ value: letter }, { record }) => {
+  if (letter.kind === 'foreign') return
+  letter.origin.offset satisfies bigint
+  letter.error?.message satisfies string | undefined
+  letter.value satisfies Uint8Array | null
+  readDeadLetter(record)?.reason satisfies string | undefined
+})
+
+consumer.listen('parked', ({ position, deadLetterTopic, reason }) => {
+  position.offset satisfies bigint
+  deadLetterTopic satisfies string
+  reason satisfies string
+})
+// @ts-expect-error -- no such event
+consumer.listen('exploded', () => {})
