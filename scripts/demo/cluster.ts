@@ -59,7 +59,7 @@ export async function lags(admin: Admin): Promise<{ readonly lags: readonly Lag[
   const ofGroups = commits.map(({ group, topics: read, commits: ofTopics }) => {
     const committed = new Map(
       ofTopics.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, offset }) => [`${topic}/${partition}`, BigInt(offset)] as const),
+        partitions.map(({ partition, offset }) => [String(`${topic}/${partition}`), BigInt(offset)] as const),
       ),
     )
     const behind = [...ends]

@@ -40,6 +40,7 @@ afterAll(() => rmSync(planted, { recursive: true, force: true }))
 
 test.each([
   ['Date.now()', 'export const at: number = Date.now()'],
+  ['Math.random()', 'export const chance: number = Math.random()'],
   ['setTimeout', 'export const timer: unknown = setTimeout(() => {}, 1)'],
   ['process.env', 'export const home: unknown = process.env.HOME'],
   ['node:crypto', "import { randomUUID } from 'node:crypto'\nexport const id: string = randomUUID()"],
@@ -50,7 +51,7 @@ test.each([
     cwd: planted,
     encoding: 'utf8',
   })
-  expect(lint.stdout).toMatch(/no-restricted-globals|no-restricted-imports|no-floating-promises/)
+  expect(lint.stdout).toMatch(/no-restricted-globals|no-restricted-properties|no-restricted-imports|no-floating-promises/)
   expect(lint.status).toBe(1)
 })
 

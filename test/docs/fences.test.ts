@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { silentLogger, systemRuntime } from 'holdfast'
+import { useKafka } from '../helpers/services.ts'
 import { fences } from './fences.ts'
 
 const folder = 'test/docs/.snippets'
@@ -12,11 +13,14 @@ const all = fences()
 // The pages name these; a fence that runs finds them on the broker.
 const TOPICS = ['order-events', 'order-events.dlq', 'payment-events', 'payment-events.dlq']
 
+let brokers: string[]
+
 beforeAll(async () => {
+  brokers = (await useKafka()).brokers
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const fence of all) writeFileSync(`${folder}/${fence.file}`, `${fence.code}\nexport {}\n`)
-  const admin = kafkajsDriver({ clientId: 'docs', brokers: inject('kafkaBrokers') }).createAdmin({
+  const admin = kafkajsDriver({ clientId: 'docs', brokers }).createAdmin({
     runtime: systemRuntime,
     logger: silentLogger,
   })
@@ -49,9 +53,7 @@ describe('a fence that says run does what it says', () => {
 
 /** The code with its assertions made real, and the shared broker in place of the one on the reader's machine. */
 function runnable(code: string): string {
-  const brokers = inject('kafkaBrokers')
-    .map((broker) => `'${broker}'`)
-    .join(', ')
+  const addresses = brokers.map((broker) => `'${broker}'`).join(', ')
   const asserted = code.replace(
     /^(\s*)(.*\S)\s*\/\/ => (.*)$/gm,
     (_, indent: string, actual: string, wanted: string) => {
@@ -61,5 +63,5 @@ function runnable(code: string): string {
         : `${indent}expect(${actual}).toEqual(${wanted})`
     },
   )
-  return `import { expect } from 'vitest'\n${asserted.replaceAll("'localhost:9092'", brokers)}\nexport {}\n`
+  return `import { expect } from 'vitest'\n${asserted.replaceAll("'localhost:9092'", addresses)}\nexport {}\n`
 }

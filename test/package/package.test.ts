@@ -2,9 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { silentLogger, systemRuntime } from 'holdfast'
+import { useKafka } from '../helpers/services.ts'
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   exports: Record<string, string | { types: string; default: string }>
@@ -79,7 +80,8 @@ test('it type-checks in an empty project, libraries included, without any option
 })
 
 test('the first producer and consumer of the README, copied into it, send and receive on a real broker', async () => {
-  const admin = kafkajsDriver({ clientId: 'package', brokers: inject('kafkaBrokers') }).createAdmin({
+  const { brokers } = await useKafka()
+  const admin = kafkajsDriver({ clientId: 'package', brokers }).createAdmin({
     runtime: systemRuntime,
     logger: silentLogger,
   })
@@ -89,7 +91,7 @@ test('the first producer and consumer of the README, copied into it, send and re
 
   execFileSync('npm', ['install', '--silent', '--ignore-scripts', '--prefer-offline', 'zod@^4'], { cwd: project })
   const [, code] = /```ts run\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))!
-  writeFileSync(join(project, 'first.ts'), code!.replaceAll('localhost:9092', inject('kafkaBrokers')[0]!))
+  writeFileSync(join(project, 'first.ts'), code!.replaceAll('localhost:9092', brokers[0]!))
   writeConfiguration(['first.ts'])
   expect(compile().stdout).toBe('')
   const run = spawnSync(process.execPath, ['out/first.js'], { cwd: project, encoding: 'utf8', timeout: 60_000 })
