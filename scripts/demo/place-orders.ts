@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Producer } from 'kafkajs'
 import type { Place } from './audit.ts'
 import { sendPill } from './cluster.ts'
 import type { OrderPlan } from './order-plan.ts'
+import { pause } from './stopping.ts'
 
 /** Orders being placed. */
 export interface Placing {
@@ -76,6 +76,6 @@ async function post(api: string, body: unknown, stop: AbortSignal): Promise<numb
     })
     await answer.arrayBuffer()
     if (answer.status !== 503 || attempt === 5) return answer.status
-    await sleep(1_000, undefined, { signal: stop })
+    await pause(1_000, stop)
   }
 }

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 import { OPENING_STOCK } from '../../examples/order-processing/shared/catalogue.ts'
@@ -7,8 +6,7 @@ import type { Services } from '../services/index.ts'
 import { startServices } from '../services/index.ts'
 import type { Findings } from './audit.ts'
 import { audit } from './audit.ts'
-import type { Lag } from './cluster.ts'
-import { lags, makeRoom, readLetters, readLog } from './cluster.ts'
+import { makeRoom, readLetters, readLog } from './cluster.ts'
 import { DUTIES, SERVICES } from './duties.ts'
 import type { PlannedOrder } from './order-plan.ts'
 import { planOrders } from './order-plan.ts'
@@ -17,9 +15,10 @@ import { progressLine } from './progress.ts'
 import { isBroken, reportJson, reportTable } from './report.ts'
 import type { ServiceProcess } from './service-processes.ts'
 import { epitaph, startServiceProcess } from './service-processes.ts'
-import { orStopped } from './stopping.ts'
-import { createDatabase, readCounts, readTables } from './tables.ts'
+import { orStopped, withPatience } from './stopping.ts'
+import { createDatabase, readTables } from './tables.ts'
 import { drawTrace, readSpans, tellingTrace } from './trace-tree.ts'
+import { watchUntilRest } from './watch-until-rest.ts'
 
 /** How the demo shall run. */
 export interface DemoOptions {
@@ -34,10 +33,9 @@ export interface DemoOptions {
   readonly stop: AbortSignal
 }
 
-/** The service that is killed: the one whose effect, a charge, cannot be taken back. */
-const VICTIM = 'payment'
-const LOOK_EVERY_MS = 250
-const SETUP_LIMIT_MS = 60_000
+/** Seconds are enough; these are for machines that are busy with something else. */
+const START_LIMIT_MS = 90_000
+const READ_LIMIT_MS = 90_000
 
 /**
  * Runs the whole demo and prints what came of it.
@@ -76,13 +74,10 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     }
     const setup = await startServiceProcess('setup.ts', environment)
     undo.push(() => setup.stop())
-    const patienceWithSetup = new AbortController()
-    const timer = setTimeout(
-      () => patienceWithSetup.abort(new Error('setup.ts does not come to an end')),
-      SETUP_LIMIT_MS,
+    const setupExit = await orStopped(
+      setup.child.exited,
+      withPatience(stop, START_LIMIT_MS, 'setup.ts comes to no end'),
     )
-    const setupExit = await orStopped(setup.child.exited, AbortSignal.any([stop, patienceWithSetup.signal]))
-    clearTimeout(timer)
     if (setupExit.code !== 0) throw new Error(await epitaph('setup', setup.child))
 
     const database = new Client({ connectionString: databaseUrl })
@@ -101,7 +96,10 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     say(`started ${running.size} services; waiting for the order API`)
     const api = await running
       .get('order-api')!
-      .waitForLine((line) => (line['message'] === 'listening' ? String(line['address']) : undefined), stop)
+      .waitForLine(
+        (line) => (line['message'] === 'listening' ? String(line['address']) : undefined),
+        withPatience(stop, START_LIMIT_MS, 'the order API does not come up'),
+      )
 
     const pillProducer = kafka.producer({ allowAutoTopicCreation: false })
     await pillProducer.connect()
@@ -109,60 +107,38 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 
     const placing = placeOrders(planOrders(options.orders, options.seed), api, pillProducer, stop)
     placing.finished.catch(() => undefined) // seen below; a failed look at the tables must not leave it unhandled
-    let killed = false
-    let calm = 0
-    let ends = ''
-    const patience = 45_000 + options.orders * 100
-    const deadline = performance.now() + patience
-    for (;;) {
-      stop.throwIfAborted()
-      for (const { name, child } of running.values()) {
-        if (child.exit !== undefined) throw new Error(await epitaph(name, child))
-      }
-      const counts = await readCounts(database)
-      const { accepted } = placing
-      const groups = await lags(admin)
-      const behind = groups.lags.reduce((sum, lag) => sum + lag.behind, 0n)
-      const ended = counts.delivered + counts.cancelled
-      progress.update(
-        `orders ${placing.placed}/${options.orders}  delivered ${counts.delivered}  cancelled ${counts.cancelled}  ` +
-          `parked ${counts.parked}  behind ${behind} records`,
-      )
-
-      if (!killed && counts.paid >= Math.max(1, Math.floor(options.orders / 5))) {
-        killed = true
-        const victim = running.get(VICTIM)!
-        victim.child.signal('SIGKILL')
-        await victim.child.exited
-        await victim.stop()
-        await run(VICTIM)
-        say(`killed ${VICTIM} (process ${victim.child.pid}) with SIGKILL and started it again`)
-      }
-
-      const isDone = placing.done && behind === 0n && ended >= accepted.length
-      calm = isDone && groups.ends === ends ? calm + 1 : 0
-      ends = groups.ends
-      if (calm >= 2) break // nothing moved between two looks: no event is on its way any more
-      if (placing.done) await placing.finished
-      if (performance.now() > deadline) {
-        progress.done()
-        say(`gave up waiting after ${Math.round(patience / 1000)} s`)
-        for (const line of await whatHangs(database, accepted, groups.lags)) out.write(`         ${line}\n`)
-        break
-      }
-      await sleep(LOOK_EVERY_MS, undefined, { signal: stop })
-    }
+    const watched = await watchUntilRest({
+      database,
+      admin,
+      placing,
+      running,
+      progress,
+      stop,
+      orders: options.orders,
+      // The service that is killed is the one whose effect, a charge, cannot be taken back.
+      victim: 'payment',
+      async kill(victim) {
+        const service = running.get(victim)!
+        service.child.signal('SIGKILL')
+        await service.child.exited
+        await service.stop()
+        await run(victim)
+        say(`killed ${victim} (process ${service.child.pid}) with SIGKILL and started it again`)
+      },
+    })
     const { problems } = await placing.finished
     progress.done()
-    say('everything has come to rest; auditing the topics against the tables')
+    for (const line of watched.hanging) say(line)
+    say('auditing the topics against the tables')
 
+    const reading = withPatience(stop, READ_LIMIT_MS, 'the topics could not be read for the audit')
     const tables = await readTables(database, OPENING_STOCK)
     const findings = audit(
       {
         ...tables,
         accepted: placing.accepted,
-        log: await readLog(kafka, placing.pills),
-        letters: await readLetters(kafka, tables.storedLetters),
+        log: await orStopped(readLog(kafka, placing.pills), reading),
+        letters: await orStopped(readLetters(kafka, tables.storedLetters), reading),
       },
       DUTIES,
     )
@@ -177,12 +153,12 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       '',
       `Audit, seed ${options.seed}, ${seconds(startedAt)} s:`,
       '',
-      ...reportTable(findings, killed ? [VICTIM] : []),
+      ...reportTable(findings, watched.killed),
       ...problems.map((problem) => `the API: ${problem}`),
       '',
     ]
     out.write(`${lines.join('\n')}\n`)
-    const sound = !isBroken(findings) && problems.length === 0
+    const sound = !isBroken(findings) && problems.length === 0 && watched.hanging.length === 0
     out.write(sound ? 'Nothing is lost, nothing is out of order.\n' : 'FAILED: see above.\n')
     if (options.json) process.stdout.write(`${reportJson(findings)}\n`)
 
@@ -206,22 +182,6 @@ async function startAll(
   const services = await orStopped(starting, stop)
   undo.push(() => services.close())
   return services
-}
-
-async function whatHangs(
-  database: Client,
-  accepted: readonly string[],
-  groups: readonly Lag[],
-): Promise<readonly string[]> {
-  const { rows } = await database.query<{ order_id: string; state: string }>(
-    "select order_id, state from orders where state in ('delivered', 'cancelled')",
-  )
-  const ended = new Set(rows.map((row) => row.order_id))
-  const open = accepted.filter((orderId) => !ended.has(orderId))
-  return [
-    ...(open.length === 0 ? [] : [`${open.length} orders have not ended: ${open.slice(0, 5).join(', ')}`]),
-    ...groups.filter(({ behind }) => behind > 0n).map(({ group, behind }) => `${group} is ${behind} records behind`),
-  ]
 }
 
 async function serve(api: string, findings: Findings, out: NodeJS.WriteStream, stop: AbortSignal): Promise<void> {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Child } from '../services/child.ts'
 import { makeFolder, removeFolder, startChild } from '../services/child.ts'
+import { pause } from './stopping.ts'
 
 /** A service of the example, running as a process of its own. */
 export interface ServiceProcess {
@@ -45,7 +45,7 @@ export async function startServiceProcess(
           if (found !== undefined) return found
         }
         if (ended) throw new Error(await epitaph(name, child))
-        await sleep(100, undefined, { signal })
+        await pause(100, signal)
       }
     },
     async stop() {

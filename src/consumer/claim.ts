@@ -75,7 +75,6 @@ export async function completeMessage(
     return unfinished('epoch-lost')
   }
   if (lease === null) return 'completed'
-  if (lease.lost) return unfinished('lease-lost')
   const completed = await insist(
     pipeline,
     () => subscription.dedupe!.store.complete(lease.token, outcome),
@@ -88,7 +87,6 @@ export async function completeMessage(
 
 /** Gives an unmarked message back, so that it can begin again at once. When the store does not take it, the lease runs out. */
 export async function abandonMessage(lease: Lease, pipeline: Pipeline): Promise<void> {
-  if (lease.lost) return
   try {
     await pipeline.subscription.dedupe?.store.abandon(lease.token)
   } catch (error) {

@@ -82,30 +82,39 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
   }
 
   const commitOnce = async (epochs: readonly Epoch[]): Promise<void> => {
-    waitingRecords = 0
-    for (const epoch of epochs) waiting.delete(epoch)
+    let behind = epochs
     try {
       await runtime.failpoint('commit:before') // a crash here repeats what was finished since the last commit
       // Read after the last await: an epoch that died meanwhile is left out, and what was finished meanwhile comes along.
-      const behind = epochs.filter(isBehind)
+      behind = [...new Set([...epochs, ...waiting])].filter(isBehind)
+      waiting.clear()
+      waitingRecords = 0
       const offsets = behind.map(offsetOf)
-      if (offsets.length === 0) return
+      if (offsets.length === 0) {
+        recovered() // what could not be committed is not ours to commit any more
+        return
+      }
       await consumer.commit(offsets)
       behind.forEach((epoch, i) => (epoch.committed = offsets[i]!.offset))
-      failures = 0
-      trouble = null
+      recovered()
       if (events.heard('committed')) events.emit('committed', { positions: offsets.map(positionOf) })
       await runtime.failpoint('commit:after')
     } catch (error) {
-      failed(error, epochs)
+      failed(error, behind)
     }
   }
 
-  const failed = (error: unknown, epochs: readonly Epoch[]): void => {
+  const recovered = (): void => {
+    failures = 0
+    trouble = null
+  }
+
+  const failed = (error: unknown, attempted: readonly Epoch[]): void => {
     failures++
     const { code, name } = describeError(error)
     trouble = { since: trouble?.since ?? clock.monotonic(), reason: code ?? name }
-    const behind = epochs.filter(isBehind)
+    const behind = attempted.filter(isBehind)
+    if (behind.length === 0) recovered()
     if (HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST')) {
       // The driver knows before us that the assignment is over, and will say so. Until then it is tried again, as anything else.
       for (const epoch of behind)

@@ -15,14 +15,10 @@ export interface LeaseKeeper {
 /** A lease that is kept. */
 export interface Lease {
   readonly token: LeaseToken
-  /** Somebody else has begun the message: what this holder did is not to be marked. */
-  readonly lost: boolean
 }
 
-interface KeptLease {
-  readonly token: LeaseToken
+interface KeptLease extends Lease {
   readonly epoch: Epoch
-  lost: boolean
   renewing: boolean
 }
 
@@ -41,7 +37,8 @@ export function createLeaseKeeper(options: {
     try {
       await store.renew(lease.token, leaseMs)
     } catch (error) {
-      if (HoldfastError.is(error, 'HOLDFAST_LEASE_LOST')) lease.lost = kept.delete(lease) || lease.lost
+      if (HoldfastError.is(error, 'HOLDFAST_LEASE_LOST'))
+        kept.delete(lease) // the store refuses its completion too
       else logger.warn({ error: describeError(error) }, 'a dedupe lease could not be renewed; tried again')
     } finally {
       lease.renewing = false
@@ -57,7 +54,7 @@ export function createLeaseKeeper(options: {
 
   return {
     hold(token, epoch) {
-      const lease: KeptLease = { token, epoch, lost: false, renewing: false }
+      const lease: KeptLease = { token, epoch, renewing: false }
       kept.add(lease)
       return lease
     },

@@ -88,7 +88,6 @@ const schema = z.strictObject({
         when: z.union([aFunction, z.strictObject({ code: z.string().min(1) })], {
           error: 'must be a class of errors, { code }, or a function that decides',
         }),
-        // oxlint-disable-next-line unicorn/no-thenable -- a rule reads `when … then …`; it is never awaited
         then: z.enum(['retry', 'park', 'pause', 'skip', 'stop']),
       }),
     )

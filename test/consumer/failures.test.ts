@@ -370,9 +370,10 @@ test.each(['indeterminate-written', 'indeterminate-lost'] as const)(
 )
 
 test('a failure after the signal has aborted is no failure of the message: it is not parked', async () => {
-  const { consumer, append, runtime, start, committed, deadLetters } = world()
+  const { consumer, append, runtime, start, committed, deadLetters, points } = world()
   append(bad)
   const begun = gate()
+  const drained = points.holdAt('revoke:drained') // still owned: a park would get through
   const one = consumer({ drainTimeoutMs: 1_000 }).on(
     orders,
     async (_, { signal }) => {
@@ -383,7 +384,11 @@ test('a failure after the signal has aborted is no failure of the message: it is
   )
   await start(one)
   await begun.opened
-  await runtime.run(one.close())
+  const closing = one.close()
+  await runtime.run(drained.reached)
+  await runtime.advance(1_000)
+  drained.release()
+  await runtime.run(closing)
   expect(deadLetters()).toEqual([])
   expect(committed()).toBe(0n)
 })

@@ -242,3 +242,37 @@ test('commits are gathered while records come, and the first after a quiet time 
   expect(commits).toEqual([0n, 1n, expect.any(BigInt), 150n])
   await runtime.run(one.close())
 })
+
+test('a message whose handler has not been called when its partition goes is not begun any more', async () => {
+  const { consumer, append, runtime, start, committed, points } = world()
+  append(ids(2))
+  let calls = 0
+  const begun = points.holdAt('process:begun')
+  const one = consumer().on(orders, () => void calls++)
+  await start(one)
+  await runtime.run(begun.reached)
+  const closing = one.close()
+  begun.release()
+  await runtime.run(closing)
+  expect([calls, committed()]).toEqual([0, 0n])
+})
+
+test('a message that waits for a slot when its partition goes is not begun any more, and takes no slot from the others', async () => {
+  const { consumer, append, runtime, start, committed } = world({ partitions: 2 })
+  append(ids(1), { partition: 0 })
+  append(ids(1), { partition: 1 })
+  const hang = gate()
+  let calls = 0
+  const one = consumer({ concurrency: 1 }).on(orders, async () => {
+    calls++
+    await hang.opened
+  })
+  await start(one)
+  await runtime.runUntil(() => calls === 1)
+  await runtime.advance(100)
+  const closing = one.close()
+  hang.open()
+  await runtime.run(closing)
+  expect(calls).toBe(1)
+  expect([committed(0), committed(1)].toSorted()).toEqual([0n, 1n])
+})

@@ -21,15 +21,15 @@ export interface World {
   readonly logged: { readonly level: string; readonly fields: object; readonly message: string }[]
   readonly logger: Logger
   /** A consumer in a "process" of its own; time, log and failpoints are shared. */
-  consumer(options?: Partial<ConsumerOptions> & { readonly process?: string }): Consumer
-  driver(process?: string): InMemoryDriver
+  readonly consumer: (options?: Partial<ConsumerOptions> & { readonly process?: string }) => Consumer
+  readonly driver: (process?: string) => InMemoryDriver
   /** Appends JSON values, or bytes, to a partition. */
-  append(values: readonly unknown[], options?: AppendOptions): void
+  readonly append: (values: readonly unknown[], options?: AppendOptions) => void
   /** What the group has committed for a partition of `orders`. */
-  committed(partition?: number): bigint | undefined
+  readonly committed: (partition?: number) => bigint | undefined
   /** Values on `orders.dlq`, with their headers as text. */
-  deadLetters(): readonly { readonly record: InboundRecord; readonly headers: Record<string, string> }[]
-  start(consumer: Consumer): Promise<void>
+  readonly deadLetters: () => readonly { readonly record: InboundRecord; readonly headers: Record<string, string> }[]
+  readonly start: (consumer: Consumer) => Promise<void>
 }
 
 export interface AppendOptions {

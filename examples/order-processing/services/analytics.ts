@@ -26,16 +26,15 @@ consumer.on(
   { dedupe, errors: [{ when: WarehouseBusy, then: 'skip' }] },
 )
 
-const writes = new Set<Promise<unknown>>()
 consumer.listen('skipped', ({ position, reason }) => {
-  const write = database
+  const { topic, partition, offset } = position
+  database
     .query(
-      'insert into skips (service, topic, partition, log_offset, reason) values ($1, $2, $3, $4, $5) on conflict do nothing',
-      ['analytics', position.topic, position.partition, String(position.offset), reason],
+      `insert into skips (service, topic, partition, log_offset, reason) values ('analytics', $1, $2, $3, $4)
+       on conflict do nothing`,
+      [topic, partition, String(offset), reason],
     )
-    .catch((error: Error) => log.error({ code: (error as { code?: string }).code }, 'a skip could not be written down'))
-    .finally(() => writes.delete(write))
-  writes.add(write)
+    .catch((error: unknown) => log.error({ error: (error as Error).message }, 'a skip could not be written down'))
 })
 
 await start()

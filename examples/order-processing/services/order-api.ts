@@ -48,7 +48,9 @@ http.post('/orders', async (request, reply) => {
 })
 
 http.get<{ Params: { id: string } }>('/orders/:id', async (request, reply) => {
-  const order = await database.query('select * from orders where order_id = $1', [request.params.id])
+  const order = await database.query('select order_id, customer_id, state, reason from orders where order_id = $1', [
+    request.params.id,
+  ])
   if (order.rows[0] === undefined) return reply.code(404).send({ error: 'no such order, or not yet' })
   const history = await database.query(
     'select type, detail, happened_at from order_history where order_id = $1 order by happened_at, seq',

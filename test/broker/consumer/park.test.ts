@@ -42,12 +42,7 @@ test('poison pills are parked with their bytes unchanged, and the records around
 test('a dead letter topic that takes nothing pauses the partition, health says which record and why, and it resumes by itself', async () => {
   const huge = JSON.stringify({ id: 'bad', pad: 'x'.repeat(20_000) })
   const shop = await openShop({ partitions: 2, deadLetterSettings: { 'max.message.bytes': '2000' } })
-  await shop.write([
-    huge,
-    JSON.stringify({ id: 'o-1' }),
-    JSON.stringify({ id: 'o-2' }),
-    JSON.stringify({ id: 'o-3' }),
-  ])
+  await shop.write([huge, JSON.stringify({ id: 'o-1' }), JSON.stringify({ id: 'o-2' }), JSON.stringify({ id: 'o-3' })])
   const seen: string[] = []
   const consumer = createConsumer({ driver: shop.driver(), groupId: shop.groupId, ...TIMING }).on(
     shop.topic,

@@ -99,6 +99,16 @@ test('a lost response is repeated on the same inner producer, whose sequence num
   expect(usedBy).toEqual([1, 1, 1])
 })
 
+test('in doubt a call stays with its inner producer, even when another call has retired it meanwhile', async () => {
+  const retireThenLose: Attempt = async (sends) => {
+    inners[0]!.retired = true
+    return lose(sends)
+  }
+  const { call, usedBy, inners } = setup([retireThenLose, accept])
+  expect(await call()).toEqual({ kind: 'written', baseOffset: 7n })
+  expect(usedBy).toEqual([1, 1])
+})
+
 test('a refusal on the only attempt is definite, and the inner producer is kept', async () => {
   const { call, inners } = setup([refuse('MESSAGE_TOO_LARGE')])
   const result = await call()

@@ -1,0 +1,104 @@
+import type { Admin } from 'kafkajs'
+import type { Client } from 'pg'
+import type { Lag } from './cluster.ts'
+import { lags } from './cluster.ts'
+import type { Placing } from './place-orders.ts'
+import type { ProgressLine } from './progress.ts'
+import type { ServiceProcess } from './service-processes.ts'
+import { epitaph } from './service-processes.ts'
+import { pause } from './stopping.ts'
+import { readCounts } from './tables.ts'
+
+/** What is watched, and what is done to it on the way. */
+export interface Watch {
+  readonly database: Client
+  readonly admin: Admin
+  readonly placing: Placing
+  /** The services by name, as they run at the moment. */
+  readonly running: ReadonlyMap<string, ServiceProcess>
+  readonly progress: ProgressLine
+  readonly stop: AbortSignal
+  /** How many orders will be placed. */
+  readonly orders: number
+  readonly victim: string
+  /** Kills a service and starts it again. */
+  kill(victim: string): Promise<void>
+}
+
+/** How the watch ended. */
+export interface Watched {
+  readonly killed: readonly string[]
+  /** What did not come to rest; empty when all did. */
+  readonly hanging: readonly string[]
+}
+
+const LOOK_EVERY_MS = 500
+/** Nothing at all has moved for so long: something hangs. Far beyond the 6 s that a killed member's partitions wait. */
+const STALL_LIMIT_MS = 45_000
+
+/**
+ * Shows how far the orders are, kills the victim when a fifth of them is paid, and returns when every accepted order has ended and
+ * every group has read and committed everything, or when nothing moves any more.
+ *
+ * @throws Error when a service ends by itself, or the placing of the orders fails or hangs.
+ */
+export async function watchUntilRest(watch: Watch): Promise<Watched> {
+  const { placing, progress, stop, orders, victim } = watch
+  const killed: string[] = []
+  let ends = ''
+  let calmLooks = 0
+  let state = ''
+  let movedAt = performance.now()
+  for (;;) {
+    stop.throwIfAborted()
+    for (const { name, child } of watch.running.values()) {
+      if (child.exit !== undefined) throw new Error(await epitaph(name, child))
+    }
+    if (placing.done) await placing.finished // throws what went wrong with it
+
+    const { delivered, cancelled, parked, paid } = await readCounts(watch.database)
+    const now = await lags(watch.admin)
+    const behind = now.lags.reduce((sum, lag) => sum + lag.behind, 0n)
+    const ended = delivered + cancelled
+    progress.update(
+      `orders ${placing.placed}/${orders}  delivered ${delivered}  cancelled ${cancelled}  parked ${parked}  behind ${behind} records`,
+    )
+
+    if (killed.length === 0 && paid >= Math.max(1, Math.floor(orders / 5))) {
+      await watch.kill(victim)
+      killed.push(victim)
+    }
+
+    // Two more looks in which no log has grown: no event is on its way any more.
+    const isAtRest = placing.done && behind === 0n && ended >= placing.accepted.length
+    calmLooks = isAtRest && now.ends === ends ? calmLooks + 1 : 0
+    ends = now.ends
+    if (calmLooks === 2) return { killed, hanging: [] }
+
+    const newState = [placing.placed, ended, behind, ends].join()
+    if (newState !== state) movedAt = performance.now()
+    state = newState
+    if (performance.now() - movedAt > STALL_LIMIT_MS) {
+      if (!placing.done) throw new Error(`the order API has not answered for ${STALL_LIMIT_MS / 1000} s`)
+      const hanging = await whatHangs(watch.database, placing.accepted, now.lags)
+      return { killed, hanging: [`nothing has moved for ${STALL_LIMIT_MS / 1000} s`, ...hanging] }
+    }
+    await pause(LOOK_EVERY_MS, stop)
+  }
+}
+
+async function whatHangs(
+  database: Client,
+  accepted: readonly string[],
+  groups: readonly Lag[],
+): Promise<readonly string[]> {
+  const { rows } = await database.query<{ order_id: string; state: string }>(
+    "select order_id, state from orders where state in ('delivered', 'cancelled')",
+  )
+  const ended = new Set(rows.map((row) => row.order_id))
+  const open = accepted.filter((orderId) => !ended.has(orderId))
+  return [
+    ...(open.length === 0 ? [] : [`${open.length} orders have not ended: ${open.slice(0, 5).join(', ')}`]),
+    ...groups.filter(({ behind }) => behind > 0n).map(({ group, behind }) => `${group} is ${behind} records behind`),
+  ]
+}
