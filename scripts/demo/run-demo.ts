@@ -79,6 +79,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       withPatience(stop, START_LIMIT_MS, 'setup.ts comes to no end'),
     )
     if (setupExit.code !== 0) throw new Error(await epitaph('setup', setup.child))
+    await setup.stop()
 
     const database = new Client({ connectionString: databaseUrl })
     await database.connect()

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import type { Driver } from '../../src/driver/index.ts'
 import { gate, ids, orders, world } from './world.ts'
 
 test('handles every record in order, and commits the offset after the last', async () => {
@@ -224,5 +225,35 @@ test('a record of a compacted or transactional log is passed by its real offset,
   await start(one)
   await runtime.runUntil(() => committed() === 9_007_199_254_740_994n)
   expect(offsets).toEqual([0n, 9_007_199_254_740_993n])
+  await runtime.run(one.close())
+})
+
+test('a batch that the driver delivers twice is handled once: after a pause it may be fetched again', async () => {
+  const { consumer, append, runtime, start, committed, driver } = world()
+  append(ids(3))
+  const inner = driver()
+  const doubling: Driver = {
+    ...inner,
+    createConsumer(options) {
+      const made = inner.createConsumer(options)
+      return {
+        ...made,
+        start: (topics, callbacks) =>
+          made.start(topics, {
+            ...callbacks,
+            onBatch(batch) {
+              callbacks.onBatch(batch)
+              callbacks.onBatch(batch)
+            },
+          }),
+      }
+    },
+  }
+  const seen: string[] = []
+  const one = consumer({ driver: doubling }).on(orders, ({ value }) => void seen.push(value.id))
+  await start(one)
+  await runtime.runUntil(() => committed() === 3n)
+  await runtime.advance(1_000)
+  expect(seen).toEqual(['o-1', 'o-2', 'o-3'])
   await runtime.run(one.close())
 })

@@ -373,10 +373,12 @@ test('a failure after the signal has aborted is no failure of the message: it is
   const { consumer, append, runtime, start, committed, deadLetters, points } = world()
   append(bad)
   const begun = gate()
+  let signal: AbortSignal | undefined
   const drained = points.holdAt('revoke:drained') // still owned: a park would get through
   const one = consumer({ drainTimeoutMs: 1_000 }).on(
     orders,
-    async (_, { signal }) => {
+    async (_, context) => {
+      signal = context.signal
       begun.open()
       await runtime.clock.sleep(60_000, signal)
     },
@@ -386,6 +388,7 @@ test('a failure after the signal has aborted is no failure of the message: it is
   await begun.opened
   const closing = one.close()
   await runtime.run(drained.reached)
+  expect(signal?.aborted).toBe(true)
   await runtime.advance(1_000)
   drained.release()
   await runtime.run(closing)
