@@ -14,6 +14,8 @@ export interface Claim {
   readonly attempt: number
   /** Null without a dedupe store: nobody is kept from anything. */
   readonly lease: Lease | null
+  /** Attempts that have come to nothing so far: what the store is told when the message is given back. */
+  failedAttempts: number
 }
 
 /** Somebody has handled or parked the message before. */
@@ -31,7 +33,7 @@ const BUSY_WAIT_MS = { least: 20, most: 1_000 } as const
 export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Promise<Claim | AlreadyDone | Unfinished> {
   const { subscription, leases, epoch, runtime, groupId } = pipeline
   const { dedupe } = subscription
-  if (dedupe === null || leases === null) return UNCLAIMED
+  if (dedupe === null || leases === null) return { attempt: 1, lease: null, failedAttempts: 0 }
   const { record, messageId } = delivery
   if (ownIdOf(record) === null) {
     pipeline.warnOnce(
@@ -44,7 +46,8 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
     if (begun.kind !== 'succeeded') return unfinished('stopping')
     if (begun.value.kind === 'done') return begun.value
     if (begun.value.kind === 'started') {
-      return { attempt: begun.value.attempt, lease: leases.hold(begun.value.token, epoch) }
+      const { attempt, token } = begun.value
+      return { attempt, lease: leases.hold(token, epoch), failedAttempts: attempt - 1 }
     }
     const leftMs = begun.value.untilMs - runtime.clock.now()
     epoch.setPause({ reason: 'another holder works on the same message', unhealthy: false })
@@ -57,8 +60,6 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
     }
   }
 }
-
-const UNCLAIMED: Claim = { attempt: 1, lease: null }
 
 /** Marks the message as done. Whatever keeps it from that sends the record round again. */
 export async function completeMessage(
@@ -85,10 +86,15 @@ export async function completeMessage(
   return unfinished(completed.kind === 'failed' ? 'lease-lost' : 'stopping')
 }
 
-/** Gives an unmarked message back, so that it can begin again at once. When the store does not take it, the lease runs out. */
-export async function abandonMessage(lease: Lease, pipeline: Pipeline): Promise<void> {
+/**
+ * Gives an unmarked message back, so that it can begin again at once, with the attempts it has used up. A call that was interrupted is
+ * none of them, or rebalances alone would park a slow message; and one call is always left, since its failure is what is parked.
+ * When the store does not take it, the lease runs out.
+ */
+export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pipeline: Pipeline): Promise<void> {
+  const { dedupe, retry } = pipeline.subscription
   try {
-    await pipeline.subscription.dedupe?.store.abandon(lease.token)
+    await dedupe?.store.abandon(lease.token, Math.min(failedAttempts, retry.maxAttempts - 1))
   } catch (error) {
     pipeline.logger.warn(
       { partition: pipeline.epoch.name, error: describeError(error) },

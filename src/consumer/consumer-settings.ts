@@ -7,7 +7,7 @@ import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
-import { noTelemetry } from '../telemetry/index.ts'
+import { openTelemetry } from '../telemetry/index.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { safeLogger } from './safe-logger.ts'
 
@@ -40,7 +40,7 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
       problems: problemsOf(checked.error),
     })
   }
-  const { driver, logger = silentLogger, telemetry = noTelemetry, runtime = systemRuntime } = options
+  const { driver, logger = silentLogger, telemetry = openTelemetry(), runtime = systemRuntime } = options
   return { ...checked.data, driver, telemetry, runtime, logger: safeLogger(logger) }
 }
 

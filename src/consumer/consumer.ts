@@ -108,7 +108,7 @@ export type ErrorVerdict = 'retry' | 'park' | 'pause' | 'skip' | 'stop'
 /** Which failures a rule is for: a class, an error's `code`, or a predicate. */
 export interface ErrorRule {
   readonly when: (abstract new (...args: never[]) => Error) | { readonly code: string } | ((error: unknown) => boolean)
-  readonly then: ErrorVerdict
+  readonly verdict: ErrorVerdict
 }
 
 /** Everything that a consumer tells, by name. */

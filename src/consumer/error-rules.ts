@@ -9,9 +9,9 @@ import type { ErrorRule, ErrorVerdict } from './consumer.ts'
 export function verdictOf(thrown: unknown, rules: readonly ErrorRule[], logger: Logger): ErrorVerdict {
   for (const rule of rules) {
     try {
-      if (matches(thrown, rule.when)) return rule.then
+      if (matches(thrown, rule.when)) return rule.verdict
     } catch (error) {
-      logger.error({ verdict: rule.then, error: describeError(error) }, 'an error rule threw; it counts as no match')
+      logger.error({ verdict: rule.verdict, error: describeError(error) }, 'an error rule threw; it counts as no match')
     }
   }
   return 'retry'

@@ -35,7 +35,12 @@ export async function handleMessage(
   let verdict: ErrorVerdict | 'interrupted' = 'retry'
   let firstFailedAt: number | null = null
 
-  const rule = ({ thrown }: AttemptFailure): Ruling => {
+  const rule = ({ thrown, attempt }: AttemptFailure): Ruling => {
+    const ruling = ruleOn(thrown)
+    if (ruling.kind !== 'wait' && verdict !== 'interrupted') claim.failedAttempts = attempt
+    return ruling
+  }
+  const ruleOn = (thrown: unknown): Ruling => {
     // A handler that fails after its signal has aborted fails over that, and not over its message.
     if (thrown instanceof NothingBegins || epoch.signal.aborted) {
       verdict = 'interrupted'

@@ -46,7 +46,7 @@ export async function processRecord(delivery: Delivery, pipeline: Pipeline): Pro
   } finally {
     if (claim.lease !== null) {
       pipeline.leases?.release(claim.lease)
-      if (!marked) await abandonMessage(claim.lease, pipeline)
+      if (!marked) await abandonMessage(claim.lease, claim, pipeline)
     }
   }
 }

@@ -88,7 +88,7 @@ const schema = z.strictObject({
         when: z.union([aFunction, z.strictObject({ code: z.string().min(1) })], {
           error: 'must be a class of errors, { code }, or a function that decides',
         }),
-        then: z.enum(['retry', 'park', 'pause', 'skip', 'stop']),
+        verdict: z.enum(['retry', 'park', 'pause', 'skip', 'stop']),
       }),
     )
     .optional(),

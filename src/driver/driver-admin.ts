@@ -19,10 +19,15 @@ export interface DriverAdmin {
   /** Makes the topics that do not exist yet; resolves when they have leaders. */
   createTopics(topics: readonly NewTopic[]): Promise<void>
   /** Where each partition of a topic begins and ends: the first offset on the log, and the one that comes next. */
-  offsetRanges(topic: string): Promise<ReadonlyArray<{ readonly partition: number; readonly earliest: bigint; readonly latest: bigint }>>
+  offsetRanges(
+    topic: string,
+  ): Promise<ReadonlyArray<{ readonly partition: number; readonly earliest: bigint; readonly latest: bigint }>>
   /** The first offset of each partition at or after a time (milliseconds since the epoch); its end where there is none. */
   offsetsAt(topic: string, timestampMs: number): Promise<readonly Position[]>
   /** What a group has committed; partitions without a commit are absent. */
-  committedOffsets(groupId: string, topics: readonly string[]): Promise<ReadonlyArray<Position & { readonly metadata: string }>>
+  committedOffsets(
+    groupId: string,
+    topics: readonly string[],
+  ): Promise<ReadonlyArray<Position & { readonly metadata: string }>>
   close(): Promise<void>
 }

@@ -59,7 +59,9 @@ export interface ConsumerCallbacks {
   /** Takes records over; returns at once. The core bounds what it holds by {@link DriverConsumer.pause}. */
   onBatch(batch: InboundBatch): void
   /** The committed or wanted offset is not on the log; the partition is paused and the commit unchanged. */
-  onOutOfRange(partition: Position & { readonly epoch: number; readonly earliest: bigint; readonly latest: bigint }): void
+  onOutOfRange(
+    partition: Position & { readonly epoch: number; readonly earliest: bigint; readonly latest: bigint },
+  ): void
   /** It ended by itself, membership and assignment lost; the core may {@link DriverConsumer.start} it again. */
   onCrash(error: HoldfastError): void
 }

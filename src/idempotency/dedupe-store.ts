@@ -33,12 +33,14 @@ export interface DedupeStore {
    */
   complete(token: LeaseToken, outcome: DedupeOutcome): Promise<void>
   /**
-   * Gives the message back unmarked, so that it can begin again at once; its attempt stays counted, and an older mark (of a
-   * replay) stays. Does nothing when the lease is lost or ended already.
+   * Gives the message back unmarked, so that it can begin again at once; an older mark (of a replay) stays. Does nothing when the
+   * lease is lost or ended already.
    *
-   * @throws HOLDFAST_STORE_UNAVAILABLE: the lease then runs out by itself.
+   * @param failedAttempts - how many attempts the message has used up so far: the next begin is one more. Left out, this begin does
+   * not count: its holder was interrupted and lives, so the message is not at fault. An integer of 0 or more.
+   * @throws HOLDFAST_STORE_UNAVAILABLE: the lease then runs out by itself, and counts.
    */
-  abandon(token: LeaseToken): Promise<void>
+  abandon(token: LeaseToken, failedAttempts?: number): Promise<void>
   /**
    * Makes the lease last `leaseMs` from now. Takes a lease that has run out back, as long as nobody began the message again.
    *
@@ -72,7 +74,10 @@ export type BeginResult =
       /** The caller, and nobody else, works on the message until the lease ends. */
       readonly kind: 'started'
       readonly token: LeaseToken
-      /** How often the message was begun since it was last completed, this time included: from 1. Survives abandons and leases that ran out. */
+      /**
+       * From 1: one more than the attempts that are known to have come to nothing since the message was last completed. A lease that
+       * ran out counts as one, an abandoned begin as its holder said.
+       */
       readonly attempt: number
     }
   | {

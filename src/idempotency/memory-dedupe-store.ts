@@ -100,11 +100,13 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
       marks.set(id, { outcome, token })
     },
 
-    async abandon(token) {
+    async abandon(token, failedAttempts) {
       const { id, lease } = held(token)
       if (lease === undefined) return
       leases.delete(id)
-      attempts.set(id, lease.attempt)
+      const used = failedAttempts ?? lease.attempt - 1
+      if (used > 0) attempts.set(id, used)
+      else attempts.delete(id)
     },
 
     async renew(token, leaseMs) {

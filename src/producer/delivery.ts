@@ -114,7 +114,10 @@ export function createDelivery(dependencies: DeliveryDependencies): Delivery {
       topic: route.topic,
       partition,
       isHurried: () => hurries > 0,
-      onTaken: (taken) => route.sticky.taken(taken),
+      onTaken(taken) {
+        route.sticky.taken(taken)
+        counts.recheck(route.topic)
+      },
       onUnknown: (sends) => lookAgain(route, partition, sends),
     }))
 

@@ -16,6 +16,8 @@ export interface PartitionCountChange {
 export interface PartitionCounts {
   /** What is known, without waiting. */
   known(topic: string): number | undefined
+  /** Asks again when what is known is old, beside the sends: this is how a change is noticed. */
+  recheck(topic: string): void
   /**
    * Asks until there is an answer, connecting first where needed; calls side by side share one question. Repeats what is
    * retriable for as long as `isWanted`, and an unknown topic once, since a new one takes a moment to be known by every broker.
@@ -91,12 +93,12 @@ export function createPartitionCounts(options: PartitionCountsOptions): Partitio
   }
 
   return {
-    known(topic) {
+    known: (topic) => topics.get(topic)?.current,
+    recheck(topic) {
       const entry = topics.get(topic)
-      if (entry?.current === undefined) return undefined
-      if (entry.asking === undefined && clock.monotonic() - entry.checkedAt > RECHECK_MS) {
-        // Beside the sends: the driver answers from what it knows until that is old, so this is how a change is noticed.
-        void load(topic, () => false).catch((error: unknown) => {
+      if (entry?.current === undefined || entry.asking !== undefined) return
+      if (clock.monotonic() - entry.checkedAt > RECHECK_MS) {
+        load(topic, () => false).catch((error: unknown) => {
           entry.checkedAt = clock.monotonic()
           logger.debug(
             { topic, code: describeError(error).code },
@@ -104,7 +106,6 @@ export function createPartitionCounts(options: PartitionCountsOptions): Partitio
           )
         })
       }
-      return entry.current
     },
     load,
     forget(topic) {

@@ -1,5 +1,6 @@
 import type { Runtime } from '../clock/index.ts'
 import type { Compression, ProduceBatch, ProduceOutcome } from '../driver/index.ts'
+import type { ErrorCode } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { OutboundRecord, TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
@@ -54,7 +55,7 @@ export function createPartitionQueue(options: PartitionQueueOptions): PartitionQ
   let maxBatchBytes = options.maxBatchBytes
 
   const run = async (): Promise<void> => {
-    await undefined // what else is sent in this turn belongs to the same batch
+    await Promise.resolve() // what else is sent in this turn belongs to the same batch
     while (head < queue.length) {
       await linger()
       const batch = take()
@@ -195,19 +196,13 @@ interface Verdict {
 }
 
 function whatNext(send: PendingSend, error: HoldfastError, among: number): keyof Verdict | undefined {
-  switch (error.code) {
-    case 'HOLDFAST_RECORD_TOO_LARGE':
-    case 'HOLDFAST_REFUSED':
-      return among > 1 ? 'split' : undefined
-    case 'HOLDFAST_UNAVAILABLE':
-      return error.retriable ? 'again' : undefined
-    case 'HOLDFAST_TOPIC_UNKNOWN':
-    case 'HOLDFAST_PARTITION_UNKNOWN':
-      return send.lookedAgain ? undefined : 'unknown'
-    default:
-      return undefined
-  }
+  if (SPLIT.has(error.code)) return among > 1 ? 'split' : undefined
+  if (LOOK_AGAIN.has(error.code)) return send.lookedAgain ? undefined : 'unknown'
+  return error.code === 'HOLDFAST_UNAVAILABLE' && error.retriable ? 'again' : undefined
 }
+
+const SPLIT: ReadonlySet<ErrorCode> = new Set(['HOLDFAST_RECORD_TOO_LARGE', 'HOLDFAST_REFUSED'])
+const LOOK_AGAIN: ReadonlySet<ErrorCode> = new Set(['HOLDFAST_TOPIC_UNKNOWN', 'HOLDFAST_PARTITION_UNKNOWN'])
 
 function recordOf(send: PendingSend, topic: string, partition: number): OutboundRecord {
   const { key, value, headers, timestamp } = send.message!

@@ -20,7 +20,8 @@ export interface SendStart {
   readonly topic: string
   readonly givenId: string | undefined
   readonly prepared: PreparedMessage | Promise<PreparedMessage>
-  readonly options: DeliveryOptions
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
   readonly delivery: Delivery
   /** May it wait for room in the buffer? */
   readonly waits: boolean
@@ -110,13 +111,13 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
 
   return {
     encoding,
-    start({ topic, givenId, prepared, options, delivery, waits, settle }) {
+    start({ topic, givenId, prepared, timeoutMs, signal, delivery, waits, settle }) {
       const send = new PendingSend(topic, givenId, waits, hooks, settle)
-      deadlines.add(send, options.deliveryTimeoutMs ?? settings.deliveryTimeoutMs)
-      if (options.signal !== undefined) withdrawals.watch(send, options.signal)
+      deadlines.add(send, timeoutMs)
+      if (signal !== undefined) withdrawals.watch(send, signal)
       if (!isPromiseLike(prepared)) accept(send, prepared)
       if (send.isOver) return
-      turnstiles.enter(send, () => buffer.admit(send, delivery.route))
+      turnstiles.enter(send, () => buffer.admit(send, (next) => delivery.route(next)))
       if (!isPromiseLike(prepared)) return
       void prepared.then((each) => {
         accept(send, each)

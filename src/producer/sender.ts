@@ -37,46 +37,70 @@ export interface SenderDependencies {
 export function createSender({ pipeline, delivery, deliveryTimeoutMs, refusal }: SenderDependencies): Sender {
   const start = (
     topic: string,
-    prepare: () => PreparedMessage | Promise<PreparedMessage>,
+    prepared: PreparedMessage | Promise<PreparedMessage>,
     options: SendOptions,
     waits: boolean,
     settle: (outcome: SendManyOutcome) => void,
   ): void => {
-    const error = refusal()
-    if (error !== undefined) return settle({ ok: false, error })
     const problems = deliveryProblems(options)
-    const prepared = problems.length === 0 ? prepare() : withProblems(prepare(), problems)
-    const usable = problems.length === 0 ? options : {} // a timeout that is none must not reach a timer
-    pipeline.start({
-      topic,
-      givenId: options.id,
-      prepared,
-      options: { deliveryTimeoutMs, ...usable },
-      delivery,
-      waits,
-      settle,
-    })
+    if (problems.length === 0) {
+      const timeoutMs = options.deliveryTimeoutMs ?? deliveryTimeoutMs
+      pipeline.start({
+        topic,
+        givenId: options.id,
+        prepared,
+        timeoutMs,
+        signal: options.signal,
+        delivery,
+        waits,
+        settle,
+      })
+    } else {
+      // Not with these options: a timeout that is none must not reach a timer.
+      const refused = withProblems(prepared, problems)
+      pipeline.start({
+        topic,
+        givenId: options.id,
+        prepared: refused,
+        timeoutMs: deliveryTimeoutMs,
+        signal: undefined,
+        delivery,
+        waits,
+        settle,
+      })
+    }
   }
 
-  const promised = (begin: (settle: (outcome: SendManyOutcome) => void) => void): Promise<SendResult> =>
-    new Promise((resolve, reject) => begin((outcome) => (outcome.ok ? resolve(outcome.result) : reject(outcome.error))))
+  const promised = (
+    topic: AnyTopic,
+    prepared: PreparedMessage | Promise<PreparedMessage>,
+    options: SendOptions,
+  ): Promise<SendResult> =>
+    new Promise((resolve, reject) =>
+      start(nameOf(topic), prepared, options, true, (outcome) =>
+        outcome.ok ? resolve(outcome.result) : reject(outcome.error),
+      ),
+    )
 
   return {
-    send: (topic, value, options) =>
-      promised((settle) =>
-        start(nameOf(topic), () => prepareMessage(topic, value, options, pipeline.encoding), options, true, settle),
-      ),
+    send(topic, value, options) {
+      const refused = refusal()
+      if (refused !== undefined) return Promise.reject(refused)
+      return promised(topic, prepareMessage(topic, value, options, pipeline.encoding), options)
+    },
 
-    sendTombstone: (topic, key, options) =>
-      promised((settle) =>
-        start(nameOf(topic), () => prepareTombstone(topic, key, options, pipeline.encoding), options, true, settle),
-      ),
+    sendTombstone(topic, key, options) {
+      const refused = refusal()
+      if (refused !== undefined) return Promise.reject(refused)
+      return promised(topic, prepareTombstone(topic, key, options, pipeline.encoding), options)
+    },
 
     sendAndForget(topic, value, onError, options) {
-      const settle = (outcome: SendManyOutcome): void => {
+      const refused = refusal()
+      if (refused !== undefined) return onError(refused)
+      start(nameOf(topic), prepareMessage(topic, value, options, pipeline.encoding), options, false, (outcome) => {
         if (!outcome.ok) onError(outcome.error)
-      }
-      start(nameOf(topic), () => prepareMessage(topic, value, options, pipeline.encoding), options, false, settle)
+      })
     },
 
     async sendMany(messages, options) {
@@ -86,7 +110,8 @@ export function createSender({ pipeline, delivery, deliveryTimeoutMs, refusal }:
       const prepared = messages.map((message) =>
         prepareMessage(message.topic, message.value, message, pipeline.encoding),
       )
-      const all = prepared.some(isPromiseLike) ? await Promise.all(prepared) : (prepared as readonly PreparedMessage[])
+      const valid = allOf(prepared)
+      const all = isPromiseLike(valid) ? await valid : valid // no await where nothing waits: the call keeps its place among others
       const problems = [...optionProblems, ...all.flatMap((each, i) => problemsAt(i, messages[i]!, each))]
       if (problems.length > 0) {
         const text = `of ${messages.length} messages some do not fit their topics; nothing was sent`
@@ -106,19 +131,21 @@ export function createSender({ pipeline, delivery, deliveryTimeoutMs, refusal }:
       let left = messages.length
       if (left === 0) resolve(outcomes)
       for (const [i, message] of messages.entries()) {
-        start(
-          nameOf(message.topic),
-          () => prepared[i]!,
-          options,
-          true,
-          (outcome) => {
-            outcomes[i] = outcome
-            if (--left === 0) resolve(outcomes)
-          },
-        )
+        const id = message.id === undefined ? {} : { id: message.id }
+        start(nameOf(message.topic), prepared[i]!, { ...options, ...id }, true, (outcome) => {
+          outcomes[i] = outcome
+          if (--left === 0) resolve(outcomes)
+        })
       }
     })
   }
+}
+
+function allOf(
+  prepared: ReadonlyArray<PreparedMessage | Promise<PreparedMessage>>,
+): readonly PreparedMessage[] | Promise<readonly PreparedMessage[]> {
+  if (!prepared.some(isPromiseLike)) return prepared as readonly PreparedMessage[]
+  return Promise.all(prepared.map((each) => Promise.resolve(each)))
 }
 
 /** From JavaScript anything can come in place of a topic; then the preparing says so. */

@@ -20,7 +20,7 @@ export function createWithdrawals(): Withdrawals {
       if (watched === undefined) {
         const sends = new Set<PendingSend>()
         const onAbort = (): void => {
-          for (const each of [...sends]) withdraw(each, signal)
+          for (const each of sends) withdraw(each, signal) // each leaves the set on its way
         }
         signal.addEventListener('abort', onAbort)
         watched = { sends, stop: () => signal.removeEventListener('abort', onAbort) }

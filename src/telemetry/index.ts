@@ -8,3 +8,5 @@ export type {
   Telemetry,
 } from './telemetry.ts'
 export { noTelemetry } from './telemetry.ts'
+export type { OpenTelemetryOptions, Semconv } from './otel/index.ts'
+export { openTelemetry, semconvFrom } from './otel/index.ts'

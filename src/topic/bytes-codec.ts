@@ -11,8 +11,8 @@ export function bytes(): TypedCodec<Uint8Array> {
     contentType: 'application/octet-stream',
     encode(value: Uint8Array): Uint8Array {
       if (!((value as unknown) instanceof Uint8Array)) throw new CodecError('must be a Uint8Array')
-      return new Uint8Array(value)
+      return Buffer.from(value) // out of Node's pool: an array buffer of its own costs several times as much
     },
-    decode: (value: Uint8Array): Uint8Array => new Uint8Array(value),
+    decode: (value: Uint8Array): Uint8Array => Buffer.from(value),
   })
 }

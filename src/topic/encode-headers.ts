@@ -43,7 +43,7 @@ function valueProblem(value: unknown, nullValues: boolean): string | undefined {
 
 function bytesOf(value: string | Uint8Array | null): Uint8Array | null {
   if (value === null) return null
-  return typeof value === 'string' ? Buffer.from(value, 'utf8') : new Uint8Array(value)
+  return typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value)
 }
 
 const HEADERS = '(headers)'

@@ -11,7 +11,7 @@ export function encodeKey(key: unknown): Uint8Array | Problem {
     return Buffer.from(key, 'utf8')
   }
   if (!(key instanceof Uint8Array)) return problem(`is ${kindOf(key)}; a key is text or a Uint8Array`)
-  return key.length === 0 ? problem('is empty') : new Uint8Array(key)
+  return key.length === 0 ? problem('is empty') : Buffer.from(key)
 }
 
 function problem(message: string): Problem {

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Clock, Ids } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
@@ -203,7 +204,7 @@ function checkId(id: unknown, problems: Problem[]): string {
 }
 
 function checkTimestamp(timestamp: unknown, problems: Problem[]): bigint {
-  const plain: unknown = timestamp instanceof Date ? timestamp.getTime() : timestamp
+  const plain: unknown = types.isDate(timestamp) ? timestamp.getTime() : timestamp
   if (typeof plain === 'number' && Number.isSafeInteger(plain) && plain >= 0) return BigInt(plain)
   if (typeof plain === 'bigint' && plain >= 0n && plain <= MAX_INT64) return plain
   problems.push({ path: '(timestamp)', message: 'must be an integer of 0 or more: milliseconds since the epoch' })

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { describeForeignError } from './foreign-error.ts'
 
 /** Something in a value that JSON cannot say, and where. */
@@ -38,7 +39,7 @@ export function findUnsayable(value: unknown, maxDepth: number): Unsayable | und
       } catch (error) {
         return `its toJSON throws ${describeForeignError(error)}`
       }
-      if (here === null && given instanceof Date) return 'is an invalid date'
+      if (here === null && types.isDate(given)) return 'is an invalid date'
     }
     switch (typeof here) {
       case 'number':
@@ -53,7 +54,8 @@ export function findUnsayable(value: unknown, maxDepth: number): Unsayable | und
           : undefined
       case 'object':
         return here === null ? undefined : visitObject(here)
-      default:
+      case 'string':
+      case 'boolean':
         return undefined
     }
   }

@@ -58,7 +58,7 @@ function describeIssue(issue: StandardIssue): string {
   const { code, type, expected } = issue as unknown as Readonly<Record<string, unknown>>
   const rule = [code, type].find((each) => typeof each === 'string' && /^[a-z_]{1,40}$/i.test(each))
   const kind = typeof expected === 'string' && /^[A-Za-z_]{1,24}$/.test(expected) ? `expected ${expected}` : undefined
-  const said = [rule, kind].filter((each) => each !== undefined).join(', ')
+  const said = [rule, kind].filter((each): each is string => typeof each === 'string').join(', ')
   return said === '' ? DOES_NOT_FIT : `${DOES_NOT_FIT} (${said})`
 }
 

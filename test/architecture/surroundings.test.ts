@@ -51,7 +51,9 @@ test.each([
     cwd: planted,
     encoding: 'utf8',
   })
-  expect(lint.stdout).toMatch(/no-restricted-globals|no-restricted-properties|no-restricted-imports|no-floating-promises/)
+  expect(lint.stdout).toMatch(
+    /no-restricted-globals|no-restricted-properties|no-restricted-imports|no-floating-promises/,
+  )
   expect(lint.status).toBe(1)
 })
 

@@ -22,7 +22,7 @@ function watched(runtime: VirtualRuntime) {
   const watchedStore: DedupeStore = {
     begin: (id, options) => guard('begin', () => store.begin(id, options)),
     complete: (token, outcome) => guard(`complete ${outcome}`, () => store.complete(token, outcome)),
-    abandon: (token) => guard('abandon', () => store.abandon(token)),
+    abandon: (token, failedAttempts) => guard('abandon', () => store.abandon(token, failedAttempts)),
     renew: (token, leaseMs) => guard('renew', () => store.renew(token, leaseMs)),
   }
   return { store, watchedStore, calls, state }
@@ -249,4 +249,31 @@ test('what a close interrupts is given back at once, so that its next owner need
   await start(two)
   await runtime.runUntil(() => committed() === 1n, { maxMs: 1_000 })
   await runtime.run(two.close())
+})
+
+test('interruptions are no attempts: a slow message that outlives many closes is handled, not parked', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore } = watched(runtime)
+  const attempts: number[] = []
+  for (let life = 1; life <= 6; life++) {
+    const begun = gate()
+    const interrupted = consumer({ process: `life-${life}`, drainTimeoutMs: 1_000 }).on(
+      orders,
+      async (_, { signal, attempt }) => {
+        attempts.push(attempt)
+        begun.open()
+        await runtime.clock.sleep(600_000, signal)
+      },
+      { dedupe: { store: watchedStore }, retry: { maxAttempts: 3 } },
+    )
+    await start(interrupted)
+    await begun.opened
+    await runtime.run(interrupted.close())
+  }
+  expect(attempts).toEqual([1, 1, 1, 1, 1, 1])
+  const last = consumer({ process: 'last' }).on(orders, () => {}, { dedupe: { store: watchedStore } })
+  await start(last)
+  await runtime.runUntil(() => committed() === 1n, { maxMs: 1_000 })
+  await runtime.run(last.close())
 })

@@ -113,7 +113,7 @@ test.each([
 })
 
 class Declined extends Error {}
-const rule = (when: ErrorRule['when'], then: ErrorRule['then']): ErrorRule => ({ when, then })
+const rule = (when: ErrorRule['when'], verdict: ErrorRule['verdict']): ErrorRule => ({ when, verdict })
 
 test.each([
   ['a class', rule(Declined, 'park')],

@@ -170,7 +170,7 @@ test('start refuses everything that is wrong with the topics at once, before it 
     .on(raw('c.dlq'), () => {})
     .on(raw('d'), () => {}, {
       retry: { maxAttempts: 0, maxAttemps: 3 },
-      errors: [{ when: 'E', then: 'explode' }],
+      errors: [{ when: 'E', verdict: 'explode' }],
     } as unknown as SubscriptionOptions)
     .on(raw('e'), () => {}, { dedupe: { store: {}, leaseMs: 10 } } as unknown as SubscriptionOptions)
     .on(raw('f'), undefined as unknown as () => void, { onExhausted: 'skip' })
@@ -180,7 +180,7 @@ test('start refuses everything that is wrong with the topics at once, before it 
       'a.onExhausted',
       'b.deadLetter',
       'c.dlq.deadLetter',
-      'd.errors.0.then',
+      'd.errors.0.verdict',
       'd.errors.0.when',
       'd.retry',
       'd.retry.maxAttempts',

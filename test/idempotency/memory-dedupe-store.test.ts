@@ -47,7 +47,7 @@ test('counts attempts of abandoned messages apart from the marks, so that an out
   for (const id of ['a', 'b', 'c']) await handle(store, id)
   for (let i = 0; i < 100; i++) {
     const begun = await store.begin(`failing-${i}`, { leaseMs })
-    if (begun.kind === 'started') await store.abandon(begun.token)
+    if (begun.kind === 'started') await store.abandon(begun.token, 1)
   }
   for (const id of ['a', 'b', 'c']) expect((await store.begin(id, { leaseMs })).kind).toBe('done')
 })
@@ -124,7 +124,13 @@ test('two messages never share an id, whatever their parts hold', () => {
 
 /** What a store should do, said the slow way: it keeps every begin there ever was, and looks through all of them. */
 class Oracle {
-  readonly begins: Array<{ id: string; until: number; ended: 'no' | 'abandoned' | DedupeOutcome; endedAt: number }> = []
+  readonly begins: Array<{
+    id: string
+    until: number
+    attempt: number
+    ended: 'no' | 'abandoned' | DedupeOutcome
+    endedAt: number
+  }> = []
   readonly ttlMs: number
   constructor(ttlMs: number) {
     this.ttlMs = ttlMs
@@ -148,8 +154,10 @@ class Oracle {
     const sinceDone = this.of(id).slice(
       this.of(id).findLastIndex(({ ended }) => ended !== 'no' && ended !== 'abandoned') + 1,
     )
-    this.begins.push({ id, until: now + lease, ended: 'no', endedAt: 0 })
-    return `started ${sinceDone.length + 1}`
+    const before = sinceDone.at(-1)
+    const attempt = 1 + (before?.attempt ?? 0)
+    this.begins.push({ id, until: now + lease, attempt, ended: 'no', endedAt: 0 })
+    return `started ${attempt}`
   }
 
   holds(index: number): boolean {
@@ -166,8 +174,12 @@ class Oracle {
     return 'done so'
   }
 
-  abandon(index: number): string {
-    if (this.holds(index)) this.begins[index]!.ended = 'abandoned'
+  /** What it leaves behind is as good as a begin with the number of attempts that are used up. */
+  abandon(index: number, failedAttempts: number | undefined): string {
+    if (!this.holds(index)) return 'done so'
+    const begin = this.begins[index]!
+    begin.ended = 'abandoned'
+    begin.attempt = failedAttempts ?? begin.attempt - 1
     return 'done so'
   }
 
@@ -197,7 +209,14 @@ test('does what the naive oracle does, in any order of begins, completions, aban
         outcome: fc.constantFrom<DedupeOutcome>('handled', 'parked'),
       }),
     },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('abandon' as const), which: fc.nat() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('abandon' as const),
+        which: fc.nat(),
+        failed: fc.option(fc.nat(5), { nil: undefined }),
+      }),
+    },
     {
       weight: 2,
       arbitrary: fc.record({
@@ -243,8 +262,8 @@ test('does what the naive oracle does, in any order of begins, completions, aban
           answers.push(await answer(store.complete(token, each.outcome)))
           expected.push(oracle.complete(index, each.outcome, now))
         } else if (each.do === 'abandon') {
-          answers.push(await answer(store.abandon(token)))
-          expected.push(oracle.abandon(index))
+          answers.push(await answer(store.abandon(token, each.failed)))
+          expected.push(oracle.abandon(index, each.failed))
         } else {
           answers.push(await answer(store.renew(token, each.lease)))
           expected.push(oracle.renew(index, now + each.lease))

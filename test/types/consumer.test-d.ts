@@ -38,7 +38,7 @@ consumer.on(orders, (message: { value: { sku: string } }) => void message)
 // @ts-expect-error -- a promise of something that is no outcome
 consumer.on(orders, async () => 7)
 // @ts-expect-error -- no such verdict
-consumer.on(orders, () => {}, { errors: [{ when: Error, then: 'explode' }] })
+consumer.on(orders, () => {}, { errors: [{ when: Error, verdict: 'explode' }] })
 // @ts-expect-error -- no such policy
 consumer.on(orders, () => {}, { deadLetter: false, onExhausted: 'drop' })
 
@@ -51,9 +51,9 @@ class Declined extends Error {
 }
 consumer.on(orders, () => {}, {
   errors: [
-    { when: Declined, then: 'park' },
-    { when: { code: 'ECONNREFUSED' }, then: 'pause' },
-    { when: (error) => error instanceof RangeError, then: 'skip' },
+    { when: Declined, verdict: 'park' },
+    { when: { code: 'ECONNREFUSED' }, verdict: 'pause' },
+    { when: (error) => error instanceof RangeError, verdict: 'skip' },
   ],
   deadLetter: { topic: 'orders.failed' },
 })

@@ -23,7 +23,7 @@ consumer.on(
       await recordEffect(tx, 'analytics', message, context)
     })
   },
-  { dedupe, errors: [{ when: WarehouseBusy, then: 'skip' }] },
+  { dedupe, errors: [{ when: WarehouseBusy, verdict: 'skip' }] },
 )
 
 consumer.listen('skipped', ({ position, reason }) => {

@@ -20,7 +20,7 @@ export function controlSockets(userFactory: ISocketFactory | undefined): SocketC
   let isCut = false
   return {
     socketFactory(args) {
-      if (isCut) throw new Error('this producer was replaced')
+      if (isCut) throw replaced()
       const socket = make(args)
       open.add(socket)
       socket.once('close', () => open.delete(socket))
@@ -35,16 +35,21 @@ export function controlSockets(userFactory: ISocketFactory | undefined): SocketC
 }
 
 function reset(socket: Socket): void {
-  const reason = new Error('this producer was replaced')
+  const reason = replaced()
   try {
     // A plain close would leave the kernel to deliver what is buffered, minutes later if the network comes back then.
-    if (socket.connecting) socket.destroy(reason)
+    // One that was ended already cannot be reset either: libuv refuses, and the socket would keep the process alive for ever.
+    if (socket.connecting || socket.writableEnded) socket.destroy(reason)
     else socket.resetAndDestroy()
   } catch {
     socket.destroy(reason) // a TLS socket cannot be reset
     return
   }
   if (socket.listenerCount('error') > 0) socket.emit('error', reason) // a reset alone tells kafkajs nothing; its requests would hang
+}
+
+function replaced(): Error {
+  return new Error('this client was closed or replaced')
 }
 
 /** As kafkajs' own (`network/socketFactory.js`), which it does not export. */

@@ -118,11 +118,20 @@ const cases: readonly Case[] = [
     },
   },
   {
-    promise: 'gives an abandoned message out again at once, as the next attempt',
+    promise: 'gives an abandoned message out again at once, without counting a begin that was only interrupted',
     async hold({ store, otherStore = store }, leaseMs) {
       await store.abandon(await started(store.begin(id, { leaseMs }), 1))
-      await store.abandon(await started(otherStore.begin(id, { leaseMs }), 2))
-      await started(store.begin(id, { leaseMs }), 3)
+      await store.abandon(await started(otherStore.begin(id, { leaseMs }), 1))
+      await started(store.begin(id, { leaseMs }), 1)
+    },
+  },
+  {
+    promise: 'counts the attempts that the holder of an abandoned message saw fail',
+    async hold({ store, otherStore = store }, leaseMs) {
+      await store.abandon(await started(store.begin(id, { leaseMs }), 1), 2)
+      await store.abandon(await started(otherStore.begin(id, { leaseMs }), 3))
+      await store.abandon(await started(store.begin(id, { leaseMs }), 3), 0)
+      await started(store.begin(id, { leaseMs }), 1)
     },
   },
   {
@@ -173,7 +182,7 @@ const cases: readonly Case[] = [
       const token = await started(store.begin(id, { leaseMs }), 1)
       await store.abandon(token)
       await assertRejects(store.complete(token, 'handled'), 'HOLDFAST_LEASE_LOST')
-      await started(store.begin(id, { leaseMs }), 2)
+      await started(store.begin(id, { leaseMs }), 1)
     },
   },
   {
@@ -237,7 +246,7 @@ const cases: readonly Case[] = [
   {
     promise: 'begins what is done when it is replayed, as a first attempt, while others still see it as done',
     async hold({ store, otherStore = store }, leaseMs) {
-      await store.abandon(await started(store.begin(id, { leaseMs }), 1))
+      await store.abandon(await started(store.begin(id, { leaseMs }), 1), 1)
       await store.complete(await started(store.begin(id, { leaseMs }), 2), 'parked')
       const replayed = await started(store.begin(id, { leaseMs, replay: true }), 1)
       assert.equal((await otherStore.begin(id, { leaseMs, replay: true })).kind, 'busy')
@@ -250,7 +259,7 @@ const cases: readonly Case[] = [
     promise: 'keeps the old mark, and counts attempts, when a replay is abandoned or its lease runs out',
     async hold({ store, tick }, leaseMs) {
       await store.complete(await started(store.begin(id, { leaseMs }), 1), 'parked')
-      await store.abandon(await started(store.begin(id, { leaseMs, replay: true }), 1))
+      await store.abandon(await started(store.begin(id, { leaseMs, replay: true }), 1), 1)
       await started(store.begin(id, { leaseMs, replay: true }), 2)
       await tick(leaseMs)
       assert.deepEqual(await store.begin(id, { leaseMs }), { kind: 'done', outcome: 'parked' })

@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { controlSockets } from '../../../src/driver/kafkajs/socket-control.ts'
+
+let server: Server
+let port: number
+beforeEach(async () => {
+  server = createServer({ allowHalfOpen: true }) // a broker that does not close its side
+  server.on('connection', (socket) => socket.on('error', () => {}))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  port = (server.address() as AddressInfo).port
+})
+afterEach(() => void server.close())
+
+async function opened(control: ReturnType<typeof controlSockets>): Promise<Socket> {
+  const socket = await new Promise<Socket>((resolve) => {
+    const made = control.socketFactory({
+      host: '127.0.0.1',
+      port,
+      ssl: undefined as never,
+      onConnect: () => resolve(made),
+    })
+  })
+  socket.on('error', () => {})
+  return socket
+}
+
+test('a cut closes an open socket, and refuses new ones', async () => {
+  const control = controlSockets(undefined)
+  const socket = await opened(control)
+  const closed = once(socket, 'close')
+  control.cut()
+  await closed
+  expect(() => control.socketFactory({ host: '127.0.0.1', port, ssl: undefined as never, onConnect() {} })).toThrow()
+})
+
+test('a cut closes a socket that was ended before, whose other side stays open: else the process never exits', async () => {
+  const control = controlSockets(undefined)
+  const socket = await opened(control)
+  socket.end()
+  await once(socket, 'finish')
+  const closed = once(socket, 'close')
+  control.cut()
+  await closed
+  expect(socket.destroyed).toBe(true)
+})
+
+test('a cut closes a socket that is still connecting', async () => {
+  const control = controlSockets(undefined)
+  const socket = control.socketFactory({ host: '127.0.0.1', port, ssl: undefined as never, onConnect() {} })
+  socket.on('error', () => {})
+  const closed = once(socket, 'close')
+  control.cut()
+  await closed
+  expect(socket.destroyed).toBe(true)
+})
