@@ -28,10 +28,15 @@ async function opened(control: ReturnType<typeof controlSockets>): Promise<Socke
   return socket
 }
 
+/** `once` would reject at the error that comes first. */
+function closeOf(socket: Socket): Promise<unknown> {
+  return new Promise((resolve) => socket.once('close', resolve))
+}
+
 test('a cut closes an open socket, and refuses new ones', async () => {
   const control = controlSockets(undefined)
   const socket = await opened(control)
-  const closed = once(socket, 'close')
+  const closed = closeOf(socket)
   control.cut()
   await closed
   expect(() => control.socketFactory({ host: '127.0.0.1', port, ssl: undefined as never, onConnect() {} })).toThrow()
@@ -42,7 +47,7 @@ test('a cut closes a socket that was ended before, whose other side stays open: 
   const socket = await opened(control)
   socket.end()
   await once(socket, 'finish')
-  const closed = once(socket, 'close')
+  const closed = closeOf(socket)
   control.cut()
   await closed
   expect(socket.destroyed).toBe(true)
@@ -52,7 +57,7 @@ test('a cut closes a socket that is still connecting', async () => {
   const control = controlSockets(undefined)
   const socket = control.socketFactory({ host: '127.0.0.1', port, ssl: undefined as never, onConnect() {} })
   socket.on('error', () => {})
-  const closed = once(socket, 'close')
+  const closed = closeOf(socket)
   control.cut()
   await closed
   expect(socket.destroyed).toBe(true)
