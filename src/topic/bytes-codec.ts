@@ -13,6 +13,6 @@ export function bytes(): TypedCodec<Uint8Array> {
       if (!((value as unknown) instanceof Uint8Array)) throw new CodecError('must be a Uint8Array')
       return Buffer.from(value) // out of Node's pool: an array buffer of its own costs several times as much
     },
-    decode: (value: Uint8Array): Uint8Array => Buffer.from(value),
+    decode: (value: Uint8Array): Uint8Array => new Uint8Array(value), // not out of the pool: its `buffer` is the handler's
   })
 }

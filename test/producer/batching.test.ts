@@ -7,12 +7,12 @@ const sizes = (batches: readonly SeenBatch[]): number[] => batches.map(({ values
 
 describe('batches', () => {
   test('hold what is sent in one turn, without any linger', async () => {
-    const { producer, driver } = world()
+    const { producer, driver } = world({ maxBatchRecords: 1_000 })
     await Promise.all(range(1_000).map((value) => producer.send(letters, value)))
     expect(sizes(driver.batches)).toEqual([1_000])
     await Promise.all(
       range(10).map(async (value) => {
-        await undefined // as what handlers do before they send
+        await Promise.resolve() // as what handlers do before they send
         await producer.send(letters, value)
       }),
     )
@@ -86,6 +86,17 @@ describe('batches', () => {
   })
 })
 
+test('a sendMany keeps its place among the sends around it', async () => {
+  const { producer, logOf } = world()
+  const work = [
+    producer.send(letters, 'k:1'),
+    producer.sendMany([{ topic: letters, value: 'k:2' }]),
+    producer.send(letters, 'k:3'),
+  ]
+  await Promise.all(work)
+  expect(logOf('letters')).toEqual([['k:1', 'k:2', 'k:3']])
+})
+
 describe('messages without a key', () => {
   test('share one partition a batch and another one the next, so that batches stay large and all partitions get some', async () => {
     const { producer, driver } = world({ partitions: 3 })
@@ -120,7 +131,7 @@ describe('a record that is refused', () => {
   )
 
   test('takes few requests to find', async () => {
-    const { producer, driver } = world()
+    const { producer, driver } = world({ maxBatchRecords: 1_000 })
     driver.answer = ({ records }, { values }) =>
       values.includes('"k:400"') ? refuse(records, 'HOLDFAST_REFUSED') : undefined
     await Promise.allSettled(range(1_000).map((value) => producer.send(letters, value)))

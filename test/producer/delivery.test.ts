@@ -132,8 +132,14 @@ describe('a signal', () => {
     const { signal } = new AbortController()
     const counted = { added: 0, removed: 0 }
     const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
-    signal.addEventListener = (...args: Parameters<typeof add>) => void (counted.added++, add(...args))
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => void (counted.removed++, remove(...args))
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      counted.added++
+      add(...args)
+    }
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      counted.removed++
+      remove(...args)
+    }
     await Promise.all(Array.from({ length: 5_000 }, (_, i) => producer.send(letters, `k:${i}`, { signal })))
     expect(counted).toEqual({ added: 1, removed: 1 })
   })

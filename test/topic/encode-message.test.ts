@@ -118,7 +118,7 @@ describe('a message that fits', () => {
     expect(message.headers.slice(3)).toEqual([
       ['b', Buffer.from('1')],
       ['a', null],
-      ['b', new Uint8Array([255])],
+      ['b', Buffer.from([255])],
       ['__proto__', Buffer.alloc(0)],
       ['traceparent', Buffer.from('00-x')],
     ])
@@ -146,9 +146,9 @@ describe('a message that fits', () => {
     value.fill(9)
     header.fill(9)
     expect([message.key, message.value, message.headers.at(-1)![1]]).toEqual([
-      new Uint8Array([1]),
-      new Uint8Array([1, 2]),
-      new Uint8Array([3]),
+      Buffer.from([1]),
+      Buffer.from([1, 2]),
+      Buffer.from([3]),
     ])
   })
 

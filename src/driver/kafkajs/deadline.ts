@@ -24,7 +24,16 @@ export function deadlineIn(clock: Clock, timeoutMs: number): Deadline {
     race: (promise) =>
       new Promise((resolve, reject) => {
         const timer = clock.after(Math.max(0, left()), () => resolve(LATE))
-        promise.then(resolve, reject).finally(() => timer.cancel())
+        promise.then(
+          (value) => {
+            timer.cancel()
+            resolve(value)
+          },
+          (error: Error) => {
+            timer.cancel()
+            reject(error)
+          },
+        )
       }),
     within: (ms) => deadlineIn(clock, Math.min(ms, left())),
     pause: (ms) => clock.sleep(Math.max(0, Math.min(ms, left()))),

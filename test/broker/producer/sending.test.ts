@@ -135,7 +135,8 @@ test('a transaction shows all of its messages of two topics, or none', async () 
     void transaction.send(payments, { key: 'c', n: 8 }) // not awaited, and yet of the transaction
   })
   await producer.close()
-  const numbers = async (topic: string): Promise<number[]> => (await parsed(topic)).map(({ n }) => n).toSorted()
+  const numbers = async (topic: string): Promise<number[]> =>
+    (await parsed(topic)).map(({ n }) => n).toSorted((a, b) => a - b)
   expect(await numbers(orders.name)).toEqual([1, 3])
   expect(await numbers(payments.name)).toEqual([2, 8])
 })
