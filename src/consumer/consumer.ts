@@ -65,7 +65,7 @@ export interface ConsumerOptions {
   readonly logger?: Logger
   /** @defaultValue OpenTelemetry's API: nothing without an SDK */
   readonly telemetry?: Telemetry
-  /** @internal the surroundings, for simulators and crash tests */
+  /** Time, chance, ids and failpoints: for virtual clocks, simulators and crash tests. @defaultValue `systemRuntime` */
   readonly runtime?: Runtime
 }
 

@@ -11,7 +11,7 @@ export interface OutboxOptions<Transaction> {
   readonly store: OutboxStore<Transaction>
   /** Names this service in the `holdfast-source` header. 1 to 200 characters. */
   readonly source: string
-  /** @internal the surroundings, for simulators and crash tests */
+  /** Time, chance, ids and failpoints: for virtual clocks, simulators and crash tests. @defaultValue `systemRuntime` */
   readonly runtime?: Runtime
 }
 

@@ -82,7 +82,7 @@ export interface ProducerOptions {
   readonly telemetry?: Telemetry
   /** Hears, beside a warning in the log, that keys go to other partitions from now on than their earlier messages. */
   readonly onPartitionCountChange?: (change: PartitionCountChange) => void
-  /** @internal the surroundings, for simulators and crash tests */
+  /** Time, chance, ids and failpoints: for virtual clocks, simulators and crash tests. @defaultValue `systemRuntime` */
   readonly runtime?: Runtime
 }
 

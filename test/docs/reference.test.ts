@@ -43,6 +43,18 @@ test('every file that ARCHITECTURE.md names exists', () => {
   expect(named.map(([, file]) => file!).filter((file) => !all.has(file))).toEqual([])
 })
 
+test('every folder of the source has a page', () => {
+  const named: Record<string, string> = {
+    driver: 'drivers',
+    topic: 'topics',
+    errors: 'reference/errors',
+    logger: 'telemetry',
+  }
+  const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const missing = folders.map(({ name }) => `docs/${named[name] ?? name}.md`).filter((page) => !pages().includes(page))
+  expect(missing).toEqual([])
+})
+
 test('every link between pages leads to a page', () => {
   const broken = [...pages(), ...guides].flatMap((page) =>
     [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
