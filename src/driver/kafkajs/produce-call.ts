@@ -5,11 +5,10 @@ import { formatPartition } from '../../record/index.ts'
 import type { ProduceBatch } from '../driver-producer.ts'
 import type { Deadline } from './deadline.ts'
 import { LATE } from './deadline.ts'
-import { compressionType } from './kafkajs-codecs.ts'
 import { describeFailure, holdfastError, readFailure } from './kafkajs-errors.ts'
 import type { InnerProducer } from './kafkajs-inner-producer.ts'
 import type { PartitionCounts } from './kafkajs-partitions.ts'
-import { toKafkajsMessages } from './kafkajs-records.ts'
+import { packedCompression, toKafkajsMessages } from './packed-records.ts'
 import { judgeAttempt } from './produce-verdict.ts'
 
 /** How a batch ended, all its records alike. */
@@ -168,7 +167,7 @@ async function attemptOnce(
       messages,
       acks: -1 as const,
       timeout: Math.max(1, Math.floor(Math.min(deadline.left(), BROKER_WAIT_MS))),
-      compression: compressionType(batch.compression),
+      compression: packedCompression(batch.compression),
     }
     const call = send(inner, request)
     let answer = await patience.race(call)

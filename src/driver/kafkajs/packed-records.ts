@@ -1,0 +1,76 @@
+import kafkajs from 'kafkajs'
+import type { Message } from 'kafkajs'
+import type { Compression } from '../capabilities.ts'
+import type { ProduceBatch } from '../driver-producer.ts'
+import type { KafkajsCodec } from './kafkajs-codecs.ts'
+import { compressionType } from './kafkajs-codecs.ts'
+import { encodeRecords } from './record-encoding.ts'
+
+/**
+ * A batch as it is given to kafkajs: as many messages as it has records, which kafkajs counts and numbers, the first of which holds
+ * all records already encoded. A codec of ours ({@link packedCompression}) puts these in the place of what kafkajs encodes.
+ *
+ * Every message has the partition, since kafkajs would choose what is missing anew at every repeat; the first has the earliest
+ * timestamp and the last the latest, which is all that kafkajs takes from them.
+ */
+export function toKafkajsMessages({ records, partition }: ProduceBatch): Message[] {
+  let [first, last] = [records[0]!.timestamp, records[0]!.timestamp]
+  for (const { timestamp } of records) {
+    if (timestamp < first) first = timestamp
+    if (timestamp > last) last = timestamp
+  }
+  const counted: Message = { partition, value: null }
+  const messages = records.map(() => counted)
+  // The last before the first: a batch of one needs the packed records above all, and its two timestamps are the same.
+  messages[records.length - 1] = { partition, value: null, timestamp: asText(last) }
+  messages[0] = { partition, value: encodeRecords(records, first), timestamp: asText(first) }
+  return messages
+}
+
+/** kafkajs sorts timestamps as text. */
+function asText(timestamp: bigint): string {
+  return timestamp.toString().padStart(16, '0')
+}
+
+/**
+ * The number by which kafkajs finds the codec that unpacks. kafkajs looks codecs up by the whole number and writes its lowest three
+ * bits (`COMPRESSION_CODEC_MASK`) on the log, so 8 and above are codecs of our own that say "none", "gzip" and so on there.
+ */
+export function packedCompression(compression: Compression): number {
+  const type = compressionType(compression)
+  const table = kafkajs.CompressionCodecs as Record<number, (() => KafkajsCodec) | undefined>
+  table[PACKED | type] ??= () => packedCodec(type === 0 ? null : table[type]!())
+  return PACKED | type
+}
+
+const PACKED = 8
+
+function packedCodec(packing: KafkajsCodec | null): KafkajsCodec {
+  return {
+    async compress({ buffer }) {
+      const records = packedIn(buffer)
+      return packing === null ? records : packing.compress({ buffer: records })
+    },
+    decompress: (buffer) => Promise.resolve(buffer), // never asked: no batch on the log names this codec
+  }
+}
+
+/** The value of the first record that kafkajs has encoded. */
+function packedIn(buffer: Buffer): Buffer {
+  let at = 0
+  const varInt = (): number => {
+    let value = 0
+    for (let weight = 1; ; weight *= 0x80) {
+      const byte = buffer[at++]!
+      value += (byte & 0x7f) * weight
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    }
+  }
+  varInt() // the record's length
+  at++ // attributes
+  varInt() // timestamp delta
+  varInt() // offset delta
+  varInt() // no key
+  const length = varInt()
+  return buffer.subarray(at, at + length)
+}
