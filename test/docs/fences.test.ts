@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { silentLogger, systemRuntime } from 'holdfast'
 import { useKafka } from '../helpers/services.ts'
+import type { Fence } from './fences.ts'
 import { fences } from './fences.ts'
 
 const folder = 'test/docs/.snippets'
@@ -43,13 +44,16 @@ test('every fence of README and docs type-checks against the package as users im
 describe('a fence that says run does what it says', () => {
   test.each(all.filter((fence) => fence.kind === 'run').map((fence) => [fence.place, fence] as const))(
     '%s',
-    async (_, fence) => {
-      const file = resolve(folder, `run-${fence.file}`)
-      writeFileSync(file, runnable(fence.code))
-      await import(/* @vite-ignore */ file)
-    },
+    (_, fence) => runFence(fence),
   )
 })
+
+/** Fails when the code throws, one of its assertions does not hold, or it does not come to its end. */
+async function runFence(fence: Fence): Promise<void> {
+  const file = resolve(folder, `run-${fence.file}`)
+  writeFileSync(file, runnable(fence.code))
+  await import(/* @vite-ignore */ file)
+}
 
 /** The code with its assertions made real, and the shared broker in place of the one on the reader's machine. */
 function runnable(code: string): string {
