@@ -9,9 +9,9 @@ import { startServices } from '../scripts/services/index.ts'
 import type { Bench, BenchRow } from './bench.ts'
 import { machine, versions } from './machine.ts'
 import { measure, perSecond } from './measure.ts'
-import { sendMany, sendManyBatched, sendOne } from './sending.ts'
+import { sendMany, sendManyBatched, sendManySameRecords, sendOne } from './sending.ts'
 
-const benches: readonly Bench[] = [sendOne, sendMany, sendManyBatched]
+const benches: readonly Bench[] = [sendOne, sendMany, sendManyBatched, sendManySameRecords]
 const names = [...new Set(benches.map((bench) => bench.name))]
 const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json]
   NAME        ${names.join(', ')}; all when none is named

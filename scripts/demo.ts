@@ -24,9 +24,16 @@ if (!existsSync(new URL('../dist/index.js', import.meta.url))) {
 }
 
 const stop = new AbortController()
+let stoppingSince = 0
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    if (stop.signal.aborted) process.kill(process.pid, 'SIGKILL') // the second one: the guards of the children do the rest
+    if (stop.signal.aborted) {
+      // The terminal, npm and tsx each pass on the same Ctrl-C: what comes at once is one signal. After a second one the guards of the
+      // children do the rest.
+      if (performance.now() - stoppingSince > 300) process.kill(process.pid, 'SIGKILL')
+      return
+    }
+    stoppingSince = performance.now()
     stop.abort(new Error(`stopped by ${signal}`))
   })
 }

@@ -75,7 +75,7 @@ export type {
   Transaction,
   UnconfirmedMessage,
 } from './producer/index.ts'
-export { createProducer } from './producer/index.ts'
+export { createProducer, partitionOfKey } from './producer/index.ts'
 export type { Header, Headers, InboundRecord, OutboundRecord, Position, TopicPartition } from './record/index.ts'
 export { formatPartition, formatPosition, headerText, MESSAGE_HEADERS } from './record/index.ts'
 export type { RetryOptions } from './retry/index.ts'
@@ -96,10 +96,13 @@ export type {
   InputOf,
   JsonOptions,
   Key,
+  KeyDefinition,
   KeyOf,
   MessageHeaders,
   MessageOptions,
+  NoKeyDefinition,
   OutputOf,
+  SchemalessTopicDefinition,
   SendableTopic,
   StandardIssue,
   StandardResult,
@@ -108,4 +111,4 @@ export type {
   TopicDefinition,
   TypedCodec,
 } from './topic/index.ts'
-export { bytes, deadLetterTopicName, defineTopic, json } from './topic/index.ts'
+export { bytes, CodecError, deadLetterTopicName, defineTopic, json } from './topic/index.ts'

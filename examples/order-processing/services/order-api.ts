@@ -20,7 +20,7 @@ const NewOrder = z.strictObject({
     .optional(),
   customerId: z.string().min(1).max(100),
   items: z
-    .array(Item.refine((item) => item.sku in PRICES_IN_CENTS, { path: ['sku'], error: 'no such article' }))
+    .array(Item.refine((item) => Object.hasOwn(PRICES_IN_CENTS, item.sku), { path: ['sku'], error: 'no such article' }))
     .min(1)
     .max(50),
 })
@@ -42,6 +42,7 @@ http.post('/orders', async (request, reply) => {
     // Also when the outcome is unknown: the same order id makes the same event id, so the client simply repeats.
     if (!HoldfastError.is(error)) throw error
     log.error({ code: error.code, orderId }, 'an order could not be accepted')
+    if (error.code === 'HOLDFAST_MESSAGE_INVALID') return reply.code(400).send({ problems: error.problems })
     return reply.code(503).header('retry-after', '1').send({ orderId, error: error.code })
   }
   return reply.code(202).header('location', `/orders/${orderId}`).send({ orderId, totalCents })
