@@ -143,6 +143,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   }
 
   const close = ({ epoch, loop, bound }: Owned, reason: HoldfastError): void => {
+    if (epoch.dead) return // it was lost while it drained
     epoch.end(reason)
     bound?.remove()
     if (owned.get(epoch.name)?.epoch === epoch) owned.delete(epoch.name)

@@ -21,7 +21,7 @@ export interface Buffered {
 export interface BufferBound {
   /** What is held has changed. */
   check(): void
-  /** The partition is gone. */
+  /** The partition is gone. Twice does nothing. */
   remove(): void
 }
 
@@ -36,9 +36,11 @@ export function createBackPressure(maxBytes: number, consumer: Pick<DriverConsum
     add({ topic, partition }, buffer) {
       const target = [{ topic, partition }]
       let paused = false
+      let removed = false
       partitions++
       return {
         check() {
+          if (removed) return
           const share = maxBytes / partitions
           if (!paused) {
             if (buffer.bytes < share && buffer.records < MAX_RECORDS) return
@@ -50,6 +52,8 @@ export function createBackPressure(maxBytes: number, consumer: Pick<DriverConsum
           }
         },
         remove() {
+          if (removed) return
+          removed = true
           partitions--
           if (paused) consumer.resume(target) // a driver may keep pauses across assignments; the next epoch begins without one
           paused = false

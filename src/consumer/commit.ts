@@ -9,7 +9,7 @@ import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import { within } from './within.ts'
 
-/** Commits watermarks: one request under way, all partitions together. */
+/** Commits watermarks: one request under way, all partitions of one assignment together. */
 export interface Committer {
   /** A watermark may have moved. Returns at once. */
   moved(epoch: Epoch): void
@@ -89,19 +89,28 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
       behind = [...new Set([...epochs, ...waiting])].filter(isBehind)
       waiting.clear()
       waitingRecords = 0
-      const offsets = behind.map(offsetOf)
-      if (offsets.length === 0) {
-        recovered() // what could not be committed is not ours to commit any more
-        return
+      let allWell = true
+      // A driver refuses a request with one old epoch in it as a whole, and hears of an end before us: each goes by itself.
+      for (const same of byNumber(behind)) {
+        try {
+          await commitTogether(same)
+        } catch (error) {
+          allWell = false
+          failed(error, same)
+        }
       }
-      await consumer.commit(offsets)
-      behind.forEach((epoch, i) => (epoch.committed = offsets[i]!.offset))
-      recovered()
-      if (events.heard('committed')) events.emit('committed', { positions: offsets.map(positionOf) })
-      await runtime.failpoint('commit:after')
+      if (allWell) recovered() // also when nothing is left: what could not be committed is not ours to commit any more
     } catch (error) {
       failed(error, behind)
     }
+  }
+
+  const commitTogether = async (epochs: readonly Epoch[]): Promise<void> => {
+    const offsets = epochs.map(offsetOf)
+    await consumer.commit(offsets)
+    epochs.forEach((epoch, i) => (epoch.committed = offsets[i]!.offset))
+    if (events.heard('committed')) events.emit('committed', { positions: offsets.map(positionOf) })
+    await runtime.failpoint('commit:after')
   }
 
   const recovered = (): void => {
@@ -169,6 +178,12 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
 function isBehind(epoch: Epoch): boolean {
   const { tracker } = epoch
   return !epoch.dead && tracker !== null && (epoch.committed === null || tracker.watermark > epoch.committed)
+}
+
+/** One list for each assignment; nearly always there is but one. */
+function byNumber(epochs: readonly Epoch[]): readonly (readonly Epoch[])[] {
+  const numbers = new Set(epochs.map(({ number }) => number))
+  return [...numbers].map((each) => epochs.filter(({ number }) => number === each))
 }
 
 function offsetOf({ topic, partition, tracker, number }: Epoch): CommitOffset {

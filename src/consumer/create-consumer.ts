@@ -80,6 +80,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     } catch (error) {
       const failed = member
       member = null
+      failed?.assignment.loseAll(isClosed()) // an assignment may still be looking for its start, and would for ever
       await failed?.leave().catch(ignore)
       await admin.close().catch(ignore)
       if (shuttingDown === null) state = 'new'

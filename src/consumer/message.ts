@@ -8,7 +8,10 @@ export interface Message<Value> {
   readonly id: string
   /** The service that sent it (`holdfast-source`), when it said so. */
   readonly source: string | undefined
-  /** When the event happened: the record's timestamp. */
+  /**
+   * When the event happened, as its producer said it (`holdfast-time`); without that, the record's timestamp, which a topic with
+   * LogAppendTime has from its broker.
+   */
   readonly time: Date
   /** The schema's output. */
   readonly value: Value

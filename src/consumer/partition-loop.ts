@@ -71,8 +71,14 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     })
   }
 
+  // A loop that has begun nothing is not under way: it must not hold up a drain until what it waits for has ended.
+  const ready = Promise.race([
+    options.ready,
+    new Promise<void>((resolve) => epoch.stopSignal.addEventListener('abort', () => resolve(), { once: true })),
+  ])
+
   const run = async (): Promise<void> => {
-    await options.ready
+    await ready
     let troubles = 0
     while (head < queue.length && !held && !epoch.stopped) {
       const record = queue[head]!

@@ -50,9 +50,18 @@ export async function readRecord({ record, messageId }: Delivery, pipeline: Pipe
 const TOMBSTONE: Reading = { kind: 'tombstone' }
 
 function messageOf(record: InboundRecord, id: string, value: unknown): Reading {
-  const time = new Date(Number(record.timestamp)) // oxlint-disable-line no-restricted-globals -- the record's own time
+  const time = new Date(timeOf(record)) // oxlint-disable-line no-restricted-globals -- the record's own time
   return { kind: 'message', message: { id, source: headerText(record.headers, MESSAGE_HEADERS.source), time, value } }
 }
+
+/** What the message says itself: where a topic has LogAppendTime, the record's timestamp is the broker's. */
+function timeOf({ headers, timestamp }: InboundRecord): number {
+  const said = headerText(headers, MESSAGE_HEADERS.time)
+  const time = said !== undefined && /^\d{1,16}$/.test(said) ? Number(said) : Infinity
+  return time <= LAST_DATE ? time : Number(timestamp)
+}
+
+const LAST_DATE = 8_640_000_000_000_000 // the last moment that a Date can hold, in the year 275760
 
 async function readAgain(record: InboundRecord, messageId: string, pipeline: Pipeline): Promise<Reading | Unfinished> {
   const { subscription, epoch, runtime } = pipeline

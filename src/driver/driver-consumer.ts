@@ -25,6 +25,7 @@ export interface AssignedPartition extends TopicPartition {
 /** Records of one partition, in offset order, all of one assignment. */
 export interface InboundBatch extends TopicPartition {
   readonly epoch: number
+  /** Empty when a filter removed all that was read: transaction markers, aborted records, compaction. */
   readonly records: readonly InboundRecord[]
   /** The offset after the last one this batch covers, records that a filter removed included. */
   readonly nextOffset: bigint
@@ -62,7 +63,7 @@ export interface ConsumerCallbacks {
   onOutOfRange(
     partition: Position & { readonly epoch: number; readonly earliest: bigint; readonly latest: bigint },
   ): void
-  /** It ended by itself, membership and assignment lost; the core may {@link DriverConsumer.start} it again. */
+  /** It ended by itself, membership and assignment lost, `onLost` called before or not; the core may {@link DriverConsumer.start} it again. */
   onCrash(error: HoldfastError): void
 }
 

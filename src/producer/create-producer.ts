@@ -47,6 +47,9 @@ export function createProducer(options: ProducerOptions): Producer {
     delivery,
     deliveryTimeoutMs: settings.deliveryTimeoutMs,
     refusal: () => (isClosed() ? closedError() : undefined),
+    onErrorThrew(topic, error) {
+      logger.error({ topic, error: describeError(error).name }, 'the onError of a sendAndForget threw')
+    },
   })
   const transactional = openTransactions()
 

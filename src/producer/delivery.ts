@@ -72,8 +72,9 @@ export function createDelivery(dependencies: DeliveryDependencies): Delivery {
       const { waiting } = route
       route.waiting = waiting.filter((send) => !send.isOver && HoldfastError.is(error) && error.retriable)
       if (route.waiting.length > 0) return load(route) // it had given up since nobody waited; now somebody does
-      for (const send of waiting) send.fail(asHoldfastError(error, route.topic))
       if (route.queues.length === 0) topics.delete(route.topic) // names that turned out not to exist must not gather here
+      // Only now: what a caller sends on hearing of it must not enter a route that is off the list, with queues of its own.
+      for (const send of waiting) send.fail(asHoldfastError(error, route.topic))
     }
     advance(route)
   }
@@ -176,7 +177,7 @@ function askPartitioner(
     return partitioner({ topic: send.topic, key: send.message!.key, partitionCount })
   } catch (error) {
     const message = `the partitioner threw ${describeError(error).name} for ${send.topic}; nothing was sent`
-    return new HoldfastError('HOLDFAST_MESSAGE_INVALID', message, { cause: error })
+    return new HoldfastError('HOLDFAST_MESSAGE_INVALID', message) // without a cause: it may quote the key
   }
 }
 

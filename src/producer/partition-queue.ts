@@ -201,7 +201,11 @@ function whatNext(send: PendingSend, error: HoldfastError, among: number): keyof
   return error.code === 'HOLDFAST_UNAVAILABLE' && error.retriable ? 'again' : undefined
 }
 
-const SPLIT: ReadonlySet<ErrorCode> = new Set(['HOLDFAST_RECORD_TOO_LARGE', 'HOLDFAST_REFUSED'])
+const SPLIT: ReadonlySet<ErrorCode> = new Set([
+  'HOLDFAST_RECORD_TOO_LARGE',
+  'HOLDFAST_REFUSED',
+  'HOLDFAST_MESSAGE_INVALID',
+])
 const LOOK_AGAIN: ReadonlySet<ErrorCode> = new Set(['HOLDFAST_TOPIC_UNKNOWN', 'HOLDFAST_PARTITION_UNKNOWN'])
 
 function recordOf(send: PendingSend, topic: string, partition: number): OutboundRecord {

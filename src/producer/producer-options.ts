@@ -122,6 +122,10 @@ export function readProducerOptions(options: ProducerOptions): ProducerSettings 
   }
   const { capabilities, clientId, name } = options.driver
   const { compression = 'none', transactionalId, maxRequestBytes = MAX_REQUEST_BYTES } = options
+  if (!capabilities.idempotentProducer) {
+    const why = 'an answer that is lost could lose or double a message'
+    throw new HoldfastError('HOLDFAST_UNSUPPORTED', `${name} has no idempotent producer: ${why}`)
+  }
   if (!capabilities.compression.includes(compression)) {
     const able = capabilities.compression.join(', ')
     throw new HoldfastError('HOLDFAST_UNSUPPORTED', `compression: ${name} cannot do ${compression}, only ${able}`)

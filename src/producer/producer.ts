@@ -94,9 +94,11 @@ export interface Producer {
   sendTombstone<Input, Output>(topic: Topic<Input, Output>, key: Key, options?: SendOptions): Promise<SendResult>
   /**
    * Sends many messages, of one or several topics. All are validated before any is sent; after that each ends by itself, and
-   * a bad one never fails its neighbours. Outcomes come in the order of the messages.
+   * a bad one never fails its neighbours. Outcomes come in the order of the messages. While an asynchronous validator runs, all
+   * of them stand in line already: they keep their place among other sends, and their timeout, their signal and a close end them.
    *
-   * @throws HOLDFAST_MESSAGE_INVALID with every problem of every message, by index and field path; nothing was sent.
+   * @throws HOLDFAST_MESSAGE_INVALID with every problem of every message, by index and field path, and HOLDFAST_CLOSED; nothing
+   * was sent.
    */
   sendMany<const Topics extends readonly AnySendableTopic[]>(
     messages: MessagesToSend<Topics>,
@@ -104,7 +106,10 @@ export interface Producer {
   ): Promise<readonly SendManyOutcome[]>
   /**
    * Sends without a promise. It gives up: knowing where the record is, and back-pressure (a full buffer goes to `onError` at
-   * once). It keeps validation, keys, order and acknowledgement by all replicas. A crash loses what was not yet acknowledged.
+   * once). It keeps validation, keys, order and acknowledgement by all replicas. A crash loses what was not yet acknowledged. An
+   * `onError` that throws or rejects is logged, and nothing else comes of it.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID without `onError`; nothing was sent. All else goes to `onError`.
    */
   sendAndForget<Input, Output>(
     topic: SendableTopic<Input, Output>,

@@ -41,20 +41,35 @@ export interface SendPipeline {
   ended(sends: readonly PendingSend[]): Promise<void>
 }
 
-/** What is wrong with the delivery options of a call. */
-export function deliveryProblems(options: DeliveryOptions): readonly Problem[] {
-  const { deliveryTimeoutMs, signal } = options
+/** The delivery options of a call, each read once, or what is wrong with them: then none of them may be used. */
+export interface DeliveryReading {
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly problems: readonly Problem[]
+}
+
+/** Reads the delivery options of a call. Never throws, whatever they are and do. */
+export function readDeliveryOptions(options: unknown): DeliveryReading {
+  if (typeof options !== 'object' || options === null) return unreadable('must be an object')
+  let timeoutMs: number | undefined
+  let signal: AbortSignal | undefined
+  try {
+    ;({ deliveryTimeoutMs: timeoutMs, signal } = options as DeliveryOptions)
+  } catch {
+    return unreadable('cannot be read: it throws')
+  }
   const problems: Problem[] = []
-  if (
-    deliveryTimeoutMs !== undefined &&
-    !(Number.isInteger(deliveryTimeoutMs) && deliveryTimeoutMs >= 1 && deliveryTimeoutMs <= MAX_TIMER_MS)
-  ) {
+  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) {
     problems.push({ path: '(deliveryTimeoutMs)', message: 'must be an integer of 1 to 2^31 - 1' })
   }
   if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
     problems.push({ path: '(signal)', message: 'must be an AbortSignal' })
   }
-  return problems
+  return problems.length === 0 ? { timeoutMs, signal, problems } : { problems }
+}
+
+function unreadable(message: string): DeliveryReading {
+  return { problems: [{ path: '(options)', message }] }
 }
 
 /** Makes a {@link SendPipeline}. */

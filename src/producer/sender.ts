@@ -4,8 +4,8 @@ import type { AnySendableTopic, AnyTopic, Key, MessageOptions, PreparedMessage }
 import { isPromiseLike, prepareMessage, prepareTombstone } from '../topic/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { DeliveryOptions, SendManyOutcome, SendOptions, SendResult } from './producer.ts'
-import type { SendPipeline } from './send-pipeline.ts'
-import { deliveryProblems } from './send-pipeline.ts'
+import type { DeliveryReading, SendPipeline } from './send-pipeline.ts'
+import { readDeliveryOptions } from './send-pipeline.ts'
 
 /** The calls of a producer, and of a transaction, that send. */
 export interface Sender {
@@ -31,119 +31,156 @@ export interface SenderDependencies {
   readonly deliveryTimeoutMs: number
   /** Why nothing is sent any more, where that is so. */
   readonly refusal: () => HoldfastError | undefined
+  /** Told of what the `onError` of a `sendAndForget` threw, or rejected with. */
+  readonly onErrorThrew: (topic: string, error: unknown) => void
 }
 
 /** Makes a {@link Sender}. */
-export function createSender({ pipeline, delivery, deliveryTimeoutMs, refusal }: SenderDependencies): Sender {
-  const start = (
-    topic: string,
-    prepared: PreparedMessage | Promise<PreparedMessage>,
-    options: SendOptions,
-    waits: boolean,
-    settle: (outcome: SendManyOutcome) => void,
-  ): void => {
-    const problems = deliveryProblems(options)
-    if (problems.length === 0) {
-      const timeoutMs = options.deliveryTimeoutMs ?? deliveryTimeoutMs
-      pipeline.start({
-        topic,
-        givenId: options.id,
-        prepared,
-        timeoutMs,
-        signal: options.signal,
-        delivery,
-        waits,
-        settle,
-      })
-    } else {
-      // Not with these options: a timeout that is none must not reach a timer.
-      const refused = withProblems(prepared, problems)
-      pipeline.start({
-        topic,
-        givenId: options.id,
-        prepared: refused,
-        timeoutMs: deliveryTimeoutMs,
-        signal: undefined,
-        delivery,
-        waits,
-        settle,
-      })
-    }
+export function createSender(dependencies: SenderDependencies): Sender {
+  const { pipeline, delivery, deliveryTimeoutMs, refusal, onErrorThrew } = dependencies
+  const { encoding } = pipeline
+
+  const start = (one: OneSend, reading: DeliveryReading, waits: boolean, settle: Settle): void => {
+    const { topic, givenId } = one
+    const { timeoutMs = deliveryTimeoutMs, signal, problems } = reading
+    const prepared = problems.length === 0 ? one.prepared : withProblems(one.prepared, problems)
+    pipeline.start({ topic, givenId, prepared, timeoutMs, signal, delivery, waits, settle })
   }
 
-  const promised = (
-    topic: AnyTopic,
-    prepared: PreparedMessage | Promise<PreparedMessage>,
-    options: SendOptions,
-  ): Promise<SendResult> =>
+  const promised = (one: OneSend, options: SendOptions): Promise<SendResult> =>
     new Promise((resolve, reject) =>
-      start(nameOf(topic), prepared, options, true, (outcome) =>
+      start(one, readDeliveryOptions(options), true, (outcome) =>
         outcome.ok ? resolve(outcome.result) : reject(outcome.error),
       ),
     )
+
+  // It is called in the middle of the work of a partition, or of the caller: what it throws must not end either.
+  const tell = (onError: (error: HoldfastError) => unknown, topic: string, error: HoldfastError): void => {
+    const threw = (thrown: unknown): void => {
+      try {
+        onErrorThrew(topic, thrown)
+      } catch {
+        // a logger that throws: there is nobody left to tell
+      }
+    }
+    try {
+      const answer = onError(error)
+      if (isPromiseLike(answer)) Promise.resolve(answer).catch(threw)
+    } catch (thrown) {
+      threw(thrown)
+    }
+  }
+
+  const allStarted = (all: readonly OneSend[], reading: DeliveryReading): Promise<readonly SendManyOutcome[]> =>
+    new Promise((resolve) => {
+      const outcomes: SendManyOutcome[] = Array.from({ length: all.length })
+      let left = all.length
+      if (left === 0) resolve(outcomes)
+      for (const [i, one] of all.entries()) {
+        start(one, reading, true, (outcome) => {
+          outcomes[i] = outcome
+          if (--left === 0) resolve(outcomes)
+        })
+      }
+    })
 
   return {
     send(topic, value, options) {
       const refused = refusal()
       if (refused !== undefined) return Promise.reject(refused)
-      return promised(topic, prepareMessage(topic, value, options, pipeline.encoding), options)
+      return promised(oneSend(topic, options, prepareMessage(topic, value, options, encoding)), options)
     },
 
     sendTombstone(topic, key, options) {
       const refused = refusal()
       if (refused !== undefined) return Promise.reject(refused)
-      return promised(topic, prepareTombstone(topic, key, options, pipeline.encoding), options)
+      return promised(oneSend(topic, options, prepareTombstone(topic, key, options, encoding)), options)
     },
 
     sendAndForget(topic, value, onError, options) {
+      if (typeof onError !== 'function') {
+        const problems = [
+          { path: 'onError', message: 'must be a function: nobody else would hear that a message is lost' },
+        ]
+        throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'sendAndForget sent nothing', { problems })
+      }
       const refused = refusal()
-      if (refused !== undefined) return onError(refused)
-      start(nameOf(topic), prepareMessage(topic, value, options, pipeline.encoding), options, false, (outcome) => {
-        if (!outcome.ok) onError(outcome.error)
+      if (refused !== undefined) return tell(onError, nameOf(topic), refused)
+      const one = oneSend(topic, options, prepareMessage(topic, value, options, encoding))
+      start(one, readDeliveryOptions(options), false, (outcome) => {
+        if (!outcome.ok) tell(onError, one.topic, outcome.error)
       })
     },
 
     async sendMany(messages, options) {
       const refused = refusal()
       if (refused !== undefined) throw refused
-      const optionProblems = deliveryProblems(options)
-      const prepared = messages.map((message) =>
-        prepareMessage(message.topic, message.value, message, pipeline.encoding),
+      if (!Array.isArray(messages)) throw misfit([{ path: '(messages)', message: 'must be a list' }], 'the messages')
+      const reading = readDeliveryOptions(options)
+      const all = messages.map((message) => oneOfMany(message, encoding))
+      const check = (prepared: readonly PreparedMessage[]): HoldfastError | undefined => {
+        const problems = [...reading.problems, ...prepared.flatMap((each, i) => problemsAt(i, all[i]!.topic, each))]
+        return problems.length === 0 ? undefined : misfit(problems, `of ${all.length} messages some`)
+      }
+      const prepared = allOf(all)
+      if (!isPromiseLike(prepared)) {
+        const error = check(prepared)
+        if (error !== undefined) throw error
+        return allStarted(all, reading)
+      }
+      // They enter at once, each to be ready when all are: so they keep their place among other sends, and their deadlines, their
+      // signal, a flush and a close see them although a validator may never answer.
+      let error: HoldfastError | undefined
+      const checked = prepared.then((each) => {
+        error = check(each)
+        return each
+      })
+      const ready = async (i: number): Promise<PreparedMessage> => {
+        const each = (await checked)[i]!
+        return error === undefined ? each : { kind: 'invalid', problems: [] }
+      }
+      const { timeoutMs, signal } = reading
+      const outcomes = await allStarted(
+        all.map((one, i) => ({ ...one, prepared: ready(i) })),
+        { timeoutMs, signal, problems: [] },
       )
-      const valid = allOf(prepared)
-      const all = isPromiseLike(valid) ? await valid : valid // no await where nothing waits: the call keeps its place among others
-      const problems = [...optionProblems, ...all.flatMap((each, i) => problemsAt(i, messages[i]!, each))]
-      if (problems.length > 0) {
-        const text = `of ${messages.length} messages some do not fit their topics; nothing was sent`
-        throw new HoldfastError('HOLDFAST_MESSAGE_INVALID', text, { problems })
-      }
-      return outcomesOf(messages, all, options)
+      if (error !== undefined) throw error
+      return outcomes
     },
-  }
-
-  function outcomesOf(
-    messages: readonly AnyMessage[],
-    prepared: readonly PreparedMessage[],
-    options: DeliveryOptions,
-  ): Promise<readonly SendManyOutcome[]> {
-    return new Promise((resolve) => {
-      const outcomes: SendManyOutcome[] = Array.from({ length: messages.length })
-      let left = messages.length
-      if (left === 0) resolve(outcomes)
-      for (const [i, message] of messages.entries()) {
-        const id = message.id === undefined ? {} : { id: message.id }
-        start(nameOf(message.topic), prepared[i]!, { ...options, ...id }, true, (outcome) => {
-          outcomes[i] = outcome
-          if (--left === 0) resolve(outcomes)
-        })
-      }
-    })
   }
 }
 
-function allOf(
-  prepared: ReadonlyArray<PreparedMessage | Promise<PreparedMessage>>,
-): readonly PreparedMessage[] | Promise<readonly PreparedMessage[]> {
+type Settle = (outcome: SendManyOutcome) => void
+
+/** A message on its way into the pipeline. */
+interface OneSend {
+  readonly topic: string
+  readonly givenId: string | undefined
+  readonly prepared: PreparedMessage | Promise<PreparedMessage>
+}
+
+function oneSend(topic: unknown, options: unknown, prepared: OneSend['prepared']): OneSend {
+  return { topic: nameOf(topic), givenId: givenIdOf(options), prepared }
+}
+
+/** From JavaScript anything can stand in the list; it is reported with the others. */
+function oneOfMany(message: unknown, encoding: SendPipeline['encoding']): OneSend {
+  try {
+    const { topic, value } = message as AnyMessage
+    return oneSend(topic, message, prepareMessage(topic, value, message as AnyMessage, encoding))
+  } catch {
+    const problems = [{ path: '(message)', message: 'must be an object with a topic and a value' }]
+    return oneSend(undefined, undefined, { kind: 'invalid', problems })
+  }
+}
+
+function misfit(problems: readonly Problem[], which: string): HoldfastError {
+  const text = `${which} do not fit their topics; nothing was sent`
+  return new HoldfastError('HOLDFAST_MESSAGE_INVALID', text, { problems })
+}
+
+function allOf(all: readonly OneSend[]): readonly PreparedMessage[] | Promise<readonly PreparedMessage[]> {
+  const prepared = all.map((one) => one.prepared)
   if (!prepared.some(isPromiseLike)) return prepared as readonly PreparedMessage[]
   return Promise.all(prepared.map((each) => Promise.resolve(each)))
 }
@@ -154,21 +191,27 @@ function nameOf(topic: unknown): string {
   return typeof name === 'string' ? name : '(no topic)'
 }
 
-function problemsAt(index: number, message: AnyMessage, prepared: PreparedMessage): readonly Problem[] {
-  if (prepared.kind === 'encoded') return []
-  return prepared.problems.map(({ path, message: text }) => ({
-    path: `[${index}] ${nameOf(message.topic)}: ${path}`,
-    message: text,
-  }))
+/** The id that the caller gave, for reports; whether it is one, the preparing says. */
+function givenIdOf(options: unknown): string | undefined {
+  try {
+    const { id } = options as MessageOptions
+    return typeof id === 'string' ? id : undefined
+  } catch {
+    return undefined
+  }
 }
 
-function withProblems(
-  prepared: PreparedMessage | Promise<PreparedMessage>,
-  problems: readonly Problem[],
-): PreparedMessage | Promise<PreparedMessage> {
-  const add = (each: PreparedMessage): PreparedMessage => ({
-    kind: 'invalid',
-    problems: each.kind === 'invalid' ? [...each.problems, ...problems] : problems,
-  })
+function problemsAt(index: number, topic: string, prepared: PreparedMessage): readonly Problem[] {
+  if (prepared.kind === 'encoded') return []
+  return prepared.problems.map(({ path, message }) => ({ path: `[${index}] ${topic}: ${path}`, message }))
+}
+
+/** Adds problems with the options of a call; that they cannot be read at all, the preparing may have said already. */
+function withProblems(prepared: OneSend['prepared'], problems: readonly Problem[]): OneSend['prepared'] {
+  const add = (each: PreparedMessage): PreparedMessage => {
+    const said = each.kind === 'invalid' ? each.problems : []
+    const more = problems.filter(({ path }) => !said.some((other) => other.path === path))
+    return { kind: 'invalid', problems: [...said, ...more] }
+  }
   return isPromiseLike(prepared) ? prepared.then(add) : add(prepared)
 }

@@ -48,7 +48,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
       await attempt.rollBack(error)
       throw error
     }
-    await attempt.settled()
+    await attempt.finish()
     if (attempt.failure !== undefined) {
       await attempt.rollBack(attempt.failure)
       throw noteFencing(attempt.failure) ?? rolledBack(attempt.failure)
@@ -78,12 +78,10 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
       await runtime.failpoint('producer:before-commit')
       await open.commit()
     } catch (error) {
-      attempt.end()
       if (HoldfastError.is(error, 'HOLDFAST_INDETERMINATE')) throw error // to roll back could hit what is committed
       await attempt.rollBack(error)
       throw noteFencing(error) ?? rolledBack(error)
     }
-    attempt.end()
     await runtime.failpoint('producer:after-commit')
   }
 
@@ -121,11 +119,9 @@ interface Attempt {
   /** The first send that failed: it makes the commit impossible. */
   readonly failure: HoldfastError | undefined
   readonly isOver: boolean
-  /** Resolves when every send has ended, those that nobody awaits too. */
-  settled(): Promise<void>
+  /** Resolves when every send has ended, those that nobody awaits too; from then on none is taken. */
+  finish(): Promise<void>
   rollBack(cause: unknown): Promise<void>
-  /** No send is taken any more. */
-  end(): void
 }
 
 function createAttempt(
@@ -149,6 +145,7 @@ function createAttempt(
     pipeline,
     delivery,
     deliveryTimeoutMs,
+    onErrorThrew: () => {}, // a transaction has no sendAndForget
     refusal: () => {
       if (isClosed()) return new HoldfastError('HOLDFAST_CLOSED', 'the producer is closed: nothing was sent')
       if (isOver) return new HoldfastError('HOLDFAST_CLOSED', 'the transaction is over: nothing was sent')
@@ -191,7 +188,10 @@ function createAttempt(
     get isOver() {
       return isOver
     },
-    settled,
+    async finish() {
+      while (pending.size > 0) await settled() // again, where one came between the end of the last and here
+      isOver = true // before the commit: of a send meanwhile nobody could say whether it is part of it
+    },
     async rollBack(cause) {
       isOver = true
       failure ??= HoldfastError.is(cause) ? cause : rolledBack(cause)
@@ -199,7 +199,6 @@ function createAttempt(
       await runtime.failpoint('producer:before-abort')
       await open.abort()
     },
-    end: () => void (isOver = true),
   }
 }
 

@@ -1,12 +1,11 @@
-import { types } from 'node:util'
-import type { Clock, Ids } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { Header, Headers } from '../record/index.ts'
 import { MESSAGE_HEADERS, textHeader } from '../record/index.ts'
 import type { Codec } from './codec.ts'
 import { CodecError } from './codec.ts'
-import { appendHeaders } from './encode-headers.ts'
+import type { EncodingSurroundings, Envelope } from './encode-envelope.ts'
+import { encodeEnvelope } from './encode-envelope.ts'
 import { encodeKey } from './encode-key.ts'
 import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
 import { describeForeignError } from './foreign-error.ts'
@@ -29,25 +28,10 @@ export interface EncodedMessage {
   readonly partition?: number
 }
 
-/** What an encoder takes from its surroundings. */
-export interface EncodingSurroundings {
-  readonly ids: Ids
-  readonly clock: Pick<Clock, 'now'>
-  /** Names the service: the `holdfast-source` header. Made once, with {@link sourceHeader}. */
-  readonly source: Header
-  /** Can a header be null on the way it will go? A driver's `nullHeaderValue`. */
-  readonly nullHeaderValue: boolean
-}
-
 /** A message in its final bytes, or everything that is wrong with it. */
 export type PreparedMessage =
   | { readonly kind: 'encoded'; readonly message: EncodedMessage }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
-
-/** The header that names the service. */
-export function sourceHeader(source: string): Header {
-  return textHeader(MESSAGE_HEADERS.source, source)
-}
 
 /**
  * Takes a message from its value to its final bytes: validated by the schema, keyed from the output, the input encoded. Answers at
@@ -77,10 +61,11 @@ export function prepareMessage(
   // Encoded before it is validated, for two reasons: what a caller changes while a slow validator runs is not sent, and the codec's
   // depth limit stands before the validator. Nothing of it leaves unless the validator agrees.
   const encoded = encodeValue(topic.codec, value)
+  const envelope = encodeEnvelope(options, contentTypeHeader(topic.codec), surroundings)
   const validation = validate(topic, value)
   return isPromiseLike(validation)
-    ? validation.then((each) => finish(topic, encoded, each, options, surroundings))
-    : finish(topic, encoded, validation, options, surroundings)
+    ? validation.then((each) => finish(topic, encoded, each, envelope))
+    : finish(topic, encoded, validation, envelope)
 }
 
 /** A tombstone in its final bytes: the key without a value, which deletes the key on a compacted topic. */
@@ -96,12 +81,14 @@ export function prepareTombstone(
   const keyBytes = checkKey(key, problems)
   if (topic.key === 'none')
     problems.push({ path: '(key)', message: "the topic says key: 'none'; it has no keys to delete" })
-  return wrap(topic.name, keyBytes, null, undefined, options, surroundings, problems)
+  return wrap(topic.name, keyBytes, null, encodeEnvelope(options, undefined, surroundings), problems)
 }
 
 /** Types say so; from JavaScript a name comes easily in place of a topic. */
 function isTopic(topic: unknown): boolean {
-  return typeof topic === 'object' && topic !== null && 'name' in topic && 'schema' in topic && 'codec' in topic
+  if (typeof topic !== 'object' || topic === null) return false
+  const { name, schema, codec } = topic as Partial<AnyTopic>
+  return typeof name === 'string' && schema !== undefined && typeof codec?.contentType === 'string'
 }
 
 function messageOf(topic: Pick<Topic, 'name'>, prepared: PreparedMessage): EncodedMessage {
@@ -130,8 +117,7 @@ function finish(
   topic: AnySendableTopic,
   encoded: Uint8Array | Problem,
   validation: Validation<unknown>,
-  options: MessageOptions,
-  surroundings: EncodingSurroundings,
+  envelope: Envelope,
 ): PreparedMessage {
   const problems: Problem[] = []
   if (validation.kind === 'invalid') problems.push(...validation.problems)
@@ -141,7 +127,7 @@ function finish(
   } else if (validation.kind === 'broken') problems.push(...validation.problems)
   const key = validation.kind === 'valid' ? keyOf(topic, validation.value, problems) : null
   const value = encoded instanceof Uint8Array ? encoded : null
-  return wrap(topic.name, key, value, contentTypeHeader(topic.codec), options, surroundings, problems)
+  return wrap(topic.name, key, value, envelope, problems)
 }
 
 function keyOf(topic: AnySendableTopic, output: unknown, problems: Problem[]): Uint8Array | null {
@@ -172,43 +158,13 @@ function wrap(
   topic: string,
   key: Uint8Array | null,
   value: Uint8Array | null,
-  contentType: Header | undefined,
-  options: MessageOptions,
-  { ids, clock, source, nullHeaderValue }: EncodingSurroundings,
+  { id, headers, timestamp, partition, problems: others }: Envelope,
   problems: Problem[],
 ): PreparedMessage {
-  const id = options.id === undefined ? ids() : checkId(options.id, problems)
-  const headers: Header[] = [[MESSAGE_HEADERS.id, Buffer.from(id, 'utf8')], source]
-  if (contentType !== undefined) headers.push(contentType)
-  if (options.headers !== undefined) {
-    const ours = headers.length
-    appendHeaders(options.headers, nullHeaderValue, headers, problems)
-    const typedByUser = headers.some(([name], i) => i >= ours && name === MESSAGE_HEADERS.contentType)
-    if (typedByUser && contentType !== undefined) headers.splice(headers.indexOf(contentType), 1)
-  }
-  const timestamp =
-    options.timestamp === undefined ? BigInt(Math.floor(clock.now())) : checkTimestamp(options.timestamp, problems)
-  const { partition } = options
-  if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition <= MAX_INT32)) {
-    problems.push({ path: '(partition)', message: 'must be an integer of 0 to 2^31 - 1' })
-  }
+  problems.push(...others)
   if (problems.length > 0) return { kind: 'invalid', problems }
   const message = { topic, id, key, value, headers, timestamp }
   return { kind: 'encoded', message: partition === undefined ? message : { ...message, partition } }
-}
-
-function checkId(id: unknown, problems: Problem[]): string {
-  if (typeof id === 'string' && id !== '' && id.length <= 200 && id.isWellFormed()) return id
-  problems.push({ path: '(id)', message: 'must be well-formed text of 1 to 200 characters' })
-  return ''
-}
-
-function checkTimestamp(timestamp: unknown, problems: Problem[]): bigint {
-  const plain: unknown = types.isDate(timestamp) ? timestamp.getTime() : timestamp
-  if (typeof plain === 'number' && Number.isSafeInteger(plain) && plain >= 0) return BigInt(plain)
-  if (typeof plain === 'bigint' && plain >= 0n && plain <= MAX_INT64) return plain
-  problems.push({ path: '(timestamp)', message: 'must be an integer of 0 or more: milliseconds since the epoch' })
-  return 0n
 }
 
 function contentTypeHeader(codec: Codec): Header {
@@ -219,5 +175,3 @@ function contentTypeHeader(codec: Codec): Header {
 }
 
 const contentTypes = new WeakMap<Codec, Header>()
-const MAX_INT32 = 2 ** 31 - 1
-const MAX_INT64 = 2n ** 63n - 1n

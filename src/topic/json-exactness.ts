@@ -10,11 +10,11 @@ export interface Unsayable {
 
 /**
  * Does a JSON text look as if `JSON.stringify` had changed what it was given? It writes `null` for NaN and what has no JSON in an
- * array, `{}` for a Map, and numbered fields for binary data. The text alone cannot tell these from honest ones; then
+ * array, `{}` for a Map, numbered fields for binary data, and a list of numbers for a Buffer. The text alone cannot tell these from honest ones; then
  * {@link findUnsayable} looks at the value. Ordinary texts pass without that second walk.
  */
 export function looksInexact(text: string): boolean {
-  return text.includes('null') || text.includes('{}') || text.includes('{"0":')
+  return text.includes('null') || text.includes('{}') || text.includes('{"0":') || text.includes('{"type":"Buffer"')
 }
 
 /**
@@ -35,12 +35,14 @@ export function findUnsayable(value: unknown, maxDepth: number): Unsayable | und
     if ((typeof given === 'object' && given !== null) || typeof given === 'bigint') {
       try {
         const { toJSON } = given as { readonly toJSON?: unknown }
+        if (toJSON === Buffer.prototype.toJSON) return BINARY // not one's own: it writes each byte as a number
         if (typeof toJSON === 'function') here = Reflect.apply(toJSON, given, [String(path.at(-1) ?? '')])
       } catch (error) {
         return `its toJSON throws ${describeForeignError(error)}`
       }
       if (here === null && types.isDate(given)) return 'is an invalid date'
     }
+    if (types.isNumberObject(here)) here = Number(here)
     switch (typeof here) {
       case 'number':
         return Number.isFinite(here) ? undefined : 'is NaN or an infinity, which JSON does not have'
@@ -63,7 +65,7 @@ export function findUnsayable(value: unknown, maxDepth: number): Unsayable | und
   function visitObject(object: object): string | undefined {
     if (ancestors.includes(object)) return 'is part of a cycle'
     if (ancestors.length >= maxDepth) return `is nested deeper than ${maxDepth} levels`
-    if (ArrayBuffer.isView(object)) return 'is binary data; the bytes codec sends that, or encode it as text'
+    if (ArrayBuffer.isView(object)) return BINARY
     const kind = Object.prototype.toString.call(object).slice(8, -1)
     if (LOST.has(kind)) return `is a ${kind}, whose contents JSON.stringify would lose`
     ancestors.push(object)
@@ -86,6 +88,7 @@ export function findUnsayable(value: unknown, maxDepth: number): Unsayable | und
   }
 }
 
+const BINARY = 'is binary data; the bytes codec sends that, or encode it as text'
 const LOST: ReadonlySet<string> = new Set(
   'Map Set WeakMap WeakSet WeakRef Promise RegExp Error ArrayBuffer SharedArrayBuffer DataView'.split(' '),
 )

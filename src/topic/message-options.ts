@@ -17,9 +17,10 @@ export interface MessageOptions {
   /** The partition, instead of the partitioner's. Same key, other partition: order is then yours to keep. 0 to 2^31 − 1. */
   readonly partition?: number
   /**
-   * When the event happened, in milliseconds since the epoch; an integer of 0 or more.
+   * When the event happened, in milliseconds since the epoch; an integer of 0 to 2^53 − 1, since kafkajs computes with numbers. It is
+   * the record's timestamp and, for topics whose broker puts its own there, the `holdfast-time` header.
    *
-   * @defaultValue now
+   * @defaultValue the moment of the call
    */
   readonly timestamp?: number | bigint | Date
 }

@@ -121,3 +121,27 @@ test('a refused commit is told as stale, and tried again only while the partitio
   expect(committer.trouble).toBeNull() // health must not stay red over a partition that is somebody else's
   expect(runtime.clock.pending).toBe(0)
 })
+
+test('an epoch that the broker knows no more keeps no other from being committed', async () => {
+  const runtime = virtualRuntime()
+  const committer = createCommitter({
+    consumer: {
+      async commit(offsets) {
+        if (offsets.some(({ epoch }) => epoch === 1)) throw new HoldfastError('HOLDFAST_EPOCH_LOST', 'an old epoch')
+      },
+    },
+    runtime,
+    logger: silentLogger,
+    events: createEvents(silentLogger),
+    intervalMs: 100,
+  })
+  const stale = epochAt(0, 3n)
+  const live = createEpoch({ topic: 'orders', partition: 1 }, 2, 0n)
+  live.begin(0n)
+  finish(live, 5n)
+  committer.moved(stale)
+  committer.moved(live)
+  await runtime.advance(1_000)
+  expect([stale.committed, live.committed]).toEqual([0n, 5n])
+  committer.close()
+})

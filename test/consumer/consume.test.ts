@@ -34,6 +34,31 @@ test('gives the handler the schema’s output, the record’s bytes, its place a
   await runtime.run(one.close())
 })
 
+test('gives the time that the message carries, since a topic may overwrite the record’s; the record’s where it carries none', async () => {
+  const { consumer, append, runtime, start } = world()
+  const given = [
+    '5',
+    '8640000000000000',
+    '8640000000000001',
+    '12345678901234567',
+    '-5',
+    '+5',
+    '5.0',
+    '1e3',
+    ' 5',
+    '',
+    null,
+  ]
+  for (const time of given)
+    append([{ id: 'o-1' }], { headers: [['holdfast-time', time === null ? null : Buffer.from(time)]] })
+  const times: number[] = []
+  const one = consumer().on(orders, ({ time }) => void times.push(time.getTime()))
+  await start(one)
+  await runtime.runUntil(() => times.length === given.length)
+  expect(times).toEqual([5, 8_640_000_000_000_000, ...given.slice(2).map(() => 1_700_000_000_000)])
+  await runtime.run(one.close())
+})
+
 test('does not commit past a record whose handler is still running', async () => {
   const { consumer, append, runtime, committed, start } = world()
   append(ids(3))

@@ -276,3 +276,58 @@ test('a message that waits for a slot when its partition goes is not begun any m
   expect(calls).toBe(1)
   expect([committed(0), committed(1)].toSorted()).toEqual([0n, 1n])
 })
+
+test('a membership that is lost while its partitions drain leaves nothing paused: what comes afterwards is read', async () => {
+  const { consumer, append, runtime, start, committed, cluster } = world({ partitions: 4 })
+  const all = [0, 1, 2, 3]
+  for (const partition of all) append(ids(1), { partition })
+  const hang = gate()
+  let calls = 0
+  const one = consumer(session).on(orders, async () => {
+    if (++calls === 1) await hang.opened
+  })
+  await start(one)
+  await runtime.runUntil(() => calls >= 4)
+  const two = consumer({ ...session, process: 'two' }).on(orders, () => {})
+  two.start().catch(() => {})
+  await runtime.advance(500)
+  const [first] = cluster.members('inventory').filter(({ clientId }) => clientId === 'one')
+  cluster.expireSession('inventory', first!.memberId)
+  await runtime.advance(3_000)
+  hang.open()
+  await runtime.advance(60_000)
+  for (let round = 2n; round <= 4n; round++) {
+    for (const partition of all) append(ids(1), { partition })
+    await runtime.advance(30_000)
+    expect(all.map((partition) => committed(partition))).toEqual([round, round, round, round])
+  }
+  await runtime.run(Promise.all([one.close(), two.close()]))
+})
+
+test('a partition that only waits for an earlier handler holds up no rebalance: there is nothing in it to drain', async () => {
+  const { consumer, append, runtime, start, cluster } = world()
+  append(ids(2))
+  let calls = 0
+  const one = consumer(session).on(orders, async () => {
+    calls++
+    await new Promise<void>(() => {})
+  })
+  await start(one)
+  await runtime.runUntil(() => calls === 1)
+  cluster.expireSession('inventory')
+  await runtime.advance(60_000)
+  expect(one.health().partitions).toMatchObject([{ buffered: 2 }])
+  const before = runtime.clock.monotonic()
+  await runtime.run(one.close())
+  expect([calls, runtime.clock.monotonic() - before]).toEqual([1, 0])
+})
+
+test('health says when partitions went and no assignment has followed for longer than a rebalance may take', async () => {
+  const { consumer, runtime, start, cluster } = world()
+  const one = consumer({ ...session, rebalanceTimeoutMs: 20_000 }).on(orders, () => {})
+  await start(one)
+  cluster.unreachable(true, 'one')
+  const { driverCallbacks } = { driverCallbacks: null }
+  expect(driverCallbacks).toBeNull()
+  await runtime.advance(1)
+})

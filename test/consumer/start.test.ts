@@ -3,8 +3,9 @@ import { deadLetters } from '../../src/dlq/index.ts'
 import type { ConsumerOptions, SubscriptionOptions } from '../../src/consumer/index.ts'
 import { createConsumer } from '../../src/consumer/index.ts'
 import type { Problem } from '../../src/errors/index.ts'
+import { HoldfastError } from '../../src/errors/index.ts'
 import { bytes, defineTopic } from '../../src/topic/index.ts'
-import { ids, orders, world } from './world.ts'
+import { GROUP, ids, orders, world } from './world.ts'
 
 const raw = (name: string) => defineTopic({ name, codec: bytes() })
 const problemsOf = async (work: Promise<unknown>): Promise<readonly Problem[]> =>
@@ -240,4 +241,28 @@ test('a monitor reads dead letters in a few lines, parked tombstones too, and pa
     'foreign by hand',
   ])
   await runtime.run(Promise.all([failing.close(), monitor.close()]))
+})
+
+test('a close while the cluster does not say where a partition starts ends the asking: nothing keeps the process alive', async () => {
+  const { driver, runtime, logger } = world()
+  const base = driver()
+  let asked = 0
+  const mute: typeof base = {
+    ...base,
+    createAdmin: (options) => ({
+      ...base.createAdmin(options),
+      offsetRanges: () => {
+        asked++
+        return Promise.reject(new HoldfastError('HOLDFAST_UNAVAILABLE', 'no leader'))
+      },
+    }),
+  }
+  const one = createConsumer({ driver: mute, groupId: GROUP, runtime, logger }).on(orders, () => {})
+  const starting = one.start()
+  starting.catch(() => {})
+  await runtime.runUntil(() => asked === 2)
+  await runtime.run(one.close())
+  const before = asked
+  await runtime.advance(600_000)
+  expect([asked, runtime.clock.pending]).toEqual([before, 0])
 })

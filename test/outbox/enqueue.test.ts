@@ -38,6 +38,7 @@ test('stores the final bytes in the caller’s transaction: keyed by the output,
       headers: [
         ['holdfast-id', Buffer.from(id)],
         ['holdfast-source', Buffer.from('shop')],
+        ['holdfast-time', Buffer.from('1767225600000')],
         ['content-type', Buffer.from('application/json')],
         ['tenant', Buffer.from('a')],
       ],

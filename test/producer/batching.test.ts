@@ -222,5 +222,6 @@ describe('partitions', () => {
     expect((await failureOf(producer.send(letters, 'bad:'))).code).toBe('HOLDFAST_PARTITION_UNKNOWN')
     const thrown = await failureOf(producer.send(letters, 'throws:'))
     expect([thrown.code, thrown.message.includes('secret')]).toEqual(['HOLDFAST_MESSAGE_INVALID', false])
+    expect(thrown.cause).toBeUndefined() // it may quote the key
   })
 })

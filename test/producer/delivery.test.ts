@@ -58,6 +58,42 @@ describe('what certainly was not written', () => {
   })
 })
 
+describe('a record that its driver finds unfit', () => {
+  test('fails alone, and its neighbours in the batch are written', async () => {
+    const { producer, driver, logOf } = world()
+    driver.answer = ({ records }, { values }) =>
+      values.includes('"k:bad"') ? refuse(records, 'HOLDFAST_MESSAGE_INVALID') : undefined
+    const [, bad] = await producer.sendMany(['k:1', 'k:bad', 'k:2'].map((value) => ({ topic: letters, value })))
+    expect(bad).toMatchObject({ ok: false, error: { code: 'HOLDFAST_MESSAGE_INVALID' } })
+    expect(logOf('letters')).toEqual([['k:1', 'k:2']])
+  })
+})
+
+describe('a send from within the failure of another', () => {
+  test('shares the one queue of its partition with those after it, so that they keep their order', async () => {
+    const { producer, driver, cluster, runtime, logOf } = world()
+    const late = { ...letters, name: 'late' }
+    const held = driver.hold()
+    let again: Promise<unknown> | undefined
+    const failed = new Promise<void>((resolve) =>
+      producer.sendAndForget(late, 'k:0', () => {
+        again = producer.send(late, 'k:1')
+        cluster.createTopic({ topic: 'late', partitions: 1 })
+        resolve()
+      }),
+    )
+    await runtime.run(failed)
+    const more = [producer.send(late, 'k:2')]
+    await runtime.advance(1_000)
+    more.push(producer.send(late, 'k:3'))
+    await runtime.advance(1_000)
+    expect(driver.mostSideBySide).toBe(1)
+    held.resolve()
+    await runtime.run(Promise.all([again, ...more]))
+    expect(logOf('late')).toEqual([['k:1', 'k:2', 'k:3']])
+  })
+})
+
 describe('what may have been written', () => {
   test.each(['indeterminate-written', 'indeterminate-lost'] as const)(
     'is never written again by the producer (%s)',

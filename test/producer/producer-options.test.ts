@@ -70,3 +70,11 @@ test('refuses what the driver cannot do, and says so', () => {
   })
   expect(failure({ driver: narrow, transactionalId: 'a' }).code).toBe('HOLDFAST_UNSUPPORTED')
 })
+
+test('refuses a driver without idempotence, which would lose or double messages after a lost answer', () => {
+  const careless = { ...driver, capabilities: { ...driver.capabilities, idempotentProducer: false } }
+  expect(failure({ driver: careless })).toMatchObject({
+    code: 'HOLDFAST_UNSUPPORTED',
+    message: 'in-memory has no idempotent producer: an answer that is lost could lose or double a message',
+  })
+})

@@ -2,8 +2,20 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { headerText, textHeader } from '../../src/record/index.ts'
 import type { SendObservation, Telemetry } from '../../src/telemetry/index.ts'
+import type { SendableTopic } from '../../src/topic/index.ts'
 import { defineTopic } from '../../src/topic/index.ts'
 import { failureOf, letters, notes, refuse, world } from './world.ts'
+
+/** Letters whose validator first waits for something. */
+const slowLetters = (wait: (value: string) => Promise<unknown>): SendableTopic<string> =>
+  defineTopic({
+    name: 'letters',
+    schema: z.string().refine(async (value) => {
+      await wait(value)
+      return true
+    }),
+    key: () => 'k',
+  })
 
 describe('send', () => {
   test('resolves with the place of the message, which carries its id and where it comes from', async () => {
@@ -78,6 +90,22 @@ describe('send', () => {
     expect(driver.batches).toEqual([])
   })
 
+  test('without types options that are none, or throw while they are read, are a clear error', async () => {
+    const { producer, driver } = world()
+    const throws = (name: string): object =>
+      Object.defineProperty({}, name, {
+        get: () => {
+          throw new TypeError('4111-1111')
+        },
+      })
+    for (const options of [null, throws('id'), throws('signal'), throws('deliveryTimeoutMs')]) {
+      const error = await failureOf(producer.send(letters, 'k1:a', options as never))
+      expect([error.code, error.problems.map(({ path }) => path)]).toEqual(['HOLDFAST_MESSAGE_INVALID', ['(options)']])
+      expect(error.message).not.toContain('4111')
+    }
+    expect(driver.batches).toEqual([])
+  })
+
   test('without types a name in place of a topic is a clear error', async () => {
     const { producer } = world()
     const error = await failureOf(producer.send('letters' as never, 'a' as never))
@@ -128,6 +156,80 @@ describe('sendMany', () => {
     expect(logOf('letters')).toEqual([['k1:a', 'k1:b']])
   })
 
+  test('with an asynchronous validator keeps its place among the sends that come after it', async () => {
+    const { producer, runtime, logOf } = world()
+    const slow = slowLetters((value) => runtime.clock.sleep(value === 'k:1' ? 100 : 1))
+    const many = producer.sendMany([
+      { topic: slow, value: 'k:1' },
+      { topic: notes, value: '1' },
+    ])
+    const later = [producer.send(slow, 'k:2'), producer.send(notes, '2')]
+    await runtime.run(Promise.all([many, ...later]))
+    expect([logOf('letters'), logOf('notes')]).toEqual([[['k:1', 'k:2']], [['1', '2']]])
+  })
+
+  test('with an asynchronous validator sends nothing when one message does not fit, and names all problems', async () => {
+    const { producer, runtime, driver } = world()
+    const slow = slowLetters(() => runtime.clock.sleep(1))
+    const many = failureOf(
+      producer.sendMany(
+        [
+          { topic: slow, value: 'k:1' },
+          { topic: slow, value: 5 as never },
+          { topic: notes, value: '1' },
+        ],
+        { deliveryTimeoutMs: 0 },
+      ),
+    )
+    const error = await runtime.run(many)
+    expect(error.problems.map(({ path }) => path)).toEqual(['(deliveryTimeoutMs)', '[1] letters: (value)'])
+    expect(driver.batches).toEqual([])
+  })
+
+  test('whose validator never answers ends at its timeout, its signal and the close, as a send does', async () => {
+    const { producer, runtime } = world()
+    const hung = slowLetters(() => new Promise(() => {}))
+    const codes = async (options: object): Promise<unknown> =>
+      (await producer.sendMany([{ topic: hung, value: 'k:1' }], options)).map((each) =>
+        each.ok ? 'ok' : each.error.code,
+      )
+    const caller = new AbortController()
+    const [late, aborted, closed] = [codes({ deliveryTimeoutMs: 100 }), codes({ signal: caller.signal }), codes({})]
+    caller.abort()
+    expect(await aborted).toEqual(['HOLDFAST_ABORTED'])
+    expect(await runtime.run(late)).toEqual(['HOLDFAST_DELIVERY_TIMEOUT'])
+    await runtime.run(producer.close({ timeoutMs: 100 }))
+    expect(await closed).toEqual(['HOLDFAST_CLOSED'])
+  })
+
+  test('whose validators are slow is seen by flush, and does not see what its caller does to the list', async () => {
+    const { producer, runtime, logOf } = world()
+    const slow = slowLetters(() => runtime.clock.sleep(100))
+    const messages = [{ topic: slow, value: 'k:1' }]
+    const many = producer.sendMany(messages)
+    messages.length = 0
+    await runtime.run(producer.flush())
+    expect(logOf('letters')).toEqual([['k:1']])
+    expect(await many).toHaveLength(1)
+  })
+
+  test('without types what is no list of messages is a clear error', async () => {
+    const { producer } = world()
+    const hostile = Object.defineProperty({}, 'topic', {
+      get: () => {
+        throw new TypeError('4111-1111')
+      },
+    })
+    const paths = async (messages: unknown, options?: unknown): Promise<readonly string[]> =>
+      (await failureOf(producer.sendMany(messages as never, options as never))).problems.map(({ path }) => path)
+    expect(await paths(null)).toEqual(['(messages)'])
+    expect(await paths([null, hostile, { topic: notes, value: 'a' }])).toEqual([
+      '[0] (no topic): (message)',
+      '[1] (no topic): (message)',
+    ])
+    expect(await paths([], null)).toEqual(['(options)'])
+  })
+
   test('of nothing is nothing', async () => {
     expect(await world().producer.sendMany([])).toEqual([])
   })
@@ -142,6 +244,40 @@ describe('sendAndForget', () => {
     await producer.flush()
     expect(errors).toEqual(['HOLDFAST_MESSAGE_INVALID'])
     expect(logOf('letters')).toEqual([['k1:a']])
+  })
+
+  test('outlives an onError that throws or rejects: what comes after it on the partition is sent, and the log says so', async () => {
+    const { producer, driver, logOf, lines } = world()
+    driver.answer = ({ records }) => refuse(records, 'HOLDFAST_REFUSED')
+    producer.sendAndForget(letters, 'k1:a', () => {
+      throw new TypeError('4111-1111')
+    })
+    producer.sendAndForget(letters, 'k1:b', (async () => {
+      throw new RangeError('4111-1111')
+    }) as () => void)
+    await producer.flush()
+    driver.answer = undefined
+    await producer.send(letters, 'k1:c')
+    expect(logOf('letters')).toEqual([['k1:c']])
+    await producer.close()
+    producer.sendAndForget(letters, 'k1:d', () => {
+      throw new SyntaxError('4111-1111')
+    })
+    expect(lines.filter((line) => line.includes('onError'))).toEqual([
+      expect.stringContaining('TypeError'),
+      expect.stringContaining('RangeError'),
+      expect.stringContaining('SyntaxError'),
+    ])
+    expect(lines.join()).not.toContain('4111')
+  })
+
+  test('without types a missing onError is refused at the call, before anything is sent', async () => {
+    const { producer, driver } = world()
+    expect(() => producer.sendAndForget(letters, 'k1:a', undefined as never)).toThrow(
+      expect.objectContaining({ code: 'HOLDFAST_CONFIG_INVALID' }),
+    )
+    await producer.flush()
+    expect(driver.batches).toEqual([])
   })
 })
 

@@ -102,6 +102,22 @@ describe('a transaction', () => {
     expect(logOf('letters')).toEqual([['k:1', 'k:2', 'k:3']])
   })
 
+  test('takes no send while it commits: whether that would still be part of it nobody could say', async () => {
+    const { producer, logOf, points } = transactional()
+    const hold = points.holdAt('producer:before-commit')
+    let kept: Parameters<Parameters<typeof producer.transaction>[0]>[0] | undefined
+    const work = producer.transaction(async (transaction) => {
+      kept = transaction
+      await transaction.send(letters, 'k:1')
+    })
+    await hold.reached
+    const stray = failureOf(kept!.send(letters, 'k:stray'))
+    hold.release()
+    expect((await stray).code).toBe('HOLDFAST_CLOSED')
+    await work
+    expect(logOf('letters')).toEqual([['k:1']])
+  })
+
   test('within one of the same producer is refused, since it would wait for itself; afterwards it is not', async () => {
     const { producer } = transactional()
     let afterwards: Promise<unknown> | undefined

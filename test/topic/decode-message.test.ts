@@ -103,8 +103,8 @@ test('an asynchronous validator that rejects is retriable, since what it asked m
   })
 })
 
-test('names out of the payload are quoted, cut and bounded in a path', async () => {
+test('names out of the payload that no identifier could be are not shown in a path', async () => {
   const topic = defineTopic({ name: 'orders', schema: z.record(z.string(), z.number()) })
   const error = await failure(topic, JSON.stringify({ [`a\r\n\u001b${'x'.repeat(500)}`]: 'x' }))
-  expect(error.problems[0]!.path).toBe(`["a\\r\\n\\u001b${'x'.repeat(59)}…"]`)
+  expect(error.problems[0]!.path).toBe('["?"]')
 })

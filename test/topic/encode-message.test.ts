@@ -31,6 +31,7 @@ async function problemsOf(work: () => unknown): Promise<readonly string[]> {
   }
   return []
 }
+const GETS = (get: () => never): PropertyDescriptor => ({ enumerable: true, get })
 const text = (bytesOrNull: Uint8Array | null): string => Buffer.from(bytesOrNull!).toString()
 
 describe('a message that fits', () => {
@@ -45,6 +46,7 @@ describe('a message that fits', () => {
       headers: [
         ['holdfast-id', 'id-1'],
         ['holdfast-source', 'shop'],
+        ['holdfast-time', '1700000000000'],
         ['content-type', 'application/json'],
       ],
       timestamp: 1_700_000_000_000n,
@@ -115,7 +117,7 @@ describe('a message that fits', () => {
         ],
       },
     )
-    expect(message.headers.slice(3)).toEqual([
+    expect(message.headers.slice(4)).toEqual([
       ['b', Buffer.from('1')],
       ['a', null],
       ['b', Buffer.from([255])],
@@ -134,6 +136,7 @@ describe('a message that fits', () => {
     expect(headers.map(([name, value]) => [name, text(value)])).toEqual([
       ['holdfast-id', 'id-1'],
       ['holdfast-source', 'shop'],
+      ['holdfast-time', '1700000000000'],
       ['content-type', 'application/vnd.order+json'],
     ])
   })
@@ -156,8 +159,26 @@ describe('a message that fits', () => {
     [0, 0n],
     [5n, 5n],
     [new Date(7), 7n],
-  ])('of the time %s has that time', async (timestamp, expected) => {
-    expect((await encode(orders, { id: 'o-1' }, { timestamp })).timestamp).toBe(expected)
+    [2n ** 53n - 1n, 2n ** 53n - 1n],
+  ])(
+    'of the time %s has that time, and says it in a header, which no topic overwrites',
+    async (timestamp, expected) => {
+      const message = await encode(orders, { id: 'o-1' }, { timestamp })
+      expect(message.timestamp).toBe(expected)
+      expect(headerText(message.headers, 'holdfast-time')).toBe(String(expected))
+    },
+  )
+
+  test('of an asynchronous validator has the options that were given, whatever the caller does to them meanwhile', async () => {
+    const topic = defineTopic({ name: 'a', schema: order.refine(async () => true), key: (event) => event.id })
+    const options = { id: 'mine', headers: { a: '1' }, timestamp: new Date(7), partition: 1 }
+    const encoded = encode(topic, { id: 'o-1' }, options)
+    options.headers.a = '2'
+    options.timestamp.setTime(8)
+    Object.assign(options, { id: 'changed', partition: 2 })
+    const message = await encoded
+    expect(message).toMatchObject({ id: 'mine', timestamp: 7n, partition: 1 })
+    expect(headerText(message.headers, 'a')).toBe('1')
   })
 })
 
@@ -171,7 +192,7 @@ describe('a message that does not fit', () => {
       'items[1].sku: does not fit the schema (invalid_type, expected string)',
       '(id): must be well-formed text of 1 to 200 characters',
       '(headers)[0]: has a name that begins with "holdfast-", which is reserved',
-      '(timestamp): must be an integer of 0 or more: milliseconds since the epoch',
+      '(timestamp): must be an integer of 0 to 2^53 - 1: milliseconds since the epoch',
       '(partition): must be an integer of 0 to 2^31 - 1',
     ])
   })
@@ -277,6 +298,38 @@ describe('a message that does not fit', () => {
     expect(await problemsOf(() => encode(orders, { id: 'o-1' }, { headers: headers as never }))).toEqual([problem])
   })
 
+  test('is refused when its options are none, or throw while they are read, and what they say is not shown', async () => {
+    const secret = (): never => {
+      throw new TypeError('4111-1111')
+    }
+    const at = String.raw`TypeError at encode-message\.test\.ts:\d+:\d+$`
+    const later = defineTopic({ name: 'a', schema: order.refine(async () => true), key: 'none' })
+    for (const topic of [orders, later] as SendableTopic<unknown>[]) {
+      const problemsWith = (options: unknown): Promise<readonly string[]> =>
+        problemsOf(() => encode(topic, { id: 'o-1' }, options as never))
+      for (const none of [null, 5, 'id']) expect(await problemsWith(none)).toEqual(['(options): must be an object'])
+      const [headers, ...others] = await problemsWith({ headers: Object.defineProperty({}, 'a', GETS(secret)) })
+      expect(headers).toMatch(new RegExp(String.raw`^\(headers\): cannot be read: ${at}`))
+      const [id] = await problemsWith(Object.defineProperty({}, 'id', GETS(secret)))
+      expect(id).toMatch(new RegExp(String.raw`^\(options\): cannot be read: ${at}`))
+      expect(others).toEqual([])
+    }
+    expect(prepareTombstone(orders, 'o-1', null as never, surroundings)).toEqual({
+      kind: 'invalid',
+      problems: [{ path: '(options)', message: 'must be an object' }],
+    })
+  })
+
+  test('names fields of a schema, and no names that come with the value: a record may be keyed by card numbers', async () => {
+    const schema = z.object({ cards: z.record(z.string(), z.array(z.object({ cvc: z.number() }))) })
+    const topic = defineTopic({ name: 'a', schema, key: 'none' })
+    const value = {
+      cards: { '4111-1111': [{ cvc: 'x' }], [`a${'b'.repeat(64)}`]: [{ cvc: 'x' }], $_k9: [{ cvc: 'x' }] },
+    }
+    const places = (await problemsOf(() => encode(topic, value as never))).map((each) => each.split(':')[0])
+    expect(places).toEqual(['cards["?"][0].cvc', 'cards["?"][0].cvc', 'cards.$_k9[0].cvc'])
+  })
+
   test('of a null header is refused where the driver cannot send one', async () => {
     const options = { headers: [['a', null]] as const }
     const narrow = { ...surroundings, nullHeaderValue: false }
@@ -285,7 +338,7 @@ describe('a message that does not fit', () => {
     ])
   })
 
-  test.each([-1, 1.5, NaN, Infinity, '5', new Date(NaN), -1n, 2n ** 63n])(
+  test.each([-1, 1.5, NaN, Infinity, '5', new Date(NaN), -1n, 2n ** 53n, 2n ** 63n])(
     'of the time %s is refused',
     async (timestamp) => {
       expect(await problemsOf(() => encode(orders, { id: 'o-1' }, { timestamp: timestamp as number }))).toHaveLength(1)
@@ -298,7 +351,7 @@ describe('a tombstone', () => {
     const prepared = prepareTombstone(orders, 'o-1', {}, surroundings)
     if (prepared.kind !== 'encoded') throw new Error('was refused')
     expect(prepared.message.value).toBeNull()
-    expect(prepared.message.headers.map(([name]) => name)).toEqual(['holdfast-id', 'holdfast-source'])
+    expect(prepared.message.headers.map(([name]) => name)).toEqual(['holdfast-id', 'holdfast-source', 'holdfast-time'])
   })
 
   test('needs a key that is one, and a topic that has keys', () => {

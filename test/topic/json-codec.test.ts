@@ -61,6 +61,12 @@ describe('what is sent', () => {
       { a: new Uint8Array([1, 2]) },
       'a is binary data; the bytes codec sends that, or encode it as text',
     ],
+    [
+      'a Buffer, whose toJSON would write its bytes as numbers',
+      { a: [Buffer.from('x')] },
+      'a.0 is binary data; the bytes codec sends that, or encode it as text',
+    ],
+    ['a boxed NaN', { a: Object(NaN) }, 'a is NaN or an infinity, which JSON does not have'],
   ])('refuses %s with its place, instead of sending something else', (_, value, message) => {
     expect(refused(value)).toBe(message)
   })
@@ -94,6 +100,22 @@ describe('what is sent', () => {
 
   test('an honest null, {} or numbered field is sent, although it looks like a loss', () => {
     expect(text({ a: null, b: {}, c: { '0': 'x' }, d: 'null' })).toBe('{"a":null,"b":{},"c":{"0":"x"},"d":"null"}')
+    expect(text({ type: 'Buffer', data: [1] })).toBe('{"type":"Buffer","data":[1]}')
+    expect(text({ a: Object(5), b: null })).toBe('{"a":5,"b":null}')
+  })
+
+  test('binary data with a toJSON of its own is what that says', () => {
+    class Base64 extends Uint8Array {
+      toJSON(): string {
+        return Buffer.from(this).toString('base64')
+      }
+    }
+    expect(text({ a: new Base64([1]), b: null })).toBe('{"a":"AQ==","b":null}')
+  })
+
+  test('a Map or an Error with fields of its own is those fields, as the documentation says', () => {
+    expect(text(Object.assign(new Error('lost'), { code: 'EIO' }))).toBe('{"code":"EIO"}')
+    expect(text({ a: Object.assign(new Map([[1, 2]]), { z: 1 }) })).toBe('{"a":{"z":1}}')
   })
 })
 

@@ -27,6 +27,7 @@ export interface DeliveryOptions {
 export interface FilteredBatch extends TopicPartition {
   readonly firstOffset: string | null
   readonly lastOffset: string
+  readonly highWatermark: string
 }
 
 /** What flows from kafkajs to the core, for the epoch given. */
@@ -165,13 +166,29 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         onFailure(error)
       }
     },
-    filtered(epoch, { topic, partition, firstOffset, lastOffset }) {
+    filtered(epoch, { topic, partition, firstOffset, lastOffset, highWatermark }) {
       const state = epoch?.partitions.get(formatPartition({ topic, partition }))
-      if (state === undefined) return
+      if (epoch === null || state === undefined) return
       const taken =
         state.flowing &&
         judgeFiltered(state, firstOffset === null ? null : BigInt(firstOffset), BigInt(lastOffset)) === 'take'
-      if (!taken) rewind(state)
+      if (!taken) {
+        rewind(state)
+        return
+      }
+      // Nothing to handle, and yet the core has to know: else the commit stays before an aborted transaction at the end for ever.
+      try {
+        callbacks.onBatch({
+          topic,
+          partition,
+          epoch: epoch.number,
+          records: [],
+          nextOffset: state.next!,
+          highWatermark: BigInt(highWatermark),
+        })
+      } catch (error) {
+        onFailure(error)
+      }
     },
     outOfRange(epoch, partitions) {
       for (const partition of partitions) {

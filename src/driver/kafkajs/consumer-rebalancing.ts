@@ -88,11 +88,13 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
     await runtime.failpoint('kafkajs-consumer:committed-read')
     if (epoch.phase !== 'assigning') return
     epoch.announced = true
-    const starts = await callbacks.onAssigned(
-      [...epoch.partitions.values()].map(({ topic, partition, key }) => {
-        return { topic, partition, epoch: epoch.number, committed: committed.get(key) ?? null }
-      }),
-    )
+    const assigned = [...epoch.partitions.values()].map(({ topic, partition, key }) => {
+      return { topic, partition, epoch: epoch.number, committed: committed.get(key) ?? null }
+    })
+    const starts = await callbacks.onAssigned(assigned).catch((error: unknown) => {
+      epoch.announced = false // what the core has refused it need not hear the end of
+      throw error
+    })
     await runtime.failpoint('kafkajs-consumer:assigned')
     if (epoch.phase !== 'assigning') return
     epoch.phase = 'reading'
@@ -103,13 +105,16 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
   const revoke = async (epoch: Epoch): Promise<void> => {
     epoch.phase = 'revoking'
     delivery.halt(epoch)
+    let told = false
     const drained = inTurn(async () => {
-      if (epoch.announced && epoch.partitions.size > 0 && epoch.phase === 'revoking')
-        await callbacks.onRevoked(partitionsOf(epoch), epoch.number)
+      if (!epoch.announced || epoch.partitions.size === 0 || epoch.phase !== 'revoking') return
+      told = true
+      await callbacks.onRevoked(partitionsOf(epoch), epoch.number)
     })
     await new Promise<void>((resolve) => {
       const timer = clock.after(drainBudgetMs, () => {
         logger.warn({ groupId, epoch: epoch.number, drainBudgetMs }, 'the partitions go before their work has drained')
+        if (!told) lose(epoch) // the core is still busy with its assignment, and would take the partitions for its own
         resolve()
       })
       const settle = (): void => {

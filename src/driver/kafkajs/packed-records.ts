@@ -24,6 +24,8 @@ export function toKafkajsMessages({ records, partition }: ProduceBatch): Message
   // The last before the first: a batch of one needs the packed records above all, and its two timestamps are the same.
   messages[records.length - 1] = { partition, value: null, timestamp: asText(last) }
   messages[0] = { partition, value: encodeRecords(records, first), timestamp: asText(first) }
+  // kafkajs groups messages by partition with `reduce`, copying all before for each one: of 500 it makes 125,000 copies.
+  Object.defineProperty(messages, 'reduce', { value: () => ({ [partition]: messages }) })
   return messages
 }
 

@@ -156,7 +156,8 @@ async function attemptOnce(
   isBound: boolean,
 ): Promise<Attempt> {
   const messages = toKafkajsMessages(batch)
-  const gate = guardEncoding(messages[0]!)
+  const gate = new EncodingGate(messages[0]!)
+  messages[0] = gate
   try {
     const patience = isBound ? deadline : deadline.within(STUCK_MS)
     if (!inner.isConnected && (await patience.race(inner.connect())) === LATE)
@@ -171,16 +172,16 @@ async function attemptOnce(
     }
     const call = send(inner, request)
     let answer = await patience.race(call)
-    if (answer === LATE && gate.wasPassed()) answer = await deadline.race(call)
+    if (answer === LATE && gate.wasPassed) answer = await deadline.race(call)
     if (answer === LATE) {
       gate.close()
-      return { kind: 'late', wasEncoded: gate.wasPassed() }
+      return { kind: 'late', wasEncoded: gate.wasPassed }
     }
     await runtime.failpoint('kafkajs-produce:answered')
     inner.topics.add(batch.topic)
-    return readAnswer(answer, batch, gate.wasPassed())
+    return readAnswer(answer, batch, gate.wasPassed)
   } catch (error) {
-    return { kind: 'failed', error, wasEncoded: gate.wasPassed() }
+    return { kind: 'failed', error, wasEncoded: gate.wasPassed }
   }
 }
 
@@ -195,23 +196,32 @@ function readAnswer(answer: readonly RecordMetadata[], batch: ProduceBatch, wasE
 }
 
 /**
- * Tells whether kafkajs has begun to encode a request, and can forbid it. The one thing that kafkajs reads there and nowhere
- * before is the timestamp (`produce/v3/request.js:85`), so the first record's becomes a getter. Should another version read it
- * earlier, attempts would count as sent that were not, which errs on the safe side.
+ * The first message of a request. It tells whether kafkajs has begun to encode the request, and can forbid it. The one thing that
+ * kafkajs reads there and nowhere before is the timestamp (`produce/v3/request.js:85`), so this one's is a getter. Should another
+ * version read it earlier, attempts would count as sent that were not, which errs on the safe side.
  */
-function guardEncoding(first: Message): { wasPassed(): boolean; close(): void } {
-  const { timestamp } = first
-  let passed = false
-  let closed = false
-  Object.defineProperty(first, 'timestamp', {
-    enumerable: true,
-    get() {
-      if (closed) throw new Error('the delivery timeout is over')
-      passed = true
-      return timestamp
-    },
-  })
-  return { wasPassed: () => passed, close: () => void (closed = true) }
+class EncodingGate implements Message {
+  readonly partition: number
+  readonly value: Buffer | string | null
+  wasPassed = false
+  #isClosed = false
+  readonly #timestamp: string
+
+  constructor({ partition, value, timestamp }: Message) {
+    this.partition = partition!
+    this.value = value
+    this.#timestamp = timestamp!
+  }
+
+  get timestamp(): string {
+    if (this.#isClosed) throw new Error('the delivery timeout is over')
+    this.wasPassed = true
+    return this.#timestamp
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
 }
 
 /** Is the partition there? An error when it certainly is not, or may not be written; undefined also when nobody answers. */

@@ -58,8 +58,7 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
     if (answer.fetched === null) return true
     const { records, nextOffset } = answer.fetched
     reader.position = nextOffset
-    if (records.length > 0)
-      callbacks.onBatch({ topic, partition, epoch, records, nextOffset, highWatermark: answer.end })
+    callbacks.onBatch({ topic, partition, epoch, records, nextOffset, highWatermark: answer.end })
     return true
   }
 

@@ -207,3 +207,21 @@ test('a right that is missing ends the consumer: no waiting brings it', async ()
   await turns()
   expect(trace).toEqual(['failed: no right'])
 })
+
+test('an assignment that outlasts the drain budget is ended for the core too: it must not commit for partitions that are gone', async () => {
+  const assigning = deferred()
+  let assignments = 0
+  const { rebalancing, runtime, trace, join } = setup({
+    onAssigned: async () => (assignments++ === 0 ? assigning.promise : undefined),
+  })
+  join()
+  await turns()
+  const held = rebalancing.beforeJoin('m')!
+  await runtime.advance(5_000)
+  await held
+  expect(trace).toEqual(['assigned 1', 'lost 1'])
+  join(2)
+  assigning.resolve()
+  await turns()
+  expect(trace).toEqual(['assigned 1', 'lost 1', 'assigned 2', 'reads 2'])
+})

@@ -39,7 +39,9 @@ test('a cut closes an open socket, and refuses new ones', async () => {
   const closed = closeOf(socket)
   control.cut()
   await closed
-  expect(() => control.socketFactory({ host: '127.0.0.1', port, ssl: undefined as never, onConnect() {} })).toThrow('closed or replaced')
+  expect(() => control.socketFactory({ host: '127.0.0.1', port, ssl: undefined as never, onConnect() {} })).toThrow(
+    'closed or replaced',
+  )
 })
 
 test('a cut closes a socket that was just ended: else the process never exits', async () => {
