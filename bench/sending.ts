@@ -68,6 +68,7 @@ export const sendManySameRecords: Bench = {
       batched(() => ({
         'holdfast-id': systemRuntime.ids(),
         'holdfast-source': 'bench',
+        'holdfast-time': String(systemRuntime.clock.now()),
         'content-type': 'application/octet-stream',
       })),
     ),

@@ -1,4 +1,5 @@
 // `npm run broker`: real Kafka, and PostgreSQL and Redis when asked for, until Ctrl-C or until the caller is gone.
+import kafkajs from 'kafkajs'
 import { printAddresses } from './broker-output.ts'
 import { parseBrokerArgs, USAGE } from './broker-args.ts'
 import { startServices, watchParent } from './services/index.ts'
@@ -32,12 +33,22 @@ try {
     redis: args.redis,
     onProgress: progress,
   })
+  if (args.topics.length > 0) await makeTopics(services.kafka!.brokers, args.topics)
   if (stoppingSince === undefined) printAddresses(services, args.json)
 } catch (error) {
   if (stoppingSince === undefined) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1
   }
+}
+
+/** Those that are there already stay as they are. */
+async function makeTopics(brokers: string[], topics: readonly string[]): Promise<void> {
+  const admin = new kafkajs.Kafka({ clientId: 'broker-script', brokers, logLevel: kafkajs.logLevel.NOTHING }).admin()
+  await admin.connect()
+  await admin.createTopics({ waitForLeaders: true, topics: topics.map((topic) => ({ topic, numPartitions: 3 })) })
+  await admin.disconnect()
+  progress(`kafka: made ${topics.join(', ')}`)
 }
 
 /** The first signal stops in order; a second one ends at once, and the servers' guards do the rest. */

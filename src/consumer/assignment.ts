@@ -19,6 +19,8 @@ import { within } from './within.ts'
 export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
   /** What is owned, for health. */
   readonly owned: readonly OwnedPartition[]
+  /** Since when partitions are gone and no assignment has followed, on the monotonic clock; null when one has. */
+  readonly unassignedSince: number | null
   /** The membership is gone: nothing may be committed. */
   loseAll(reason: HoldfastError): void
   /** Begins nothing more, lets handlers end within `drainTimeoutMs`, commits what is finished, and gives everything up. */
@@ -70,7 +72,10 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   // handlers of this process at once.
   const stillOpen = new Map<string, Promise<unknown>>()
 
+  let unassignedSince: number | null = null
+
   const assign = async (partitions: readonly AssignedPartition[]): Promise<readonly Position[]> => {
+    unassignedSince = null
     await runtime.failpoint('assign:begin')
     const carried = new Map<string, bigint>()
     const fresh = partitions.map((partition) => {
@@ -186,6 +191,10 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       return [...owned.values()]
     },
 
+    get unassignedSince() {
+      return unassignedSince
+    },
+
     onAssigned: assign,
 
     async onRevoked(partitions, number) {
@@ -195,6 +204,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       // After the fact there is nothing to drain for: a commit would be refused, and the new owner repeats what is unfinished.
       if (options.revoke === 'before') await drainAndCommit(going, reason)
       for (const each of going) close(each, reason)
+      unassignedSince ??= runtime.clock.monotonic()
       events.emit('revoked', { partitions: partitions.map(partitionOf) })
       logger.info({ partitions: partitions.map(formatPartition) }, 'partitions revoked')
     },
@@ -202,6 +212,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     onLost(partitions, number) {
       const going = ofEpoch(partitions, number)
       for (const each of going) close(each, takenAway(going))
+      unassignedSince ??= runtime.clock.monotonic()
       events.emit('lost', { partitions: partitions.map(partitionOf) })
       logger.warn(
         { partitions: partitions.map(formatPartition) },
@@ -234,6 +245,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
     loseAll(reason) {
       for (const each of owned.values()) close(each, reason)
+      unassignedSince = null // a stay in the group has ended: what follows is another
     },
 
     async closeAll(reason) {

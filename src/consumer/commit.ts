@@ -93,7 +93,7 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
       // A driver refuses a request with one old epoch in it as a whole, and hears of an end before us: each goes by itself.
       for (const same of byNumber(behind)) {
         try {
-          await commitTogether(same)
+          await commitTogether(same.filter(isBehind)) // one may have died behind the request before
         } catch (error) {
           allWell = false
           failed(error, same)
@@ -106,6 +106,7 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
   }
 
   const commitTogether = async (epochs: readonly Epoch[]): Promise<void> => {
+    if (epochs.length === 0) return
     const offsets = epochs.map(offsetOf)
     await consumer.commit(offsets)
     epochs.forEach((epoch, i) => (epoch.committed = offsets[i]!.offset))

@@ -215,6 +215,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       judgeHealth({
         state,
         owned: member?.assignment.owned ?? [],
+        unassignedSince: member?.assignment.unassignedSince ?? null,
+        rebalanceTimeoutMs: settings.rebalanceTimeoutMs,
         heldTopics,
         suspect: member?.isSuspect() ?? false,
         commitTrouble: member?.committer.trouble ?? null,

@@ -6,6 +6,10 @@ import type { OwnedPartition } from './assignment.ts'
 export interface HealthFacts {
   readonly state: ConsumerHealth['state']
   readonly owned: readonly OwnedPartition[]
+  /** Since when partitions are gone and no assignment has followed; null when one has. */
+  readonly unassignedSince: number | null
+  /** Longer than this no rebalance takes. */
+  readonly rebalanceTimeoutMs: number
   readonly heldTopics: ReadonlySet<string>
   /** The group has not confirmed the membership for longer than the session timeout. */
   readonly suspect: boolean
@@ -23,6 +27,8 @@ const COMMIT_TROUBLE_MS = 10_000
 export function judgeHealth({
   state,
   owned,
+  unassignedSince,
+  rebalanceTimeoutMs,
   heldTopics,
   suspect,
   commitTrouble,
@@ -34,6 +40,10 @@ export function judgeHealth({
     reasons.push(crash === null ? `the consumer is ${state}` : `the consumer is ${state}: ${crash}`)
   if (suspect && owned.length > 0)
     reasons.push('the group has not answered for longer than the session timeout: nothing further is handled')
+  if (unassignedSince !== null && now - unassignedSince > rebalanceTimeoutMs) {
+    const seconds = Math.round((now - unassignedSince) / 1_000)
+    reasons.push(`the group has taken the partitions back and assigned nothing for ${seconds} s`)
+  }
   for (const { epoch, outOfRange } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
     if (epoch.pause?.unhealthy) reasons.push(`${epoch.name}: ${epoch.pause.reason}`)

@@ -24,8 +24,11 @@ export const ERROR_CODES = {
   HOLDFAST_INDETERMINATE: 'the outcome is unknown: it may or may not have been written',
   /** Credentials are missing, wrong, or without the right. */
   HOLDFAST_NOT_AUTHORIZED: 'credentials are missing, wrong, or without the right',
-  /** Another producer took over this transactional id; this one is done. */
-  HOLDFAST_FENCED: 'another instance took over this transactional id',
+  /**
+   * Another producer took over this transactional id, or a transaction outlived its timeout and the broker rolled it back: the two look
+   * alike. This producer is done, since to begin again could fence off the one that took over.
+   */
+  HOLDFAST_FENCED: 'another instance took over this transactional id, or a transaction outlived its timeout',
   /** The delivery timeout passed before the record was handed to the broker; nothing was written. */
   HOLDFAST_DELIVERY_TIMEOUT: 'the delivery timeout passed before the record was sent; nothing was written',
   /** The send buffer stayed full for the delivery timeout; nothing was written. */

@@ -35,7 +35,7 @@ export interface ProducerOptions {
    */
   readonly lingerMs?: number
   /**
-   * The most messages in one batch. 1 to 100,000. With kafkajs larger ones are slower: it takes a batch apart in quadratic time.
+   * The most messages in one batch. 1 to 100,000. With kafkajs 500 to 1,000 were the fastest in `bench/`.
    *
    * @defaultValue `500`
    */

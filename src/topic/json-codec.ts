@@ -21,8 +21,8 @@ export interface JsonOptions {
  * Refused in what arrives: bytes that are no UTF-8, a byte order mark, nesting past the limit. Refused in what is sent: `undefined`
  * or a function as the whole value or in an array, BigInt, NaN and infinities, invalid dates, cycles, a Map, Set, Error or other
  * thing that `JSON.stringify` would write as `{}`, binary data that has no `toJSON` of its own, and what throws while it is read.
- * A Map or an Error that was given fields is written as those fields alone, as `JSON.stringify` does. Fields of an object that are
- * `undefined`, a function or a symbol are left out. As everywhere in JavaScript, numbers past 2^53 lose digits when they arrive,
+ * Not every one is found: a Map or an Error that was given fields of its own can pass as those fields alone. Fields of an object that
+ * are `undefined`, a function or a symbol are left out. As everywhere in JavaScript, numbers past 2^53 lose digits when they arrive,
  * of two equal names the last one counts, and `__proto__` is a name like others.
  *
  * @throws HOLDFAST_CONFIG_INVALID

@@ -10,8 +10,8 @@ export interface Unsayable {
 
 /**
  * Does a JSON text look as if `JSON.stringify` had changed what it was given? It writes `null` for NaN and what has no JSON in an
- * array, `{}` for a Map, numbered fields for binary data, and a list of numbers for a Buffer. The text alone cannot tell these from honest ones; then
- * {@link findUnsayable} looks at the value. Ordinary texts pass without that second walk.
+ * array, `{}` for a Map, numbered fields for binary data, and a list of numbers for a Buffer. The text alone cannot tell these from
+ * honest ones; then {@link findUnsayable} looks at the value. Ordinary texts pass without that second walk.
  */
 export function looksInexact(text: string): boolean {
   return text.includes('null') || text.includes('{}') || text.includes('{"0":') || text.includes('{"type":"Buffer"')

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Consumer } from '../../src/consumer/index.ts'
-import { gate, ids, orders, world } from './world.ts'
+import { createConsumer } from '../../src/consumer/index.ts'
+import type { ConsumerCallbacks } from '../../src/driver/index.ts'
+import { GROUP, gate, ids, orders, world } from './world.ts'
 
 const session = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000, drainTimeoutMs: 5_000 }
 
@@ -323,11 +325,26 @@ test('a partition that only waits for an earlier handler holds up no rebalance: 
 })
 
 test('health says when partitions went and no assignment has followed for longer than a rebalance may take', async () => {
-  const { consumer, runtime, start, cluster } = world()
-  const one = consumer({ ...session, rebalanceTimeoutMs: 20_000 }).on(orders, () => {})
-  await start(one)
-  cluster.unreachable(true, 'one')
-  const { driverCallbacks } = { driverCallbacks: null }
-  expect(driverCallbacks).toBeNull()
-  await runtime.advance(1)
+  const { driver, runtime, logger } = world()
+  const base = driver()
+  let callbacks: ConsumerCallbacks | undefined
+  const watched: typeof base = {
+    ...base,
+    createConsumer(options) {
+      const made = base.createConsumer(options)
+      return { ...made, start: (topics, given) => made.start(topics, (callbacks = given)) }
+    },
+  }
+  const one = createConsumer({ driver: watched, groupId: GROUP, runtime, logger, ...session, rebalanceTimeoutMs: 20_000 })
+  one.on(orders, () => {})
+  await runtime.run(one.start())
+  const partition = { topic: 'orders', partition: 0 }
+  callbacks!.onLost([partition], 1) // what a driver does that then forgets to ask for partitions again
+  await runtime.advance(20_000)
+  expect(one.health().status).toBe('healthy')
+  await runtime.advance(1_000)
+  expect(one.health().reasons).toEqual(['the group has taken the partitions back and assigned nothing for 21 s'])
+  await runtime.run(callbacks!.onAssigned([{ ...partition, epoch: 2, committed: null }]))
+  expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
 })

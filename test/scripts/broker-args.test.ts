@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
 import { parseBrokerArgs } from '../../scripts/broker-args.ts'
 
-const defaults = { kind: 'start', nodes: 1, postgres: false, redis: false, json: false }
+const defaults = { kind: 'start', nodes: 1, topics: [], postgres: false, redis: false, json: false }
 
 test('starts one Kafka node and nothing else when nothing is asked for', () => {
   expect(parseBrokerArgs([])).toEqual(defaults)
 })
 
 test('takes every documented flag, the node count in both spellings', () => {
-  const all = { kind: 'start', nodes: 3, postgres: true, redis: true, json: true }
-  expect(parseBrokerArgs(['--nodes', '3', '--postgres', '--redis', '--json'])).toEqual(all)
-  expect(parseBrokerArgs(['--nodes=3', '--json', '--redis', '--postgres'])).toEqual(all)
+  const all = { kind: 'start', nodes: 3, topics: ['a', 'a.dlq'], postgres: true, redis: true, json: true }
+  expect(parseBrokerArgs(['--nodes', '3', '--topics', 'a,a.dlq', '--postgres', '--redis', '--json'])).toEqual(all)
+  expect(parseBrokerArgs(['--nodes=3', '--json', '--redis', '--postgres', '--topics=a,a.dlq'])).toEqual(all)
 })
 
 test('reports all problems together, so that the user mends them in one go', () => {
@@ -23,6 +23,12 @@ test('reports all problems together, so that the user mends them in one go', () 
       '--nodes takes 1 or 3, not 2',
     ],
   })
+})
+
+test('refuses --topics without names, or with names that are none', () => {
+  const problems = ['--topics takes topic names with commas between them']
+  for (const args of [['--topics'], ['--topics', 'a,,b'], ['--topics=a b']])
+    expect(parseBrokerArgs(args)).toEqual({ kind: 'wrong', problems })
 })
 
 test('refuses --nodes without a number instead of falling back to one node', () => {

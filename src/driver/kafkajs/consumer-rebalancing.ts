@@ -37,7 +37,7 @@ export interface Rebalancing {
   onSync(memberId: string, generation: number): void
   /** kafkajs has its assignment. */
   joined(assignment: KafkajsAssignment): void
-  /** The group has told that this membership is over. */
+  /** This membership is over: the group has told so, or it ends over a failure. */
   lose(epoch: Epoch): void
   /** Ends the current epoch without a word: the core knows, or hears of a crash. */
   end(): void
@@ -143,7 +143,7 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
     delivery.halt(epoch)
     logger.warn(
       { groupId, epoch: epoch.number },
-      'the group has given the partitions away; nothing of them is committed any more',
+      'the partitions are lost; nothing of them is committed any more',
     )
     if (!epoch.announced || epoch.partitions.size === 0) return
     try {

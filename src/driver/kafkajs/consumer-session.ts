@@ -8,6 +8,7 @@ import type { CommitOffset, ConsumerCallbacks, DriverConsumerOptions } from '../
 import { createGroupCoordinator } from './consumer-coordinator.ts'
 import type { Epoch } from './consumer-epoch.ts'
 import { createDelivery } from './consumer-delivery.ts'
+import { createDriftWatch } from './consumer-drift.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
 import { createConsumerWire } from './consumer-wire.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
@@ -57,11 +58,15 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     maxWaitMs: Math.min(maxWaitMs, (context.config.requestTimeout ?? KAFKAJS_REQUEST_TIMEOUT_MS) - FETCH_MARGIN_MS),
     hooks: {
       beforeJoin(memberId) {
+        drift.reset()
         if (memberId !== '') started() // the group has taken this member in; how long the others drain is not ours to wait for
         return rebalancing.beforeJoin(memberId)
       },
       beforeLeave: () => rebalancing.beforeLeave(),
-      onSync: (memberId, generation) => rebalancing.onSync(memberId, generation),
+      onSync(memberId, generation) {
+        drift.reset()
+        rebalancing.onSync(memberId, generation)
+      },
       onReset: (partitions) => delivery.outOfRange(rebalancing.current(), partitions),
     },
   })
@@ -79,6 +84,10 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     nextEpoch,
     delivery,
     onFailure: fail,
+  })
+  const drift = createDriftWatch(clock, () => {
+    const message = `the consumer of group ${groupId} is a member without an assignment, and does not ask for one`
+    fail(new HoldfastError('HOLDFAST_CONSUMER_CRASHED', message, { retriable: true }))
   })
   const beats = clock.every(heartbeatIntervalMs, () => void beat())
 
@@ -104,7 +113,8 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     if (phase === 'stopping' || phase === 'ended') return
     const wasStarting = phase === 'starting'
     phase = 'stopping'
-    rebalancing.end()
+    const current = rebalancing.current()
+    if (current !== null) rebalancing.lose(current) // now, not when kafkajs has left: what the core begins until then is begun in vain
     underWay.reject(error)
     if (wasStarting) return // start() ends it and rejects
     void leave().then(() => reportCrash(error)) // never awaited in here: kafkajs' stop waits for the batch this may come from
@@ -176,8 +186,12 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   consumer.on('consumer.group_join', ({ payload }) => {
     if (phase === 'stopping' || phase === 'ended') return
     heartbeatAt = clock.monotonic()
+    drift.reset()
     rebalancing.joined(payload.memberAssignment)
     started()
+  })
+  consumer.on('consumer.heartbeat', () => {
+    if (phase === 'running') drift.confirmed(rebalancing.current() !== null)
   })
   consumer.on('consumer.start_batch_process', ({ payload }) => {
     if (payload.batchSize === 0) delivery.filtered(rebalancing.current(), payload)

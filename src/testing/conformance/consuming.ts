@@ -483,6 +483,21 @@ export const consuming: readonly ConformanceCase[] = [
     },
   },
   {
+    promise: 'tells of a transaction that was rolled back even when no record follows it, so that a commit can pass it',
+    when: ({ transactions }) => transactions,
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const target = { topic, partition: 0 }
+      const producer = await stage.producer({ transactionalId: stage.world.group() })
+      const transaction = await producer.begin()
+      const never = await stage.write(transaction, target, numbered('never', 5))
+      await transaction.abort()
+      const member = await stage.member(stage.world.group(), [topic])
+      await stage.until(() => (member.batches.at(-1)?.nextOffset ?? 0n) > never.at(-1)!, 'the end of the transaction')
+      assert.deepEqual(member.records, [])
+    },
+  },
+  {
     promise: 'carries offsets beyond 2^53 exactly, across gaps, in records and in commits',
     fault: 'skipOffsetsTo',
     async hold(stage) {
