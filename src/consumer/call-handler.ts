@@ -34,6 +34,9 @@ export async function callHandler(
   const wait = slots.enter(epoch.stopSignal)
   if (wait !== undefined) await wait.catch(nothingBegins)
   try {
+    if (pipeline.isSuspect()) await pipeline.confirmMembership() // the slot may have come long after the last look
+    if (epoch.pause?.unhealthy === false) epoch.setPause(null) // the wait between two attempts is over
+    pipeline.began()
     if (epoch.stopped) nothingBegins() // the partition went while the record was read, begun, or waited for its slot
     const context = contextOf(delivery, headers, attempt, pipeline)
     const said = handlerOutcomeOf(await delivery.observation.run(() => invoke(reading, context, pipeline.subscription)))

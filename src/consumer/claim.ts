@@ -1,5 +1,5 @@
 import { describeError, HoldfastError } from '../errors/index.ts'
-import type { DedupeOutcome } from '../idempotency/index.ts'
+import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
 import { dedupeId } from '../idempotency/index.ts'
 import type { Lease } from './lease-keeper.ts'
 import { insist } from './partition-pause.ts'
@@ -7,6 +7,7 @@ import type { Delivery, Pipeline } from './pipeline.ts'
 import { ownIdOf } from './read-record.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
+import { storeCall } from './store-call.ts'
 
 /** The right to work on a message. */
 export interface Claim {
@@ -40,9 +41,23 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
       `records of ${record.topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`,
     )
   }
+  const begin = async (): Promise<BeginResult> => {
+    pipeline.began()
+    const answer = Promise.resolve(dedupe.store.begin(id, { leaseMs: dedupe.leaseMs }))
+    try {
+      return await storeCall(runtime.clock, dedupe.leaseMs, answer)
+    } catch (error) {
+      // An answer that comes after all is a lease that nobody holds, and would count as a beginning that came to no end.
+      const giveBack = async (late: BeginResult): Promise<void> => {
+        if (late.kind === 'started') await dedupe.store.abandon(late.token, late.attempt - 1)
+      }
+      answer.then(giveBack).catch(ignore)
+      throw error
+    }
+  }
   const id = dedupeId({ groupId, handler: dedupe.scope, messageId })
   for (;;) {
-    const begun = await insist(pipeline, () => dedupe.store.begin(id, { leaseMs: dedupe.leaseMs }), storeIsDown)
+    const begun = await insist(pipeline, begin, storeIsDown)
     if (begun.kind !== 'succeeded') return unfinished('stopping')
     if (begun.value.kind === 'done') return begun.value
     if (begun.value.kind === 'started') {
@@ -69,7 +84,7 @@ export async function completeMessage(
   pipeline: Pipeline,
 ): Promise<'completed' | Unfinished> {
   const { lease } = claim
-  const { subscription, epoch, events } = pipeline
+  const { subscription, epoch, events, runtime } = pipeline
   if (epoch.dead) {
     const { topic, partition, offset } = record
     events.emit('stale-refused', { position: { topic, partition, offset }, operation: 'complete' })
@@ -78,7 +93,11 @@ export async function completeMessage(
   if (lease === null) return 'completed'
   const completed = await insist(
     pipeline,
-    () => subscription.dedupe!.store.complete(lease.token, outcome),
+    () => {
+      pipeline.began()
+      const { store, leaseMs } = subscription.dedupe!
+      return storeCall(runtime.clock, leaseMs, store.complete(lease.token, outcome))
+    },
     storeIsDown,
     leaseLost,
   )
@@ -94,7 +113,9 @@ export async function completeMessage(
 export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pipeline: Pipeline): Promise<void> {
   const { dedupe, retry } = pipeline.subscription
   try {
-    await dedupe?.store.abandon(lease.token, Math.min(failedAttempts, retry.maxAttempts - 1))
+    if (dedupe === null) return
+    const given = dedupe.store.abandon(lease.token, Math.min(failedAttempts, retry.maxAttempts - 1))
+    await storeCall(pipeline.runtime.clock, dedupe.leaseMs, given)
   } catch (error) {
     pipeline.logger.warn(
       { partition: pipeline.epoch.name, error: describeError(error) },
@@ -102,6 +123,8 @@ export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pi
     )
   }
 }
+
+function ignore(): void {}
 
 function storeIsDown(thrown: unknown): string {
   const { name, code } = describeError(thrown)

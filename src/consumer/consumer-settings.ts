@@ -10,6 +10,7 @@ import type { Telemetry } from '../telemetry/index.ts'
 import { openTelemetry } from '../telemetry/index.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { safeLogger } from './safe-logger.ts'
+import { safeTelemetry } from './safe-telemetry.ts'
 
 /** {@link ConsumerOptions} with nothing left open. */
 export interface ConsumerSettings extends Required<
@@ -17,7 +18,7 @@ export interface ConsumerSettings extends Required<
 > {
   readonly driver: Driver
   readonly logger: Logger
-  readonly telemetry: Telemetry
+  readonly telemetry: Pick<Telemetry, 'processing'>
   readonly runtime: Runtime
 }
 
@@ -41,7 +42,7 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
     })
   }
   const { driver, logger = silentLogger, telemetry = openTelemetry(), runtime = systemRuntime } = options
-  return { ...checked.data, driver, telemetry, runtime, logger: safeLogger(logger) }
+  return { ...checked.data, driver, telemetry: safeTelemetry(telemetry), runtime, logger: safeLogger(logger) }
 }
 
 const methods = (...names: readonly string[]): z.ZodType<unknown> =>

@@ -94,6 +94,7 @@ export interface DedupeOptions {
   readonly store: DedupeStore
   /**
    * How long a crashed holder keeps others from the message, in milliseconds; renewed while the handler runs. 1,000 or more.
+   * A store that has not answered a call for so long counts as out: the partition waits, and asks again.
    *
    * @defaultValue `60_000`
    */
@@ -136,7 +137,10 @@ export interface ConsumerEvents {
 /** Is it fit to serve, and if not, why not. */
 export interface ConsumerHealth {
   readonly status: 'healthy' | 'unhealthy'
-  /** One sentence each; empty when healthy. */
+  /**
+   * One sentence each; empty when healthy. A call of a handler or validator that has not ended after 5 minutes (Java's
+   * `max.poll.interval.ms`), or two leases if that is longer, is one: nothing is interrupted.
+   */
   readonly reasons: readonly string[]
   readonly state: 'new' | 'starting' | 'running' | 'restarting' | 'closing' | 'closed' | 'failed'
   readonly partitions: ReadonlyArray<

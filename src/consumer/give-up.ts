@@ -24,7 +24,6 @@ export async function giveUp(
   const { deadLetterTopic } = subscription
   if (deadLetterTopic === null || parking === null) return withoutParking(record, failure, pipeline)
 
-  if (pipeline.isSuspect()) await pipeline.confirmMembership()
   const request = {
     record,
     failure,
@@ -35,7 +34,13 @@ export async function giveUp(
   }
   const parked = await insist(
     pipeline,
-    () => parking.park(deadLetterTopic, request, () => !epoch.dead),
+    async () => {
+      // At every try: an outage of the dead letter topic can be long, and the partition somebody else's at its end.
+      if (pipeline.isSuspect()) await pipeline.confirmMembership()
+      if (pipeline.isSuspect()) throw unconfirmed(record)
+      pipeline.began()
+      return parking.park(deadLetterTopic, request, () => !epoch.dead)
+    },
     (thrown) => messageOf(thrown, record),
     epochLost,
   )
@@ -67,6 +72,11 @@ async function withoutParking(
   await pipeline.untilResumed()
   resumePartition(pipeline)
   return unfinished(pipeline.epoch.stopped ? 'stopping' : 'operator')
+}
+
+function unconfirmed(record: InboundRecord): HoldfastError {
+  const message = `${formatPosition(record)} is not parked while the group does not confirm the membership`
+  return new HoldfastError('HOLDFAST_UNAVAILABLE', message, { retriable: true })
 }
 
 function epochLost(thrown: unknown): thrown is HoldfastError {

@@ -44,9 +44,14 @@ export function judgeHealth({
     const seconds = Math.round((now - unassignedSince) / 1_000)
     reasons.push(`the group has taken the partitions back and assigned nothing for ${seconds} s`)
   }
-  for (const { epoch, outOfRange } of owned) {
+  for (const { epoch, loop, outOfRange } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
     if (epoch.pause?.unhealthy) reasons.push(`${epoch.name}: ${epoch.pause.reason}`)
+    const underWay = loop?.underWay ?? null
+    if (underWay !== null && epoch.pause === null && now - underWay.since > underWay.boundMs) {
+      const seconds = Math.round((now - underWay.since) / 1_000)
+      reasons.push(`${underWay.position} has been under way for ${seconds} s: something in it may never end`)
+    }
   }
   if (commitTrouble !== null && now - commitTrouble.since >= COMMIT_TROUBLE_MS) {
     const seconds = Math.round((now - commitTrouble.since) / 1_000)

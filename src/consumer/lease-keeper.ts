@@ -3,6 +3,7 @@ import { describeError, HoldfastError } from '../errors/index.ts'
 import type { DedupeStore, LeaseToken } from '../idempotency/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Epoch } from './epoch.ts'
+import { storeCall } from './store-call.ts'
 
 /** Renews the leases of the messages that are being handled: one timer for all of them, none for each. */
 export interface LeaseKeeper {
@@ -30,12 +31,13 @@ export function createLeaseKeeper(options: {
   readonly logger: Logger
 }): LeaseKeeper {
   const { store, leaseMs, clock, logger } = options
+  const periodMs = Math.max(1, Math.floor(leaseMs / 3))
   const kept = new Set<KeptLease>()
 
   const renew = async (lease: KeptLease): Promise<void> => {
     lease.renewing = true
     try {
-      await store.renew(lease.token, leaseMs)
+      await storeCall(clock, periodMs, store.renew(lease.token, leaseMs)) // one that never settles must not be the last
     } catch (error) {
       if (HoldfastError.is(error, 'HOLDFAST_LEASE_LOST'))
         kept.delete(lease) // the store refuses its completion too
@@ -45,7 +47,7 @@ export function createLeaseKeeper(options: {
     }
   }
 
-  const timer = clock.every(Math.max(1, Math.floor(leaseMs / 3)), () => {
+  const timer = clock.every(periodMs, () => {
     for (const lease of kept) {
       if (lease.epoch.dead) kept.delete(lease)
       else if (!lease.renewing) void renew(lease)

@@ -19,7 +19,7 @@ export interface Message<Value> {
 
 /** What a handler is told beside the message. */
 export interface MessageContext extends Position {
-  /** The bytes. */
+  /** The record as it came, its bytes and all its headers: also those that may be forged. */
   readonly record: InboundRecord
   /** The key as bytes; null when it has none. */
   readonly key: Uint8Array | null

@@ -22,16 +22,27 @@ export interface PartitionLoop {
   idle(): Promise<void>
   /** Drops what is held. For an epoch that is dead: a handler that never ends would keep it all in memory. */
   discard(): void
+  /** The record that is under way; null when none is. */
+  readonly underWay: UnderWay | null
   /** Records held, the one under way included. */
   readonly records: number
   /** What they take, in bytes. */
   readonly bytes: number
 }
 
+/** A record that is under way. */
+export interface UnderWay {
+  readonly position: string
+  /** When it last began something (to be read, a call of its store or its handler), on the monotonic clock. */
+  readonly since: number
+  /** What takes longer than this is taken for something that never ends. */
+  readonly boundMs: number
+}
+
 /** What a {@link PartitionLoop} is made of. */
 export interface PartitionLoopOptions {
-  readonly pipeline: Omit<Pipeline, 'untilResumed'>
-  readonly telemetry: Telemetry
+  readonly pipeline: Omit<Pipeline, 'untilResumed' | 'began'>
+  readonly telemetry: Pick<Telemetry, 'processing'>
   /** Nothing is dispatched before it resolves: the start is not committed, or an earlier epoch still has a handler open. */
   readonly ready: Promise<void>
   /** A record has its outcome, and its offset may move. */
@@ -46,16 +57,20 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const { telemetry, onOutcome, onBuffered } = options
   const { epoch, runtime, logger, groupId } = options.pipeline
   const tracker = epoch.tracker!
+  const boundMs = Math.max(STALLED_MS, 2 * (options.pipeline.subscription.dedupe?.leaseMs ?? 0))
   const queue: InboundRecord[] = []
   let head = 0
   let bytes = 0
   let held = options.held
   let again = false
+  let underWay: InboundRecord | null = null
+  let since = 0 // when what is under way last began something, on the monotonic clock
   let running: Promise<void> | null = null
   let resumed: (() => void) | null = null
 
   const pipeline: Pipeline = {
     ...options.pipeline,
+    began: () => void (since = runtime.clock.monotonic()),
     untilResumed: () =>
       new Promise((resolve) => {
         resumed = resolve
@@ -82,21 +97,31 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     let troubles = 0
     while (head < queue.length && !held && !epoch.stopped) {
       const record = queue[head]!
-      const outcome = await dispatch(record)
-      if (outcome === null) {
+      try {
+        underWay = record
+        since = runtime.clock.monotonic()
+        const outcome = await dispatch(record)
+        if (outcome.kind === 'unfinished' || epoch.dead) {
+          again = true
+        } else {
+          troubles = 0
+          again = false
+          settle(record, outcome)
+        }
+      } catch (thrown) {
+        // Something that should not: a bug of ours, or of what was handed in.
+        logger.error(
+          { record: formatPosition(record), error: describeError(thrown) },
+          'a record could not be processed; it is tried again',
+        )
         await waitAfterTrouble(record, ++troubles)
-      } else if (outcome.kind === 'unfinished' || epoch.dead) {
-        again = true
-      } else {
-        troubles = 0
-        again = false
-        settle(record, outcome)
+      } finally {
+        underWay = null
       }
     }
   }
 
-  /** Null when something threw that should not: a bug of ours, or of what was handed in. */
-  const dispatch = async (record: InboundRecord): Promise<RecordOutcome | Unfinished | null> => {
+  const dispatch = async (record: InboundRecord): Promise<RecordOutcome | Unfinished> => {
     const messageId = messageIdOf(record)
     const observation = telemetry.processing({ record, groupId, messageId })
     try {
@@ -106,10 +131,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       else observation.ended(outcome.kind)
       return outcome
     } catch (thrown) {
-      const error = describeError(thrown)
-      observation.ended('unfinished', error.code ?? error.name)
-      logger.error({ record: formatPosition(record), error }, 'a record could not be processed; it is tried again')
-      return null
+      const { code, name } = describeError(thrown)
+      observation.ended('unfinished', code ?? name)
+      throw thrown
     }
   }
 
@@ -158,6 +182,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       while (running !== null) await running
     },
     discard: () => void (queue.length = head = bytes = 0),
+    get underWay() {
+      return underWay === null ? null : { position: formatPosition(underWay), since, boundMs }
+    },
     get records() {
       return queue.length - head
     },
@@ -166,6 +193,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     },
   }
 }
+
+/** Java's `max.poll.interval.ms`, after which its consumer is taken for stuck. Health says so here; nothing is interrupted. */
+const STALLED_MS = 300_000
 
 /** Below this the front of the queue is not worth moving. */
 const COMPACT_FROM = 1_024

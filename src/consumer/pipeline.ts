@@ -29,6 +29,8 @@ export interface Pipeline {
   isSuspect(): boolean
   /** Resolves when the group has confirmed the membership again, or the epoch has stopped. */
   confirmMembership(): Promise<void>
+  /** A call begins that may never end, of a handler or a store: health counts from the last one. */
+  began(): void
   /** Resolves when somebody calls `resume` for the topic, or the epoch stops. */
   untilResumed(): Promise<void>
   /** Ends the consumer: a rule said stop. */

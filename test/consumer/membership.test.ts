@@ -335,7 +335,14 @@ test('health says when partitions went and no assignment has followed for longer
       return { ...made, start: (topics, given) => made.start(topics, (callbacks = given)) }
     },
   }
-  const one = createConsumer({ driver: watched, groupId: GROUP, runtime, logger, ...session, rebalanceTimeoutMs: 20_000 })
+  const one = createConsumer({
+    driver: watched,
+    groupId: GROUP,
+    runtime,
+    logger,
+    ...session,
+    rebalanceTimeoutMs: 20_000,
+  })
   one.on(orders, () => {})
   await runtime.run(one.start())
   const partition = { topic: 'orders', partition: 0 }

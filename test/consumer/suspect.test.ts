@@ -25,28 +25,58 @@ test('a message that waited for its slot is not begun while the group does not c
 })
 
 test('a park that is tried again is not made while the group does not confirm the membership', async () => {
-  const { consumer, append, runtime, start, cluster, driver, deadLetters } = world()
+  const { append, runtime, start, cluster, driver, deadLetters, consumer, committed } = world()
   append(ids(1))
   const base = driver()
-  let tries = 0
-  const fragile: typeof base = {
+  let confirmed = true
+  const adrift: typeof base = {
     ...base,
-    createProducer(options) {
-      const made = base.createProducer(options)
-      return {
-        ...made,
-        send: (...args) => {
-          tries++
-          return made.send(...args)
-        },
-      }
+    createConsumer(options) {
+      const made = base.createConsumer(options)
+      return { ...made, lastHeartbeatAt: () => (confirmed ? made.lastHeartbeatAt() : -session.sessionTimeoutMs) }
     },
   }
-  for (let i = 0; i < 3; i++) cluster.failNextSend('orders.dlq', 'unavailable')
-  const one = consumer({ ...session, driver: fragile }).on(orders, () => {
-    throw new Error('no')
-  }, { retry: { maxAttempts: 1 } })
+  cluster.failNextProduce('orders.dlq', 'unavailable')
+  const one = consumer({ ...session, driver: adrift }).on(
+    orders,
+    () => {
+      throw new Error('no')
+    },
+    { retry: { maxAttempts: 1 } },
+  )
+  one.listen('paused', () => void (confirmed = false)) // the first try has failed, and during the wait the group falls silent
   await start(one)
-  await runtime.runUntil(() => tries > 0)
+  await runtime.advance(60_000)
+  expect([confirmed, deadLetters()]).toEqual([false, []])
+  confirmed = true
+  await runtime.runUntil(() => committed() === 1n)
+  expect(deadLetters()).toHaveLength(1)
+  await runtime.run(one.close())
+})
+
+test('a close while the group does not confirm the membership parks nothing any more: the next owner decides', async () => {
+  const { append, runtime, start, driver, deadLetters, consumer } = world()
+  append(ids(1))
+  const base = driver()
+  let confirmed = true
+  const adrift: typeof base = {
+    ...base,
+    createConsumer(options) {
+      const made = base.createConsumer(options)
+      return { ...made, lastHeartbeatAt: () => (confirmed ? made.lastHeartbeatAt() : -session.sessionTimeoutMs) }
+    },
+  }
+  const one = consumer({ ...session, driver: adrift }).on(
+    orders,
+    () => {
+      confirmed = false
+      throw new Error('no')
+    },
+    { retry: { maxAttempts: 1 } },
+  )
+  await start(one)
+  await runtime.runUntil(() => !confirmed)
+  await runtime.advance(20_000)
+  await runtime.run(one.close())
   expect(deadLetters()).toEqual([])
 })

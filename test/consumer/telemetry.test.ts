@@ -39,21 +39,24 @@ test.each<[string, Telemetry]>([
     }),
   ],
   ['ended', observed({ ended: fails })],
-])('telemetry that throws in %s changes nothing for the records: each is handled once, or parked', async (_, telemetry) => {
-  const { consumer, append, runtime, start, committed, deadLetters } = world()
-  append([...ids(2), { id: 'bad' }])
-  const calls: string[] = []
-  const one = consumer({ telemetry }).on(
-    orders,
-    async ({ value }) => {
-      calls.push(value.id)
-      if (value.id === 'bad') throw new Error('no')
-    },
-    { retry: { maxAttempts: 2, initialDelayMs: 10 } },
-  )
-  await start(one)
-  await runtime.runUntil(() => committed() === 3n)
-  expect([calls, deadLetters().length]).toEqual([['o-1', 'o-2', 'bad', 'bad'], 1])
-  expect(one.health().status).toBe('healthy')
-  await runtime.run(one.close())
-})
+])(
+  'telemetry that throws in %s changes nothing for the records: each is handled once, or parked',
+  async (_, telemetry) => {
+    const { consumer, append, runtime, start, committed, deadLetters } = world()
+    append([...ids(2), { id: 'bad' }])
+    const calls: string[] = []
+    const one = consumer({ telemetry }).on(
+      orders,
+      async ({ value }) => {
+        calls.push(value.id)
+        if (value.id === 'bad') throw new Error('no')
+      },
+      { retry: { maxAttempts: 2, initialDelayMs: 10 } },
+    )
+    await start(one)
+    await runtime.runUntil(() => committed() === 3n)
+    expect([calls, deadLetters().length]).toEqual([['o-1', 'o-2', 'bad', 'bad'], 1])
+    expect(one.health().status).toBe('healthy')
+    await runtime.run(one.close())
+  },
+)

@@ -141,10 +141,7 @@ export function createRebalancing(options: RebalancingOptions): Rebalancing {
     if (epoch.phase === 'ended') return
     finish(epoch)
     delivery.halt(epoch)
-    logger.warn(
-      { groupId, epoch: epoch.number },
-      'the partitions are lost; nothing of them is committed any more',
-    )
+    logger.warn({ groupId, epoch: epoch.number }, 'the partitions are lost; nothing of them is committed any more')
     if (!epoch.announced || epoch.partitions.size === 0) return
     try {
       callbacks.onLost(partitionsOf(epoch), epoch.number)

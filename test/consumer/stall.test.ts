@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest'
+import type { DedupeStore } from '../../src/idempotency/index.ts'
+import { memoryDedupeStore } from '../../src/idempotency/index.ts'
+import type { VirtualRuntime } from '../../src/testing/index.ts'
+import { defineTopic } from '../../src/topic/index.ts'
+import { gate, ids, orders, world } from './world.ts'
+
+const retry = { maxAttempts: 2, initialDelayMs: 100, jitter: 0 }
+
+/** A store of which the next calls of one name never settle, or settle when `late` opens. */
+function deaf(runtime: VirtualRuntime, name: keyof DedupeStore, calls: number) {
+  const store = memoryDedupeStore({ runtime })
+  const late = gate()
+  const asked: string[] = []
+  const call = (each: keyof DedupeStore, ask: () => Promise<unknown>): Promise<never> => {
+    asked.push(each)
+    return (each === name && calls-- > 0 ? late.opened.then(ask) : ask()) as Promise<never>
+  }
+  const deafStore: DedupeStore = {
+    begin: (...args) => call('begin', () => store.begin(...args)),
+    complete: (...args) => call('complete', () => store.complete(...args)),
+    abandon: (...args) => call('abandon', () => store.abandon(...args)),
+    renew: (...args) => call('renew', () => store.renew(...args)),
+  }
+  return { deafStore, late, asked }
+}
+
+test('health names the place of a record whose handler does not end, and nothing of what is in it', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append([{ id: 'a-secret' }])
+  const hang = gate()
+  const one = consumer().on(orders, () => hang.opened)
+  await start(one)
+  await runtime.advance(290_000)
+  expect(one.health().status).toBe('healthy')
+  await runtime.advance(30_000)
+  expect(one.health().reasons).toEqual([
+    expect.stringMatching(/^orders\[0\]@0 has been under way for 3[12]\d s: something in it may never end$/),
+  ])
+  hang.open()
+  await runtime.runUntil(() => committed() === 1n)
+  expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
+})
+
+test('health counts from the last call: a record that waits between its attempts is not stuck, one whose second call hangs is', async () => {
+  const { consumer, append, runtime, start } = world()
+  append(ids(1))
+  let calls = 0
+  const one = consumer({ drainTimeoutMs: 1_000 }).on(
+    orders,
+    async () => {
+      if (++calls === 1) throw new Error('no')
+      await new Promise<void>(() => {})
+    },
+    { retry: { ...retry, initialDelayMs: 400_000, maxDelayMs: 400_000 } },
+  )
+  await start(one)
+  await runtime.advance(399_000)
+  expect([calls, one.health().status]).toEqual([1, 'healthy'])
+  await runtime.advance(200_000)
+  expect([calls, one.health().status]).toEqual([2, 'healthy'])
+  await runtime.advance(200_000)
+  expect(one.health().reasons[0]).toMatch(/^orders\[0\]@0 has been under way/)
+  await runtime.run(one.close())
+})
+
+test('health names the place of a record whose validator does not end', async () => {
+  const { consumer, append, runtime, start } = world()
+  append(ids(1))
+  const slow = defineTopic({
+    name: 'orders',
+    schema: {
+      '~standard': { version: 1 as const, vendor: 'test', validate: () => new Promise<never>(() => {}) },
+    },
+    key: () => 'k',
+  })
+  const one = consumer({ drainTimeoutMs: 1_000 }).on(slow, () => {})
+  await start(one)
+  await runtime.advance(330_000)
+  expect(one.health().reasons[0]).toMatch(/^orders\[0\]@0 has been under way/)
+  await runtime.run(one.close())
+})
+
+test('a store that never answers counts as one that is out: the partition is paused, health says so, and it goes on by itself', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(2))
+  const { deafStore } = deaf(runtime, 'begin', 2)
+  let handled = 0
+  const one = consumer().on(orders, () => void handled++, { dedupe: { store: deafStore, leaseMs: 5_000 } })
+  await start(one)
+  await runtime.advance(5_100)
+  expect(one.health().reasons).toEqual(['orders[0]: the dedupe store does not answer (HOLDFAST_STORE_UNAVAILABLE)'])
+  await runtime.runUntil(() => committed() === 2n)
+  expect([handled, one.health().status]).toEqual([2, 'healthy'])
+  await runtime.run(one.close())
+})
+
+test('a beginning that the store answers too late is given back, or slow answers alone would use a message’s attempts up', async () => {
+  const { consumer, append, runtime, start, committed, deadLetters } = world()
+  append(ids(1))
+  const { deafStore, late, asked } = deaf(runtime, 'begin', 3)
+  const attempts: number[] = []
+  const one = consumer().on(orders, (_, { attempt }) => void attempts.push(attempt), {
+    retry,
+    dedupe: { store: deafStore, leaseMs: 5_000 },
+  })
+  await start(one)
+  await runtime.advance(12_000) // two are given up, the third is under way
+  expect(asked).toEqual(['begin', 'begin', 'begin'])
+  late.open()
+  await runtime.runUntil(() => committed() === 1n)
+  expect([attempts, deadLetters()]).toEqual([[1], []])
+  await runtime.run(one.close())
+})
+
+test('a mark that the store does not answer is made again, without a second call of the handler', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1))
+  const { deafStore, asked } = deaf(runtime, 'complete', 1)
+  let handled = 0
+  const one = consumer().on(orders, () => void handled++, { dedupe: { store: deafStore, leaseMs: 5_000 } })
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect([handled, asked.filter((name) => name === 'complete').length]).toEqual([1, 2])
+  await runtime.run(one.close())
+})
+
+test('a renewal that never ends is not the last one: the lease of a long handler is kept', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1))
+  const { deafStore, asked } = deaf(runtime, 'renew', 1)
+  let handled = 0
+  const one = consumer().on(
+    orders,
+    async () => {
+      handled++
+      await runtime.clock.sleep(30_000)
+    },
+    { dedupe: { store: deafStore, leaseMs: 6_000 } },
+  )
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(handled).toBe(1)
+  expect(asked.filter((name) => name === 'renew').length).toBeGreaterThan(5)
+  await runtime.run(one.close())
+})
