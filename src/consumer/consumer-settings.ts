@@ -7,10 +7,9 @@ import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
-import { openTelemetry } from '../telemetry/index.ts'
+import { openTelemetry, safeTelemetry } from '../telemetry/index.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { safeLogger } from './safe-logger.ts'
-import { safeTelemetry } from './safe-telemetry.ts'
 
 /** {@link ConsumerOptions} with nothing left open. */
 export interface ConsumerSettings extends Required<

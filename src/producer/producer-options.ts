@@ -7,7 +7,7 @@ import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
-import { openTelemetry } from '../telemetry/index.ts'
+import { openTelemetry, safeTelemetry } from '../telemetry/index.ts'
 import type { PartitionCountChange } from './partition-counts.ts'
 import type { Partitioner } from './partitioner.ts'
 
@@ -147,7 +147,7 @@ export function readProducerOptions(options: ProducerOptions): ProducerSettings 
     transactionalId,
     transactionTimeoutMs: options.transactionTimeoutMs ?? 60_000,
     logger: options.logger ?? silentLogger,
-    telemetry: options.telemetry ?? openTelemetry(),
+    telemetry: options.telemetry === undefined ? openTelemetry() : safeTelemetry(options.telemetry),
     onPartitionCountChange: options.onPartitionCountChange,
     runtime: options.runtime ?? systemRuntime,
   }

@@ -7,6 +7,7 @@ export type {
   SendObservation,
   Telemetry,
 } from './telemetry.ts'
+export { safeTelemetry } from './safe-telemetry.ts'
 export { noTelemetry } from './telemetry.ts'
 export type { OpenTelemetryOptions, Semconv } from './otel/index.ts'
 export { openTelemetry, semconvFrom } from './otel/index.ts'

@@ -1,15 +1,21 @@
-import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
-import { noTelemetry } from '../telemetry/index.ts'
-
-type Processing = Pick<Telemetry, 'processing'>
+import type { Header } from '../record/index.ts'
+import type { ProcessObservation, SendObservation, Telemetry } from './telemetry.ts'
+import { nothingSent, noTelemetry } from './telemetry.ts'
 
 /**
  * Whatever watches the records, from which nothing comes back: one that throws must not decide what becomes of a record. A handler is
  * called once and what it says counts, whether `run` throws before it, behind it, or calls nothing at all.
  */
-export function safeTelemetry(telemetry: Processing): Processing {
+export function safeTelemetry(telemetry: Telemetry): Telemetry {
   if (telemetry === noTelemetry) return telemetry
   return {
+    sending(description, headers) {
+      try {
+        return safeSend(telemetry.sending(description, headers))
+      } catch {
+        return noTelemetry.sending(description, headers)
+      }
+    },
     processing(description) {
       try {
         return safeObservation(telemetry.processing(description))
@@ -20,18 +26,33 @@ export function safeTelemetry(telemetry: Processing): Processing {
   }
 }
 
+function safeSend(observation: SendObservation): SendObservation {
+  if (observation === nothingSent) return observation
+  return {
+    get headers() {
+      return headersOf(observation)
+    },
+    succeeded: (partition, offset) => quietly(() => observation.succeeded(partition, offset)),
+    failed: (errorType) => quietly(() => observation.failed(errorType)),
+  }
+}
+
 function safeObservation(observation: ProcessObservation): ProcessObservation {
   return {
     run: (call) => runOnce(observation, call),
     attemptFailed: (attempt, errorType) => quietly(() => observation.attemptFailed(attempt, errorType)),
     get headers() {
-      try {
-        return observation.headers
-      } catch {
-        return []
-      }
+      return headersOf(observation)
     },
     ended: (outcome, errorType) => quietly(() => observation.ended(outcome, errorType)),
+  }
+}
+
+function headersOf(observation: { readonly headers: readonly Header[] }): readonly Header[] {
+  try {
+    return observation.headers
+  } catch {
+    return []
   }
 }
 
