@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { KafkaProxy } from '../../helpers/kafka-proxy.ts'
 import type { KafkaNode, Services } from '../../helpers/services.ts'
 import { startServices, uniqueName } from '../../helpers/services.ts'
@@ -169,13 +169,29 @@ test('a leader that is killed costs no acknowledged record: the batch goes on to
   expect((await readTopic(brokers, topic)).map(({ value }) => value)).toEqual(sent)
 })
 
+/** Waits until the cluster says that a partition has so many. */
+async function inSyncReplicas(topic: string, count: number): Promise<void> {
+  const admin = bareKafka(brokers).admin()
+  await admin.connect()
+  await vi.waitFor(
+    async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      expect(topics[0]!.partitions[0]!.isr).toHaveLength(count)
+    },
+    { timeout: 20_000, interval: 50 },
+  )
+  await admin.disconnect()
+}
+
 test('too few replicas in sync is no doubt: nothing was written, and the same batch is taken when they are back', async () => {
-  const third = nodes[2]!
+  const [first, second, third] = nodes as [KafkaNode, KafkaNode, KafkaNode]
   const configEntries = [{ name: 'min.insync.replicas', value: '3' }]
-  const topic = await createTopic(brokers, { topic: uniqueName('cluster'), replicationFactor: 3, configEntries })
+  const replicaAssignment = [{ partition: 0, replicas: [first.id, second.id, third.id] }]
+  const topic = await createTopic(brokers, { topic: uniqueName('cluster'), replicaAssignment, configEntries })
   const producer = ourProducer(brokers)
   await send(producer, batchOf(topic, 0, ['warm']))
   await third.terminate()
+  await inSyncReplicas(topic, 2) // before the leader knows, it appends, and then says so: that is a doubt
   expect(await send(producer, batchOf(topic, 0, ['A']), 1_500)).toEqual(['HOLDFAST_UNAVAILABLE'])
   await third.restart()
   expect(await send(producer, batchOf(topic, 0, ['A']), 30_000)).toEqual(['1'])
