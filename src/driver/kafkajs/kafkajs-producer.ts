@@ -52,7 +52,8 @@ export function createKafkajsProducer(context: KafkajsContext, options: DriverPr
 
   function track<T>(call: Promise<T>): Promise<T> {
     underWay.add(call)
-    void Promise.allSettled([call]).then(() => underWay.delete(call))
+    const ended = (): void => void underWay.delete(call)
+    call.then(ended, ended)
     return call
   }
 
