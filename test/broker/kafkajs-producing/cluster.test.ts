@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { KafkaProxy } from '../../helpers/kafka-proxy.ts'
 import type { KafkaNode, Services } from '../../helpers/services.ts'
 import { startServices, uniqueName } from '../../helpers/services.ts'
+import { everyThreadStopped } from '../../helpers/stopped-process.ts'
 import { bareKafka, countValues, createTopic, readTopic } from './log-reader.ts'
 import { batchOf, ourProducer, send } from './our-producer.ts'
 
@@ -140,6 +141,7 @@ test('a stopped broker process makes its batch indeterminate, and the next ones 
   const producer = ourProducer(brokers)
   await send(producer, batchOf(topic, 0, ['warm']))
   third.pause()
+  await everyThreadStopped(third.pid!)
   try {
     expect(await send(producer, batchOf(topic, 0, ['doubtful']), 1_000)).toEqual(['HOLDFAST_INDETERMINATE'])
   } finally {

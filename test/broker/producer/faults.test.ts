@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { API_KEYS } from '../../helpers/kafka-proxy.ts'
 import type { KafkaNode, Services } from '../../helpers/services.ts'
 import { startServices } from '../../helpers/services.ts'
+import { everyThreadStopped } from '../../helpers/stopped-process.ts'
 import { readTopic } from '../kafkajs-producing/log-reader.ts'
 import type { Numbered } from './world.ts'
 import { failureOf, newTopic, ourProducer } from './world.ts'
@@ -40,6 +41,7 @@ test('a broker that stops answering leaves what was handed over indeterminate, a
   await producer.send(topic, { key: 'k', n: 0 })
   const arrived = node.proxy!.nextRequest(API_KEYS.produce)
   node.pause()
+  await everyThreadStopped(node.pid!)
   const codes = [1, 2].map(async (n) => (await failureOf(producer.send(topic, { key: 'k', n }))).code)
   try {
     await arrived
