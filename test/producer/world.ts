@@ -80,13 +80,4 @@ export function refuse(
   return records.map(() => ({ ok: false, error: new HoldfastError(code, 'planned', { retriable }) }))
 }
 
-/** How a call failed. */
-export async function failureOf(work: Promise<unknown>): Promise<HoldfastError> {
-  try {
-    await work
-  } catch (error) {
-    if (HoldfastError.is(error)) return error
-    throw error
-  }
-  throw new Error('did not fail')
-}
+export { failureOf } from '../helpers/failure-of.ts'

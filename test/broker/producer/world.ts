@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { systemRuntime } from '../../../src/clock/index.ts'
 import { kafkajsDriver } from '../../../src/driver/kafkajs/index.ts'
-import { HoldfastError } from '../../../src/errors/index.ts'
 import { silentLogger } from '../../../src/logger/index.ts'
 import type { Producer, ProducerOptions } from '../../../src/producer/index.ts'
 import { createProducer } from '../../../src/producer/index.ts'
@@ -42,13 +41,4 @@ export function ourProducer(brokers: string[], options: Partial<ProducerOptions>
   return createProducer({ driver: kafkajsDriver({ clientId: 'numbers', brokers }), ...options })
 }
 
-/** How a call failed. */
-export async function failureOf(work: Promise<unknown>): Promise<HoldfastError> {
-  try {
-    await work
-  } catch (error) {
-    if (HoldfastError.is(error)) return error
-    throw error
-  }
-  throw new Error('did not fail')
-}
+export { failureOf } from '../../helpers/failure-of.ts'
