@@ -1,38 +1,63 @@
-/** One row of the results: the same work done by Holdfast and by what a user would take instead. */
+/** One kind of work, done by Holdfast and by what it is compared with. Each peer makes a row of the results. */
 export interface Bench {
-  /** Its name on the command line. Several rows may share it. */
+  /** Its name on the command line. Several may share it. */
   readonly name: string
   /** What is done, in words for the table. */
   readonly work: string
-  readonly peerName: string
-  /** The ratio that the project wants to reach. */
-  readonly reach: number
-  /** Connects and warms up; what it returns does the work once. */
+  /** @defaultValue `'per second'` */
+  readonly unit?: Unit
+  readonly peers: readonly Peer[]
+  /**
+   * How often all sides do the work before it counts.
+   *
+   * @defaultValue `3`: both sides of a send go on getting faster for about so long, by their compilers and the broker's own
+   */
+  readonly warmUps?: number
+  /** A bound whose value does not depend on luck needs fewer rounds than the command line asks for. @defaultValue no bound */
+  readonly mostRounds?: number
+  /** Connects; what it returns does the work once. */
   prepare(world: BenchWorld): Promise<PreparedBench>
 }
+
+/** What Holdfast is compared with. */
+export interface Peer {
+  readonly name: string
+  /** The ratio, ours to this, that the project wants: at least, or at most, by the {@link Unit}. */
+  readonly reach: number
+}
+
+/** What is measured. */
+export type Unit = 'per second' | 'MB per 100,000 records' | 'MiB' | 'µs of CPU per record'
 
 /** What a bench runs in. */
 export interface BenchWorld {
   readonly brokers: string[]
   /** Divides the amount of work, for runs that only show that the bench still works. */
   readonly shorten: number
+  readonly progress: (line: string) => void
   /** Makes a topic of its own. */
   topic(partitions: number): Promise<string>
+  /** A topic that holds at least `count` records, the same for everyone who asks for that many partitions and keys. */
+  records(partitions: number, keys: number, count: number): Promise<string>
 }
 
-/** A bench that is ready. Each call does the work once and resolves with how much of it was done. */
+/** A bench that is ready. Each call does the work once and resolves with what was measured, in the bench's unit. */
 export interface PreparedBench {
   ours(): Promise<number>
-  peer(): Promise<number>
+  /** In the order of {@link Bench.peers}. A number is a bound that needs no measuring. */
+  readonly peers: ReadonlyArray<number | (() => Promise<number>)>
   close(): Promise<void>
 }
 
-/** What was measured. Rates are units of work in a second: medians over the rounds. */
+/** What was measured: medians over the rounds. */
 export interface BenchRow {
   readonly bench: string
   readonly work: string
+  readonly unit: Unit
   readonly ours: number
   readonly peer: number
   readonly peerName: string
   readonly ratio: number
+  readonly reach: number
+  readonly reached: boolean
 }

@@ -1,5 +1,8 @@
 import { cpus, totalmem } from 'node:os'
 import { readFileSync } from 'node:fs'
+import { KAFKA_VERSION } from '../scripts/services/kafka-distribution.ts'
+import { javaVersion } from '../scripts/services/maven.ts'
+import { parallelConsumerVersion } from './peers/parallel-consumer.ts'
 
 /** What the figures were measured on. */
 export function machine(): { cpu: string; cores: number; memoryGb: number } {
@@ -7,8 +10,15 @@ export function machine(): { cpu: string; cores: number; memoryGb: number } {
 }
 
 /** The versions that the figures are about. */
-export function versions(kafka: string): Record<string, string> {
-  return { node: process.version.slice(1), holdfast: versionOf('.'), kafkajs: versionOf('node_modules/kafkajs'), kafka }
+export async function versions(how: string): Promise<Record<string, string>> {
+  return {
+    node: process.version.slice(1),
+    holdfast: versionOf('.'),
+    kafkajs: versionOf('node_modules/kafkajs'),
+    kafka: how === 'jars' ? KAFKA_VERSION : how,
+    java: String((await javaVersion()) ?? 'none'),
+    'parallel-consumer': await parallelConsumerVersion(),
+  }
 }
 
 function versionOf(folder: string): string {

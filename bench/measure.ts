@@ -1,46 +1,42 @@
 import type { Bench, BenchRow, BenchWorld } from './bench.ts'
+import { isReached, UNITS } from './units.ts'
 
 /**
- * Rounds alternate, ours and the peer's, and the first of each round changes, so that what else the machine does falls on both. The
- * ratio is that of the medians.
+ * Rounds alternate between ours and the peers, and the first of each round changes, so that what else the machine does falls on all.
+ * The ratio is that of the medians.
  */
-export async function measure(
-  bench: Bench,
-  world: BenchWorld,
-  rounds: number,
-  progress: (line: string) => void,
-): Promise<BenchRow> {
+export async function measure(bench: Bench, world: BenchWorld, rounds: number): Promise<readonly BenchRow[]> {
+  const { name, work, unit = 'per second', peers, warmUps = 3, mostRounds = rounds } = bench
+  world.progress(`${name}: ${work}`)
   const prepared = await bench.prepare(world)
   try {
-    progress(`${bench.name}: warming up`)
-    for (let i = 0; i < WARM_UPS; i++) {
-      await prepared.ours()
-      await prepared.peer()
+    const sides = [prepared.ours, ...prepared.peers].map((side) => ({ side, values: [] as number[] }))
+    const measured = sides.filter(({ side, values }) => typeof side === 'function' || values.push(side) === 0)
+    const last = Math.min(rounds, mostRounds)
+    for (let round = 1 - warmUps; round <= last; round++) {
+      const order = round % 2 === 0 ? measured.toReversed() : measured
+      for (const { side, values } of order) {
+        const value = await (side as () => Promise<number>)()
+        if (round > 0) values.push(value)
+      }
+      if (round > 0) {
+        const texts = sides.map(({ values }) => UNITS[unit].text(values.at(-1)!))
+        world.progress(`${name}: round ${round} of ${last}, ${texts[0]} to ${texts.slice(1).join(' and ')}`)
+      }
     }
-    const rates = { ours: [] as number[], peer: [] as number[] }
-    for (let round = 1; round <= rounds; round++) {
-      const order = round % 2 === 1 ? (['ours', 'peer'] as const) : (['peer', 'ours'] as const)
-      for (const side of order) rates[side].push(await rate(() => prepared[side]()))
-      progress(
-        `${bench.name}: round ${round} of ${rounds}, ${perSecond(rates.ours.at(-1)!)} to ${perSecond(rates.peer.at(-1)!)}`,
-      )
-    }
-    const [ours, peer] = [median(rates.ours), median(rates.peer)]
-    return { bench: bench.name, work: bench.work, ours, peer, peerName: bench.peerName, ratio: ours / peer }
+    const [ours = Number.NaN, ...theirs] = sides.map(({ values }) => median(values))
+    return peers.map(({ name: peerName, reach }, i) => {
+      const ratio = ours / theirs[i]!
+      const reached = isReached(unit, ratio, reach)
+      return { bench: name, work, unit, ours, peer: theirs[i]!, peerName, ratio, reach, reached }
+    })
   } finally {
     await prepared.close()
   }
 }
 
-/** Both sides go on getting faster for about so many rounds: the compiler, and the broker's own. */
-const WARM_UPS = 3
-
-/** Units in a second, for people. */
-export function perSecond(value: number): string {
-  return `${Math.round(value).toLocaleString('en')}/s`
-}
-
-async function rate(work: () => Promise<number>): Promise<number> {
+/** Units of `work` in a second, by the clock on the wall. */
+export async function perSecond(work: () => Promise<number>): Promise<number> {
   const started = performance.now()
   const done = await work()
   return done / ((performance.now() - started) / 1_000)

@@ -1,29 +1,38 @@
 // npm run bench [-- NAME …] [--rounds N] [--short] [--json]
 //
-// Measures Holdfast and what a user would take instead, side by side in one run on the same broker: after a warm-up, alternating rounds,
-// the ratio of the medians. Figures of different runs or machines say nothing about each other.
+// Measures Holdfast and what it is compared with, side by side in one run on the same broker: after a warm-up, alternating rounds, the
+// ratio of the medians. Figures of different runs or machines say nothing about each other.
 import { parseArgs } from 'node:util'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { silentLogger, systemRuntime } from 'holdfast'
 import { startServices } from '../scripts/services/index.ts'
 import type { Bench, BenchRow } from './bench.ts'
+import { consumeBuffered, consumeHeap, consumeKeys, consumePartitions } from './consuming-costs.ts'
+import { consumeGuarded, consumeIo100, consumeIo1000, consumeKeyedTrivial, consumeTrivial } from './consuming.ts'
 import { machine, versions } from './machine.ts'
-import { measure, perSecond } from './measure.ts'
+import { measure } from './measure.ts'
+import { pinCores } from './pinning.ts'
+import { createRecords } from './records.ts'
 import { sendMany, sendManyBatched, sendManySameRecords, sendOne } from './sending.ts'
+import { UNITS, wanted } from './units.ts'
 
-const benches: readonly Bench[] = [sendOne, sendMany, sendManyBatched, sendManySameRecords]
+const sending = [sendOne, sendMany, sendManyBatched, sendManySameRecords]
+const consuming = [consumeTrivial, consumeGuarded, consumeIo100, consumeIo1000, consumeKeyedTrivial]
+const costs = [consumeHeap, consumeBuffered, consumeKeys, consumePartitions]
+const benches: readonly Bench[] = [...sending, ...consuming, ...costs]
 const names = [...new Set(benches.map((bench) => bench.name))]
 const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json]
   NAME        ${names.join(', ')}; all when none is named
   --rounds N  alternating rounds after the warm-up (default 5)
-  --short     a tenth of the work and one round: shows that the benches run, not how fast
+  --short     a fraction of the work and one round: shows that the benches run, not how fast
   --json      ends with one line of JSON on standard output`
 
 const args = readArgs()
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 const services = await startServices({ kafka: {}, onProgress: progress })
 try {
-  const brokers = services.kafka!.brokers
+  const { brokers, nodes, how } = services.kafka!
+  const pinned = await pinCores(nodes.map((node) => node.pid))
   const admin = kafkajsDriver({ clientId: 'bench-admin', brokers }).createAdmin({
     runtime: systemRuntime,
     logger: silentLogger,
@@ -31,20 +40,21 @@ try {
   await admin.connect()
   const run = systemRuntime.ids().slice(0, 13)
   let made = 0
-  const world = {
-    brokers,
-    shorten: args.short ? 10 : 1,
-    async topic(partitions: number) {
-      const topic = `bench-${run}-${made++}`
-      await admin.createTopics([{ topic, partitions }])
-      return topic
-    },
+  const topic = async (partitions: number): Promise<string> => {
+    const name = `bench-${run}-${made++}`
+    await admin.createTopics([{ topic: name, partitions }])
+    return name
   }
-  const wanted = benches.filter((bench) => args.names.length === 0 || args.names.includes(bench.name))
+  const records = createRecords(brokers, topic, progress)
+  const world = { brokers, shorten: args.short ? 10 : 1, progress, topic, records: records.atLeast }
   const rows: BenchRow[] = []
-  for (const bench of wanted) rows.push(await measure(bench, world, args.rounds, progress))
+  for (const bench of benches) {
+    if (args.names.length === 0 || args.names.includes(bench.name))
+      rows.push(...(await measure(bench, world, args.rounds)))
+  }
+  await records.close()
   await admin.close()
-  print(wanted, rows, services.kafka!.how)
+  await print(rows, how, pinned)
 } finally {
   await services.close()
 }
@@ -76,31 +86,24 @@ function readArgs(): { names: readonly string[]; rounds: number; short: boolean;
   }
 }
 
-function print(wanted: readonly Bench[], rows: readonly BenchRow[], how: string): void {
+async function print(rows: readonly BenchRow[], how: string, pinned: string): Promise<void> {
   const { cpu, cores, memoryGb } = machine()
-  const used = versions(how)
-  const lines = rows.map((row, i) => [
-    row.work,
-    perSecond(row.ours),
-    row.peerName,
-    perSecond(row.peer),
-    `${row.ratio.toFixed(2)} ×`,
-    `${wanted[i]!.reach} ×`,
+  const used = await versions(how)
+  const lines = rows.map(({ work, unit, ours, peerName, peer, ratio, reach, reached }) => [
+    work,
+    UNITS[unit].text(ours),
+    peerName,
+    UNITS[unit].text(peer),
+    `${ratio.toFixed(2)} ×`,
+    `${wanted(unit, reach)}${reached ? '' : ', missed'}`,
   ])
-  const table = [['work', 'holdfast', 'peer', 'its rate', 'ratio', 'wanted'], ...lines]
+  const table = [['work', 'Holdfast', 'beside', 'which is', 'ratio', 'wanted'], ...lines]
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)))
-  for (const line of table)
-    console.log(
-      line
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-  console.log(
-    `\n${cores} cores of ${cpu}, ${memoryGb} GB; ${Object.entries(used)
-      .map((entry) => entry.join(' '))
-      .join(', ')}`,
-  )
+  const markdown = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const [head, ...rest] = table.map((line) => markdown(line.map((cell, column) => cell.padEnd(widths[column]!))))
+  console.log([head, markdown(widths.map((width) => '-'.repeat(width))), ...rest].join('\n'))
+  const about = Object.entries(used).map((entry) => entry.join(' '))
+  console.log(`\n${cores} cores of ${cpu}, ${memoryGb} GB; ${pinned}; ${about.join(', ')}`)
   if (args.short) console.log('A short run: these figures say only that the benches run.')
-  if (args.json) console.log(JSON.stringify({ machine: machine(), versions: used, rows }))
+  if (args.json) console.log(JSON.stringify({ machine: machine(), pinned, versions: used, rows }))
 }

@@ -3,6 +3,7 @@ import type { Producer as BareProducer } from 'kafkajs'
 import { bytes, createProducer, defineTopic, systemRuntime } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import type { Bench, BenchWorld, PreparedBench } from './bench.ts'
+import { perSecond } from './measure.ts'
 
 const PARTITIONS = 6
 const value = Buffer.alloc(200, 'x') // a small event
@@ -16,8 +17,7 @@ type Send = (producer: BareProducer, topic: string, count: number) => Promise<un
 export const sendOne: Bench = {
   name: 'send-one',
   work: 'one awaited send at a time',
-  peerName: 'bare kafkajs, idempotent',
-  reach: 0.9,
+  peers: [{ name: 'bare kafkajs, idempotent', reach: 0.9 }],
   prepare: (world) =>
     prepare(
       world,
@@ -35,8 +35,7 @@ export const sendOne: Bench = {
 export const sendMany: Bench = {
   name: 'send-many',
   work: '20,000 sends started at once',
-  peerName: 'bare kafkajs, single sends',
-  reach: 15,
+  peers: [{ name: 'bare kafkajs, single sends', reach: 15 }],
   prepare: (world) =>
     prepare(world, 20_000, together, async (producer, topic, count) => {
       await Promise.all(
@@ -49,8 +48,7 @@ export const sendMany: Bench = {
 export const sendManyBatched: Bench = {
   name: 'send-many',
   work: '20,000 sends started at once',
-  peerName: 'bare kafkajs, batches of 500',
-  reach: 0.85,
+  peers: [{ name: 'bare kafkajs, batches of 500', reach: 0.85 }],
   prepare: (world) => prepare(world, 20_000, together, batched()),
 }
 
@@ -58,8 +56,7 @@ export const sendManyBatched: Bench = {
 export const sendManySameRecords: Bench = {
   name: 'send-many',
   work: '20,000 sends started at once',
-  peerName: 'the same with our headers',
-  reach: 0.85,
+  peers: [{ name: 'the same with our headers', reach: 0.85 }],
   prepare: (world) =>
     prepare(
       world,
@@ -114,14 +111,18 @@ async function prepare(
   await producer.start()
   await bare.connect()
   return {
-    async ours() {
-      await ours(() => producer.send(topic, value), count)
-      return count
-    },
-    async peer() {
-      await peer(bare, peerTopic, count)
-      return count
-    },
+    ours: () =>
+      perSecond(async () => {
+        await ours(() => producer.send(topic, value), count)
+        return count
+      }),
+    peers: [
+      () =>
+        perSecond(async () => {
+          await peer(bare, peerTopic, count)
+          return count
+        }),
+    ],
     async close() {
       await producer.close()
       await bare.disconnect()

@@ -143,13 +143,17 @@ async function startCluster(
         join(data, 'meta.properties'),
         `version=1\ncluster.id=${clusterId}\nnode.id=${node.id}\ndirectory.id=${directoryId}\n`,
       )
-      await writeFile(join(into, 'server.properties'), serverProperties(node, plans, data, options.settings ?? {}))
+      await writeFile(
+        join(into, 'server.properties'),
+        serverProperties(node, plans, data, { ...tlsSettings(options), ...options.settings }),
+      )
     }
 
     return {
       id: plan.id,
       address: `127.0.0.1:${plan.advertisedPort}`,
       directAddress: `127.0.0.1:${plan.directPort}`,
+      ...(plan.tlsPort === undefined ? {} : { tlsAddress: `127.0.0.1:${plan.tlsPort}` }),
       ...(proxy === undefined ? {} : { proxy }),
       get pid() {
         return running().pid
@@ -188,12 +192,27 @@ interface OwnedNode extends KafkaNode {
 
 async function planNodes(options: KafkaOptions): Promise<Omit<NodePlan, 'advertisedPort'>[]> {
   const count = options.nodes ?? 1
-  const perNode = options.proxied === true ? 3 : 2
-  const ports = await freePorts(count * perNode)
+  const ports = await freePorts(count * 4)
   return Array.from({ length: count }, (_, index) => {
-    const [directPort = 0, controllerPort = 0, proxyPort] = ports.slice(index * perNode, (index + 1) * perNode)
-    return { id: index + 1, directPort, controllerPort, ...(proxyPort === undefined ? {} : { proxyPort }) }
+    const [directPort = 0, controllerPort = 0, proxyPort = 0, tlsPort = 0] = ports.slice(index * 4, (index + 1) * 4)
+    return {
+      id: index + 1,
+      directPort,
+      controllerPort,
+      ...(options.proxied === true ? { proxyPort } : {}),
+      ...(options.tls === undefined ? {} : { tlsPort }),
+    }
   })
+}
+
+function tlsSettings({ tls }: KafkaOptions): Record<string, string> {
+  if (tls === undefined) return {}
+  return {
+    'ssl.keystore.type': 'PKCS12',
+    'ssl.keystore.location': tls.keyStore,
+    'ssl.keystore.password': tls.password,
+    'ssl.key.password': tls.password,
+  }
 }
 
 /** Ready: this node knows every node that is up as alive, and finds the coordinators of groups and transactions. */

@@ -5,6 +5,8 @@ export interface NodePlan {
   readonly controllerPort: number
   /** The listener behind the proxy; left out when there is none. */
   readonly proxyPort?: number
+  /** The listener with TLS; left out when there is none. */
+  readonly tlsPort?: number
   /** What clients are told: the proxy's own port, or the direct one. */
   readonly advertisedPort: number
 }
@@ -30,15 +32,17 @@ export function serverProperties(
     listeners: [
       `DIRECT://${host}:${node.directPort}`,
       ...(proxied ? [`PROXY://${host}:${node.proxyPort}`] : []),
+      ...(node.tlsPort === undefined ? [] : [`TLS://${host}:${node.tlsPort}`]),
       `CONTROLLER://${host}:${node.controllerPort}`,
     ].join(','),
     'advertised.listeners': [
       `DIRECT://${host}:${node.directPort}`,
       ...(proxied ? [`PROXY://${host}:${node.advertisedPort}`] : []),
+      ...(node.tlsPort === undefined ? [] : [`TLS://${host}:${node.tlsPort}`]),
     ].join(','),
     'inter.broker.listener.name': 'DIRECT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'DIRECT:PLAINTEXT,PROXY:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': 'DIRECT:PLAINTEXT,PROXY:PLAINTEXT,TLS:SSL,CONTROLLER:PLAINTEXT',
     'log.dirs': dataFolder,
 
     'auto.create.topics.enable': 'false',

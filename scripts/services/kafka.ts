@@ -24,6 +24,8 @@ export interface KafkaNode {
   readonly address: string
   /** The broker itself, past any proxy. */
   readonly directAddress: string
+  /** Its listener with TLS, where it was asked for one. */
+  readonly tlsAddress?: string
   /** Process id of the running server; another one after {@link KafkaNode.restart}. */
   readonly pid: number
   readonly proxy?: KafkaProxy
@@ -56,7 +58,8 @@ export async function startKafka(options: KafkaOptions, progress: Progress): Pro
     .split(',')
     .map((address) => address.trim())
     .filter((address) => address !== '')
-  const needsOwn = options.own === true || options.proxied === true || options.settings !== undefined
+  const needsOwn =
+    options.own === true || options.proxied === true || options.tls !== undefined || options.settings !== undefined
 
   if (given.length > 0 && !needsOwn) {
     progress(`using KAFKA_BROKERS: ${given.join(', ')}`)

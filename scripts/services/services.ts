@@ -36,6 +36,8 @@ export interface KafkaOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Puts a {@link KafkaProxy} before each node and makes it the advertised address. Asks for brokers of one's own. */
   readonly proxied?: boolean
+  /** Adds a listener with TLS to each node, with this PKCS12 key store. Asks for brokers of one's own. */
+  readonly tls?: { readonly keyStore: string; readonly password: string }
   /** Asks for brokers of one's own, that can be killed and paused, even where `KAFKA_BROKERS` is set. */
   readonly own?: boolean
 }

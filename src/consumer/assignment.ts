@@ -1,9 +1,9 @@
 import type { Runtime } from '../clock/index.ts'
 import type { AssignedPartition, Capabilities, ConsumerCallbacks, InboundBatch } from '../driver/index.ts'
-import { HoldfastError } from '../errors/index.ts'
+import { describeError, HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
-import { formatPartition } from '../record/index.ts'
+import { formatPartition, formatPosition } from '../record/index.ts'
 import { retry } from '../retry/index.ts'
 import type { BackPressure, BufferBound } from './back-pressure.ts'
 import type { Committer } from './commit.ts'
@@ -12,7 +12,12 @@ import type { Epoch } from './epoch.ts'
 import { createEpoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
-import { OUTAGE } from './partition-pause.ts'
+import type { ConsumerOptions } from './consumer.ts'
+import { decodeFinishedRanges } from './finished-ranges.ts'
+import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
+import { holdPartition, OUTAGE } from './partition-pause.ts'
+import type { RebalanceHooks } from './rebalance-hooks.ts'
+import { createStillOpen } from './still-open.ts'
 import { within } from './within.ts'
 
 /** The partitions of this process, each with its epoch and its loop. Hears from the driver, and never throws at it. */
@@ -27,6 +32,12 @@ export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
   closeAll(reason: HoldfastError): Promise<void>
   /** The topics that are held have changed. */
   heldChanged(topics: readonly string[]): void
+  /**
+   * Lets what is under way of these partitions end, and goes on at the positions, committed first.
+   *
+   * @throws HOLDFAST_EPOCH_LOST when one of them is not owned, or goes meanwhile.
+   */
+  seek(positions: readonly Position[]): Promise<void>
 }
 
 /** One partition that is owned. */
@@ -49,10 +60,14 @@ export interface AssignmentOptions {
   readonly drainTimeoutMs: number
   /** Topics of which nothing is dispatched. */
   readonly heldTopics: ReadonlySet<string>
+  readonly hooks: RebalanceHooks
+  readonly onOutOfRange: NonNullable<ConsumerOptions['onOutOfRange']>
+  /** Tells the driver where to go on. */
+  readonly seekDriver: (position: Position) => void
   readonly startPositions: (partitions: readonly AssignedPartition[]) => Promise<readonly Position[]>
   readonly createLoop: (
     epoch: Epoch,
-    options: Pick<PartitionLoopOptions, 'ready' | 'held' | 'onBuffered'>,
+    options: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered'>,
   ) => PartitionLoop
   /** An assignment is in place. */
   readonly onReady: () => void
@@ -66,22 +81,19 @@ interface Owned extends OwnedPartition {
 
 /** Makes an {@link Assignment} of nothing. */
 export function createAssignment(options: AssignmentOptions): Assignment {
-  const { runtime, logger, events, committer, backPressure, drainTimeoutMs, heldTopics } = options
+  const { runtime, logger, events, committer, backPressure, drainTimeoutMs, heldTopics, hooks } = options
   const owned = new Map<string, Owned>()
-  // Handlers of dead epochs that have not ended. A partition that comes back waits for them: two records of one key must not be in
-  // handlers of this process at once.
-  const stillOpen = new Map<string, Promise<unknown>>()
-
+  const stillOpen = createStillOpen()
   let unassignedSince: number | null = null
 
   const assign = async (partitions: readonly AssignedPartition[]): Promise<readonly Position[]> => {
     unassignedSince = null
     await runtime.failpoint('assign:begin')
-    const carried = new Map<string, bigint>()
+    const carried = new Map<string, OffsetTracker>()
     const fresh = partitions.map((partition) => {
       const epoch = createEpoch(partition, partition.epoch, partition.committed?.offset ?? null)
       const before = owned.get(epoch.name)
-      if (before?.epoch.tracker) carried.set(epoch.name, before.epoch.tracker.watermark)
+      if (before?.epoch.tracker) carried.set(epoch.name, before.epoch.tracker)
       if (before !== undefined) close(before, replaced(epoch))
       owned.set(epoch.name, { epoch, loop: null, bound: null, outOfRange: null })
       return epoch
@@ -94,52 +106,60 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     for (const start of starts) {
       const epoch = owned.get(formatPartition(start))?.epoch
       if (epoch === undefined || !fresh.includes(epoch) || epoch.dead) continue
-      // This process has finished what stands below its own watermark; a commit that did not get through in time changes nothing.
+      // This process knows what it has finished; a commit that did not get through in time changes nothing.
       const own = carried.get(epoch.name)
-      epoch.begin(own !== undefined && own > start.offset ? own : start.offset)
+      if (own !== undefined && own.watermark >= start.offset) epoch.begin(own.watermark, [...own.finishedRanges()])
+      else epoch.begin(start.offset, finishedBefore(partitions, start))
       started.push(epoch)
     }
     // Without this a group at `latest` that crashes before its first commit would start at a later `latest`.
     const unknown = started.filter(({ committed }) => committed === null)
     const startsCommitted = committer.commitStarts(unknown)
+    const prepared = first === undefined ? undefined : prepare(started, first)
     for (const epoch of started) {
-      open(epoch, startsCommitted)
+      open(epoch, Promise.all([epoch.committed === null ? startsCommitted : undefined, prepared]))
       if (epoch.committed !== null) committer.moved(epoch)
     }
     events.emit('assigned', { partitions: partitions.map(partitionOf) })
     logger.info({ partitions: partitions.map(formatPartition) }, 'partitions assigned')
     options.onReady()
-    return started.map((epoch) => ({ ...partitionOf(epoch), offset: epoch.tracker!.watermark }))
+    return started.map(positionOf)
+  }
+
+  /** Has the user load what belongs to the partitions. */
+  const prepare = async (started: readonly Epoch[], first: Epoch): Promise<void> => {
+    let release = started.map((epoch) => holdPartition(epoch, 'onAssigned has not ended'))
+    const rename = (reason: string): void => {
+      const before = release
+      release = started.map((epoch) => holdPartition(epoch, reason))
+      for (const each of before) each()
+    }
+    await hooks.assigned(started.map(positionOf), first.stopSignal, rename)
+    for (const each of release) each()
   }
 
   const findStarts = async (partitions: readonly AssignedPartition[], first: Epoch): Promise<readonly Position[]> => {
+    let release: readonly (() => void)[] = []
     const found = await retry(() => options.startPositions(partitions), {
       policy: OUTAGE,
       signal: first.stopSignal, // those of one assignment go together
       runtime,
       rule: () => ({ kind: 'wait' }),
       onWait: () => {
-        for (const partition of partitions) {
-          owned
-            .get(formatPartition(partition))
-            ?.epoch.setPause({ reason: 'the cluster does not say where it starts', unhealthy: true })
-        }
+        if (release.length > 0) return
+        const waiting = partitions.flatMap((partition) => owned.get(formatPartition(partition))?.epoch ?? [])
+        release = waiting.map((epoch) => holdPartition(epoch, 'the cluster does not say where it starts'))
       },
     })
+    for (const each of release) each()
     return found.kind === 'succeeded' ? found.value : []
   }
 
-  const open = (epoch: Epoch, startsCommitted: Promise<void>): void => {
+  const open = (epoch: Epoch, ready: Promise<unknown>): void => {
     const mine = owned.get(epoch.name)!
-    epoch.setPause(null)
-    const earlier = stillOpen.get(epoch.name)
-    if (earlier !== undefined)
-      epoch.setPause({ reason: 'a handler of an earlier assignment is still running', unhealthy: true })
-    const ready = Promise.all([earlier, epoch.committed === null ? startsCommitted : undefined]).then(() => {
-      if (earlier !== undefined) epoch.setPause(null)
-    })
     const loop = options.createLoop(epoch, {
-      ready,
+      ready: ready.then(() => {}),
+      openLanes: stillOpen.of(epoch.name),
       held: heldTopics.has(epoch.topic),
       onBuffered: () => mine.bound?.check(),
     })
@@ -149,35 +169,29 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
   const close = ({ epoch, loop, bound }: Owned, reason: HoldfastError): void => {
     if (epoch.dead) return // it was lost while it drained
+    if (loop !== null) stillOpen.add(epoch.name, loop.openLanes())
     epoch.end(reason)
     bound?.remove()
     if (owned.get(epoch.name)?.epoch === epoch) owned.delete(epoch.name)
-    if (loop === null) return
-    loop.discard()
-    const ended = Promise.all([stillOpen.get(epoch.name), loop.idle()]).finally(() => {
-      if (stillOpen.get(epoch.name) === ended) stillOpen.delete(epoch.name)
-    })
-    stillOpen.set(epoch.name, ended)
+    loop?.discard()
+  }
+
+  const drain = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
+    for (const { epoch } of going) epoch.stop()
+    const idle = Promise.all(going.map(async ({ loop }) => loop?.idle()))
+    if (await within(runtime.clock, drainTimeoutMs, idle)) return
+    const partitions = going.map(({ epoch }) => epoch.name)
+    logger.warn({ partitions, drainTimeoutMs }, 'handlers did not end in time; their signals abort')
+    for (const { epoch } of going) epoch.abort(reason)
   }
 
   const drainAndCommit = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
-    for (const { epoch } of going) epoch.stop()
-    const drained = await within(
-      runtime.clock,
-      drainTimeoutMs,
-      Promise.all(going.map(async ({ loop }) => loop?.idle())),
-    )
-    if (!drained) {
-      logger.warn(
-        { partitions: going.map(({ epoch }) => epoch.name), drainTimeoutMs },
-        'handlers did not end in time; their signals abort',
-      )
-      for (const { epoch } of going) epoch.abort(reason)
-    }
+    await drain(going, reason)
     await runtime.failpoint('revoke:drained')
     const epochs = going.map(({ epoch }) => epoch)
     await committer.flush(epochs, COMMIT_BUDGET_MS)
     await runtime.failpoint('revoke:committed') // a crash from here on repeats nothing
+    await hooks.revoked(epochs.filter(({ dead, tracker }) => !dead && tracker !== null).map(positionOf))
   }
 
   const ofEpoch = (partitions: readonly TopicPartition[], number: number): readonly Owned[] =>
@@ -185,6 +199,49 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const found = owned.get(formatPartition(partition))
       return found?.epoch.number === number ? [found] : []
     })
+
+  const seek = async (positions: readonly Position[]): Promise<void> => {
+    const targets = positions.map((position) => {
+      const found = owned.get(formatPartition(position))
+      if (found === undefined || found.epoch.stopped || found.loop === null) throw notOwned(position)
+      return { position, before: found }
+    })
+    const reason = new HoldfastError('HOLDFAST_EPOCH_LOST', 'somebody has called seek')
+    await drain(
+      targets.map(({ before }) => before),
+      reason,
+    )
+    await runtime.failpoint('seek:drained') // a crash here, and seek was never called
+    const gone = targets.find(({ before }) => before.epoch.dead)
+    if (gone !== undefined) throw notOwned(gone.position)
+    // All at once, so that no batch comes in between: the loop before would take it, and nobody would have it.
+    const moved = targets.map(({ position, before }) => {
+      const epoch = createEpoch(position, before.epoch.number, null)
+      epoch.begin(position.offset)
+      close(before, reason)
+      owned.set(epoch.name, { epoch, loop: null, bound: null, outOfRange: null })
+      options.seekDriver(position)
+      const committed = committer.rewind(epoch)
+      open(epoch, committed)
+      return { epoch, committed }
+    })
+    await Promise.all(moved.map(({ committed }) => committed))
+    events.emit('seeked', { positions })
+    logger.info({ positions: positions.map(formatPosition) }, 'reading goes on elsewhere')
+    const lost = moved.find(({ epoch }) => epoch.dead && epoch.committed === null)
+    if (lost !== undefined) throw notOwned(lost.epoch)
+  }
+
+  /** A partition whose position is gone goes on elsewhere, as `onOutOfRange` says. */
+  const passOver = (position: Position, { earliest, latest }: { earliest: bigint; latest: bigint }): void => {
+    const continuesAt = options.onOutOfRange === 'earliest' ? earliest : latest
+    const place = { record: formatPosition(position), earliest, latest, continuesAt }
+    logger.error({ ...place, code: 'HOLDFAST_OFFSET_OUT_OF_RANGE' }, 'a position is not on the log; it goes on elsewhere')
+    events.emit('out-of-range', { position, earliest, latest, continuesAt })
+    seek([{ ...position, offset: continuesAt }]).catch((error: unknown) => {
+      logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')
+    })
+  }
 
   return {
     get owned() {
@@ -212,6 +269,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     onLost(partitions, number) {
       const going = ofEpoch(partitions, number)
       for (const each of going) close(each, takenAway(going))
+      hooks.lost(partitions.map(partitionOf))
       unassignedSince ??= runtime.clock.monotonic()
       events.emit('lost', { partitions: partitions.map(partitionOf) })
       logger.warn(
@@ -230,11 +288,15 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     onOutOfRange({ topic, partition, offset, epoch, earliest, latest }) {
       const [target] = ofEpoch([{ topic, partition }], epoch)
       if (target === undefined) return
+      if (options.onOutOfRange !== 'fail') {
+        passOver({ topic, partition, offset }, { earliest, latest })
+        return
+      }
       const what =
         offset < earliest
           ? `${earliest - offset} offsets (${offset} to ${earliest - 1n}) are gone`
           : `the log ends at ${latest}, so it was cut or made anew`
-      const reason = `offset ${offset} is not on the log: ${what}. Its commit is unchanged; stop the group and set its offset to go on`
+      const reason = `offset ${offset} is not on the log: ${what}. Its commit is unchanged; seek to go on`
       target.outOfRange = reason
       logger.error(
         { partition: target.epoch.name, offset, earliest, latest, code: 'HOLDFAST_OFFSET_OUT_OF_RANGE' },
@@ -244,7 +306,9 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     },
 
     loseAll(reason) {
-      for (const each of owned.values()) close(each, reason)
+      const going = [...owned.values()]
+      for (const each of going) close(each, reason)
+      hooks.lost(going.map(({ epoch }) => partitionOf(epoch)))
       unassignedSince = null // a stay in the group has ended: what follows is another
     },
 
@@ -261,11 +325,28 @@ export function createAssignment(options: AssignmentOptions): Assignment {
         else loop?.release()
       }
     },
+
+    seek,
   }
 }
 
 function partitionOf({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition }
+}
+
+function positionOf(epoch: Epoch): Position {
+  return { ...partitionOf(epoch), offset: epoch.tracker!.watermark }
+}
+
+/** What an earlier owner has finished above the offset that it committed. */
+function finishedBefore(partitions: readonly AssignedPartition[], start: Position): readonly FinishedRange[] {
+  const { committed } = partitions.find((each) => formatPartition(each) === formatPartition(start)) ?? {}
+  return committed?.offset === start.offset ? decodeFinishedRanges(start.offset, committed.metadata) : []
+}
+
+function notOwned(partition: TopicPartition): HoldfastError {
+  const message = `${formatPartition(partition)} is not owned by this member, or is being given up: nothing was changed`
+  return new HoldfastError('HOLDFAST_EPOCH_LOST', message)
 }
 
 function takenAway(going: readonly OwnedPartition[]): HoldfastError {

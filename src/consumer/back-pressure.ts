@@ -28,8 +28,11 @@ export interface BufferBound {
 /** A record has a cost of its own, whatever its size: so many of one partition are enough to keep it busy during a fetch. */
 const MAX_RECORDS = 10_000
 
-/** Makes a {@link BackPressure} of `maxBytes` for all partitions together. */
-export function createBackPressure(maxBytes: number, consumer: Pick<DriverConsumer, 'pause' | 'resume'>): BackPressure {
+/** Makes a {@link BackPressure} of so many bytes and records for all partitions together. */
+export function createBackPressure(
+  { maxBytes, maxRecords }: { readonly maxBytes: number; readonly maxRecords: number },
+  consumer: Pick<DriverConsumer, 'pause' | 'resume'>,
+): BackPressure {
   let partitions = 0
 
   return {
@@ -42,11 +45,12 @@ export function createBackPressure(maxBytes: number, consumer: Pick<DriverConsum
         check() {
           if (removed) return
           const share = maxBytes / partitions
+          const mostRecords = Math.min(MAX_RECORDS, maxRecords / partitions)
           if (!paused) {
-            if (buffer.bytes < share && buffer.records < MAX_RECORDS) return
+            if (buffer.bytes < share && buffer.records < mostRecords) return
             paused = true
             consumer.pause(target)
-          } else if (buffer.bytes <= share / 2 && buffer.records <= MAX_RECORDS / 2) {
+          } else if (buffer.bytes <= share / 2 && buffer.records <= mostRecords / 2) {
             paused = false
             consumer.resume(target)
           }

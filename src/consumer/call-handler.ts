@@ -2,12 +2,15 @@ import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
 import type { Headers, InboundRecord } from '../record/index.ts'
 import { withoutHeaders } from '../record/index.ts'
-import type { MessageContext } from './message.ts'
+import type { Delivery } from './delivery.ts'
+import { endOfLateCall, untilTimeout } from './handler-call.ts'
+import { HandlerContext } from './handler-context.ts'
+import { NothingBegins } from './nothing-begins.ts'
 import type { HandlerOutcome } from './outcome.ts'
 import { handlerOutcomeOf } from './outcome.ts'
-import type { Delivery, Pipeline } from './pipeline.ts'
+import { goOn } from './partition-pause.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { Reading } from './read-record.ts'
-import { recordLogger } from './safe-logger.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What can be handed to a handler. */
@@ -17,10 +20,10 @@ export type Readable = Exclude<Reading, { kind: 'malformed' }>
 export type FinalWord = Extract<HandlerOutcome, { kind: 'park' | 'skip' }> | null
 
 /**
- * Calls the handler once, in a slot of its own.
+ * Calls the handler once, in a place of its own.
  *
- * @throws what the handler throws; {@link Postponed} when it asks for another time; {@link NothingBegins} when the epoch has
- * stopped before the call.
+ * @throws what the handler throws; HOLDFAST_HANDLER_TIMEOUT when it has not ended in time; {@link Postponed} when it asks for another
+ * time; {@link NothingBegins} when the epoch has stopped before the call.
  */
 export async function callHandler(
   delivery: Delivery,
@@ -29,26 +32,22 @@ export async function callHandler(
   attempt: number,
   pipeline: Pipeline,
 ): Promise<FinalWord> {
-  const { epoch, slots } = pipeline
-  if (pipeline.isSuspect()) await pipeline.confirmMembership()
-  const wait = slots.enter(epoch.stopSignal)
-  if (wait !== undefined) await wait.catch(nothingBegins)
-  try {
-    if (pipeline.isSuspect()) await pipeline.confirmMembership() // the slot may have come long after the last look
-    if (epoch.pause?.unhealthy === false) epoch.setPause(null) // the wait between two attempts is over
-    pipeline.began()
-    if (epoch.stopped) nothingBegins() // the partition went while the record was read, begun, or waited for its slot
-    const context = contextOf(delivery, headers, attempt, pipeline)
-    const said = handlerOutcomeOf(await delivery.observation.run(() => invoke(reading, context, pipeline.subscription)))
-    if (said?.kind === 'retry-after' || said?.kind === 'pause-for') throw new Postponed(said)
-    return said
-  } finally {
-    slots.leave()
+  const { epoch, subscription } = pipeline
+  if (delivery.late !== null) {
+    const late = await endOfLateCall(delivery, delivery.late, pipeline)
+    if (late.kind === 'resolved') return finalWord(late.returned) // it has handled its message after all
   }
-}
+  if (!delivery.hasPlace && delivery.batch === null) await takePlace(delivery, pipeline)
+  if (pipeline.isSuspect()) await pipeline.confirmMembership()
+  if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
+  delivery.since = pipeline.runtime.clock.monotonic()
+  if (epoch.stopped) throw new NothingBegins() // the partition went while the record was read, begun, or waited for its place
 
-/** The handler was not called: the epoch has stopped. */
-export class NothingBegins extends Error {}
+  const context = new HandlerContext(delivery, headers, attempt, pipeline)
+  const call = (): unknown => invoke(reading, context, delivery, subscription)
+  const returned = delivery.observation.run(call)
+  return finalWord(await untilTimeout(returned, context, delivery, pipeline))
+}
 
 /** The handler asks to be called at another time. */
 export class Postponed extends Error {
@@ -78,30 +77,25 @@ function isForged(name: string): boolean {
   return name.startsWith('holdfast-dlq-') || name.startsWith('holdfast-retry-')
 }
 
-function nothingBegins(): never {
-  throw new NothingBegins('the epoch has stopped')
-}
-
-function invoke(
-  reading: Readable,
-  context: MessageContext,
-  { handler, onTombstone }: Subscription,
-): ReturnType<typeof handler> {
-  return reading.kind === 'message' ? handler(reading.message, context) : onTombstone?.(context)
-}
-
-function contextOf({ record, again }: Delivery, headers: Headers, attempt: number, pipeline: Pipeline): MessageContext {
-  const { topic, partition, offset, key } = record
-  return {
-    record,
-    topic,
-    partition,
-    offset,
-    key,
-    headers,
-    attempt,
-    redelivered: attempt > 1 || again,
-    signal: pipeline.epoch.signal,
-    log: recordLogger(pipeline.logger, record),
+async function takePlace(delivery: Delivery, { dispatcher, subscription, epoch }: Pipeline): Promise<void> {
+  const free = dispatcher.enter(subscription.bound, epoch.stopSignal)
+  if (free !== undefined) {
+    await free.catch(() => {
+      throw new NothingBegins()
+    })
   }
+  delivery.hasPlace = true
+}
+
+function invoke(reading: Readable, context: HandlerContext, delivery: Delivery, subscription: Subscription): unknown {
+  const { handler, onTombstone } = subscription
+  if (reading.kind === 'tombstone') return onTombstone?.(context)
+  if (delivery.batch !== null) return delivery.batch.join(delivery, reading.message, context)
+  return handler(reading.message, context)
+}
+
+function finalWord(returned: unknown): FinalWord {
+  const said = handlerOutcomeOf(returned)
+  if (said?.kind === 'retry-after' || said?.kind === 'pause-for') throw new Postponed(said)
+  return said
 }

@@ -1,13 +1,15 @@
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
 import { dedupeId } from '../idempotency/index.ts'
-import type { Lease } from './lease-keeper.ts'
-import { insist } from './partition-pause.ts'
-import type { Delivery, Pipeline } from './pipeline.ts'
-import { ownIdOf } from './read-record.ts'
+import type { Lease, LeaseKeeper } from './lease-keeper.ts'
+import { goOn, insist, waitInLane } from './partition-pause.ts'
+import type { Delivery } from './delivery.ts'
+import type { Pipeline } from './pipeline.ts'
+import { ownIdOf } from './message-id.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 import { storeCall } from './store-call.ts'
+import type { Subscription } from './subscription.ts'
 
 /** The right to work on a message. */
 export interface Claim {
@@ -31,10 +33,23 @@ const BUSY_WAIT_MS = { least: 20, most: 1_000 } as const
  * Asks the dedupe store for the message. A message that somebody else works on is waited for and never passed over: its holder may
  * yet fail. A store that does not answer pauses the partition: without it nobody knows what was done.
  */
-export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Promise<Claim | AlreadyDone | Unfinished> {
-  const { subscription, leases, epoch, runtime, groupId } = pipeline
+export function beginMessage(
+  delivery: Delivery,
+  pipeline: Pipeline,
+): Claim | Promise<Claim | AlreadyDone | Unfinished> {
+  const { subscription, leases } = pipeline
   const { dedupe } = subscription
   if (dedupe === null || leases === null) return { attempt: 1, lease: null, failedAttempts: 0 }
+  return beginAtStore(delivery, pipeline, dedupe, leases)
+}
+
+async function beginAtStore(
+  delivery: Delivery,
+  pipeline: Pipeline,
+  dedupe: NonNullable<Subscription['dedupe']>,
+  leases: LeaseKeeper,
+): Promise<Claim | AlreadyDone | Unfinished> {
+  const { epoch, runtime, groupId } = pipeline
   const { record, messageId } = delivery
   if (ownIdOf(record) === null) {
     pipeline.warnOnce(
@@ -42,7 +57,7 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
     )
   }
   const begin = async (): Promise<BeginResult> => {
-    pipeline.began()
+    delivery.since = runtime.clock.monotonic()
     const answer = Promise.resolve(dedupe.store.begin(id, { leaseMs: dedupe.leaseMs }))
     try {
       return await storeCall(runtime.clock, dedupe.leaseMs, answer)
@@ -57,21 +72,22 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
   }
   const id = dedupeId({ groupId, handler: dedupe.scope, messageId })
   for (;;) {
-    const begun = await insist(pipeline, begin, storeIsDown)
+    const begun = await insist(delivery, pipeline, begin, storeIsDown)
     if (begun.kind !== 'succeeded') return unfinished('stopping')
     if (begun.value.kind === 'done') return begun.value
     if (begun.value.kind === 'started') {
       const { attempt, token } = begun.value
-      return { attempt, lease: leases.hold(token, epoch), failedAttempts: attempt - 1 }
+      delivery.lease = leases.hold(token, epoch)
+      return { attempt, lease: delivery.lease, failedAttempts: attempt - 1 }
     }
     const leftMs = begun.value.untilMs - runtime.clock.now()
-    epoch.setPause({ reason: 'another holder works on the same message', unhealthy: false })
+    waitInLane(delivery, pipeline, { reason: 'another holder works on the same message', unhealthy: false })
     try {
       await runtime.clock.sleep(Math.min(Math.max(leftMs, BUSY_WAIT_MS.least), BUSY_WAIT_MS.most), epoch.stopSignal)
     } catch {
       return unfinished('stopping')
     } finally {
-      epoch.setPause(null)
+      goOn(delivery, pipeline)
     }
   }
 }
@@ -80,9 +96,10 @@ export async function beginMessage(delivery: Delivery, pipeline: Pipeline): Prom
 export async function completeMessage(
   claim: Claim,
   outcome: DedupeOutcome,
-  { record }: Delivery,
+  delivery: Delivery,
   pipeline: Pipeline,
 ): Promise<'completed' | Unfinished> {
+  const { record } = delivery
   const { lease } = claim
   const { subscription, epoch, events, runtime } = pipeline
   if (epoch.dead) {
@@ -92,9 +109,12 @@ export async function completeMessage(
   }
   if (lease === null) return 'completed'
   const completed = await insist(
+    delivery,
     pipeline,
-    () => {
-      pipeline.began()
+    async () => {
+      // What a process did that was suspended beyond its session is not to be marked: the next owner may be at the same message.
+      if (pipeline.isSuspect()) await pipeline.confirmMembership()
+      delivery.since = runtime.clock.monotonic()
       const { store, leaseMs } = subscription.dedupe!
       return storeCall(runtime.clock, leaseMs, store.complete(lease.token, outcome))
     },

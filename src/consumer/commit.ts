@@ -7,11 +7,12 @@ import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
+import { encodeFinishedRanges, MAX_METADATA_BYTES } from './finished-ranges.ts'
 import { within } from './within.ts'
 
-/** Commits watermarks: one request under way, all partitions of one assignment together. */
+/** Commits watermarks, and what is finished above them: one request under way, all partitions of one assignment together. */
 export interface Committer {
-  /** A watermark may have moved. Returns at once. */
+  /** A record has its outcome, or something never comes: a watermark, or what is finished above it, may have moved. Returns at once. */
   moved(epoch: Epoch): void
   /**
    * Commits what these epochs have finished, now; for a drain. Resolves when all of it is acknowledged or belongs to dead epochs,
@@ -23,6 +24,11 @@ export interface Committer {
    * acknowledged, or the epochs are dead. Never rejects.
    */
   commitStarts(epochs: readonly Epoch[]): Promise<void>
+  /**
+   * Commits where this epoch stands, even below what the group has committed, after what is under way; for a seek. The epoch stands at
+   * its target already, and an earlier epoch of the partition is dead. Resolves as {@link commitStarts} does.
+   */
+  rewind(epoch: Epoch): Promise<void>
   /** Since when commits have failed, with the last reason; null when they succeed. */
   readonly trouble: { readonly since: number; readonly reason: string } | null
   /** Begins no further commit. */
@@ -36,19 +42,34 @@ export interface CommitterOptions {
   readonly logger: Logger
   readonly events: Events
   readonly intervalMs: number
+  /** Can text travel with a commit (`Capabilities.commitMetadata`)? Without it, what is finished above a watermark is not committed. */
+  readonly metadata: boolean
+  /** Has the group not confirmed the membership for longer than the session timeout? */
+  isSuspect(): boolean
+  /** Resolves when the group has confirmed the membership, or the epoch has stopped. Never rejects. */
+  confirmMembership(epoch: Epoch): Promise<void>
 }
 
 /** So many finished records do not wait for the interval: a crash repeats no more than these, and a round trip's worth. */
 const MAX_WAITING_RECORDS = 5_000
 
+/**
+ * Text of all partitions of one commit together, shared evenly: the broker appends a commit as one batch, and refuses it whole above
+ * `max.message.bytes` of its offsets topic, 1 MiB by default.
+ */
+const MAX_REQUEST_METADATA_BYTES = 512 * 1_024
+
 /** Between commits that fail; the interval after one that succeeds is its own. */
 const TROUBLE: Backoff = { initialDelayMs: 100, factor: 2, maxDelayMs: 5_000, jitter: 0.2 }
 
 /** Makes a {@link Committer}. */
-export function createCommitter({ consumer, runtime, logger, events, intervalMs }: CommitterOptions): Committer {
+export function createCommitter(options: CommitterOptions): Committer {
+  const { consumer, runtime, logger, events, intervalMs } = options
   const { clock } = runtime
-  const waiting = new Set<Epoch>()
-  let waitingRecords = 0
+  const waiting = new Map<Epoch, number>() // with the finished records that a commit cannot pass yet: only their ranges would be new
+  let waitingRecords = 0 // those that it can pass
+  let withRanges = options.metadata
+  const texts = new WeakMap<Epoch, string>() // that the broker has taken with what is committed
   let notBefore = -Infinity // on the monotonic clock
   let timer: Timer | null = null
   let underWay: Promise<void> | null = null
@@ -63,7 +84,7 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
     if (delayMs <= 0 || (failures === 0 && waitingRecords >= MAX_WAITING_RECORDS)) {
       timer?.cancel()
       timer = null
-      void commit([...waiting])
+      void commit([...waiting.keys()])
     } else {
       timer ??= clock.after(delayMs, () => {
         timer = null
@@ -86,14 +107,14 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
     try {
       await runtime.failpoint('commit:before') // a crash here repeats what was finished since the last commit
       // Read after the last await: an epoch that died meanwhile is left out, and what was finished meanwhile comes along.
-      behind = [...new Set([...epochs, ...waiting])].filter(isBehind)
+      behind = [...new Set([...epochs, ...waiting.keys()])].filter(isBehind)
       waiting.clear()
       waitingRecords = 0
       let allWell = true
       // A driver refuses a request with one old epoch in it as a whole, and hears of an end before us: each goes by itself.
       for (const same of byNumber(behind)) {
         try {
-          await commitTogether(same.filter(isBehind)) // one may have died behind the request before
+          await commitTogether(same)
         } catch (error) {
           allWell = false
           failed(error, same)
@@ -106,12 +127,76 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
   }
 
   const commitTogether = async (epochs: readonly Epoch[]): Promise<void> => {
-    if (epochs.length === 0) return
-    const offsets = epochs.map(offsetOf)
-    await consumer.commit(offsets)
-    epochs.forEach((epoch, i) => (epoch.committed = offsets[i]!.offset))
-    if (events.heard('committed')) events.emit('committed', { positions: offsets.map(positionOf) })
+    await confirmed(epochs)
+    const writes = writesOf(epochs, withRanges).filter(isNews)
+    if (writes.length === 0) return
+    try {
+      await consumer.commit(writes.map(({ offset }) => offset))
+    } catch (error) {
+      if (!HoldfastError.is(error, 'HOLDFAST_REFUSED') || !writes.some(hasText)) throw error
+      return commitBare(epochs, error)
+    }
+    await acknowledged(writes)
+  }
+
+  // A broker may take less text than Kafka's default, or none, and what is finished must become known to it all the same. When it takes
+  // the offsets without the text, the text was the reason; when it does not, the failure is one as any other.
+  const commitBare = async (epochs: readonly Epoch[], refusal: unknown): Promise<void> => {
+    await confirmed(epochs)
+    const writes = writesOf(epochs, false)
+    if (writes.length === 0) return
+    await consumer.commit(writes.map(({ offset }) => offset))
+    withRanges = false
+    logger.warn(
+      { error: describeError(refusal) },
+      'the broker refuses text with committed offsets: from now on a restart repeats what was finished out of order',
+    )
+    await acknowledged(writes)
+  }
+
+  /** A process that stood still for long may have lost the partitions, and hears of it with the next heartbeat: that comes first. */
+  const confirmed = async (epochs: readonly Epoch[]): Promise<void> => {
+    const behind = epochs.filter(isBehind)
+    if (behind.length === 0 || !options.isSuspect()) return
+    await Promise.race(behind.map((epoch) => options.confirmMembership(epoch)))
+    if (!options.isSuspect() || !behind.some(isBehind)) return
+    throw new HoldfastError('HOLDFAST_UNAVAILABLE', 'the group does not confirm the membership', { retriable: true })
+  }
+
+  /** To be sent at once: offset and text are of this moment, and nothing is committed for what dies behind a later await. */
+  const writesOf = (epochs: readonly Epoch[], ranges: boolean): readonly Write[] => {
+    const behind = epochs.filter(isBehind)
+    const maxBytes = Math.min(MAX_METADATA_BYTES, Math.floor(MAX_REQUEST_METADATA_BYTES / behind.length))
+    return behind.map((epoch) => writeOf(epoch, ranges ? maxBytes : 0))
+  }
+
+  const isNews = ({ epoch, revision, offset }: Write): boolean => {
+    if (isAhead(epoch) || (offset.metadata ?? '') !== textOf(epoch)) return true
+    epoch.committedRevision = revision // what has changed did not fit, and the broker knows the rest
+    return false
+  }
+
+  const acknowledged = async (writes: readonly Write[]): Promise<void> => {
+    for (const { epoch, revision, offset } of writes) {
+      epoch.committed = offset.offset
+      epoch.committedRevision = revision
+      texts.set(epoch, offset.metadata ?? '')
+    }
+    if (events.heard('committed')) {
+      events.emit('committed', { positions: writes.map(({ offset }) => positionOf(offset)) })
+    }
     await runtime.failpoint('commit:after')
+  }
+
+  const textOf = (epoch: Epoch): string => texts.get(epoch) ?? ''
+
+  /** Has it finished more than the broker knows of, and may it still say so? */
+  const isBehind = (epoch: Epoch): boolean => {
+    const { tracker, committed, committedRevision } = epoch
+    if (epoch.dead || tracker === null) return false
+    if (isAhead(epoch)) return true
+    if (!withRanges || tracker.revision === committedRevision || tracker.watermark !== committed) return false
+    return textOf(epoch) !== '' || hasRanges(epoch)
   }
 
   const recovered = (): void => {
@@ -130,7 +215,7 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
       for (const epoch of behind)
         events.emit('stale-refused', { position: positionOf(offsetOf(epoch)), operation: 'commit' })
     }
-    for (const epoch of behind) waiting.add(epoch)
+    for (const epoch of behind) waiting.set(epoch, waiting.get(epoch) ?? 0)
     const [first] = behind
     logger.warn(
       {
@@ -156,8 +241,10 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
   return {
     moved(epoch) {
       if (closed) return
-      waiting.add(epoch)
-      waitingRecords++
+      const held = (waiting.get(epoch) ?? 0) + 1
+      const passed = isAhead(epoch)
+      waiting.set(epoch, passed ? 0 : held)
+      if (passed) waitingRecords += held
       if (timer === null || waitingRecords >= MAX_WAITING_RECORDS) schedule()
     },
     async flush(epochs, budgetMs) {
@@ -167,6 +254,11 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
       return trouble
     },
     commitStarts: flushAll,
+    async rewind(epoch) {
+      while (underWay !== null) await underWay // its success would say that more is committed than shall be
+      epoch.committed = null
+      await flushAll([epoch])
+    },
     close() {
       closed = true
       closing.abort(new Error('closed'))
@@ -175,10 +267,32 @@ export function createCommitter({ consumer, runtime, logger, events, intervalMs 
   }
 }
 
-/** Has it finished more than the broker knows of, and may it still say so? */
-function isBehind(epoch: Epoch): boolean {
-  const { tracker } = epoch
-  return !epoch.dead && tracker !== null && (epoch.committed === null || tracker.watermark > epoch.committed)
+interface Write {
+  readonly epoch: Epoch
+  /** Of the tracker, when offset and text were read. */
+  readonly revision: number
+  readonly offset: CommitOffset
+}
+
+function writeOf(epoch: Epoch, maxBytes: number): Write {
+  const tracker = epoch.tracker!
+  const offset = offsetOf(epoch)
+  const metadata = encodeFinishedRanges(offset.offset, tracker.finishedRanges(), maxBytes)
+  return { epoch, revision: tracker.revision, offset: metadata === '' ? offset : { ...offset, metadata } }
+}
+
+function hasText({ offset }: Write): boolean {
+  return offset.metadata !== undefined
+}
+
+/** Does its watermark stand above its commit? A start that nobody has committed counts, wherever it is. */
+function isAhead({ tracker, committed }: Epoch): boolean {
+  return committed === null || tracker!.watermark > committed
+}
+
+function hasRanges({ tracker }: Epoch): boolean {
+  for (const _ of tracker!.finishedRanges()) return true
+  return false
 }
 
 /** One list for each assignment; nearly always there is but one. */

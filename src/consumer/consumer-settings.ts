@@ -13,8 +13,11 @@ import { safeLogger } from './safe-logger.ts'
 
 /** {@link ConsumerOptions} with nothing left open. */
 export interface ConsumerSettings extends Required<
-  Omit<ConsumerOptions, 'driver' | 'logger' | 'telemetry' | 'runtime'>
+  Omit<ConsumerOptions, 'driver' | 'logger' | 'telemetry' | 'runtime' | 'onAssigned' | 'onRevoked' | 'onLost'>
 > {
+  readonly hooks: Pick<ConsumerOptions, 'onAssigned' | 'onRevoked' | 'onLost'>
+  /** How long `onRevoked` may take. */
+  readonly hookBudgetMs: number
   readonly driver: Driver
   readonly logger: Logger
   readonly telemetry: Pick<Telemetry, 'processing'>
@@ -41,7 +44,21 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
     })
   }
   const { driver, logger = silentLogger, telemetry = openTelemetry(), runtime = systemRuntime } = options
-  return { ...checked.data, driver, telemetry: safeTelemetry(telemetry), runtime, logger: safeLogger(logger) }
+  const { onAssigned, onRevoked, onLost, ...settings } = checked.data
+  return {
+    ...settings,
+    driver,
+    telemetry: safeTelemetry(telemetry),
+    runtime,
+    logger: safeLogger(logger),
+    hooks: options,
+    hookBudgetMs: Math.max(0, settings.rebalanceTimeoutMs - timeToGive(settings)),
+  }
+}
+
+/** What it takes to give partitions back, without the user's hook. */
+function timeToGive(settings: Pick<ConsumerSettings, 'drainTimeoutMs' | 'heartbeatIntervalMs'>): number {
+  return settings.drainTimeoutMs + settings.heartbeatIntervalMs + MAX_WAIT_MS + COMMIT_BUDGET_MS
 }
 
 const methods = (...names: readonly string[]): z.ZodType<unknown> =>
@@ -53,6 +70,8 @@ const methods = (...names: readonly string[]): z.ZodType<unknown> =>
     { message: `must have the methods ${names.join(', ')}` },
   )
 const timer = (min: number): z.ZodInt => z.int().min(min).max(MAX_TIMER_MS)
+
+const hook = z.custom<unknown>((value) => typeof value === 'function', { message: 'must be a function' })
 
 const schema = z
   .strictObject({
@@ -73,6 +92,11 @@ const schema = z
       .int()
       .min(1)
       .default(64 * 2 ** 20),
+    maxBufferedRecords: z.int().min(1).default(100_000),
+    onOutOfRange: z.enum(['fail', 'earliest', 'latest']).default('fail'),
+    onAssigned: hook.optional(),
+    onRevoked: hook.optional(),
+    onLost: hook.optional(),
     logger: methods('debug', 'info', 'warn', 'error').optional(),
     telemetry: methods('processing').optional(),
     runtime: z.custom<unknown>((value) => typeof value === 'object' && value !== null).optional(),
@@ -83,7 +107,7 @@ const schema = z
       refuse('heartbeatIntervalMs', 'must be less than sessionTimeoutMs, or the broker takes a healthy member for dead')
     }
     // The group waits for this member no longer than the rebalance timeout: what is drained and committed later is refused.
-    const needed = settings.drainTimeoutMs + settings.heartbeatIntervalMs + MAX_WAIT_MS + COMMIT_BUDGET_MS
+    const needed = timeToGive(settings)
     if (needed > settings.rebalanceTimeoutMs) {
       refuse(
         'rebalanceTimeoutMs',

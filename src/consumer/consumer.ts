@@ -7,6 +7,7 @@ import type { Position, TopicPartition } from '../record/index.ts'
 import type { RetryOptions } from '../retry/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
 import type { Topic } from '../topic/index.ts'
+import type { BatchHandler } from './batch.ts'
 import type { Handler, TombstoneHandler } from './message.ts'
 
 /** How a consumer is made. */
@@ -21,7 +22,8 @@ export interface ConsumerOptions {
    */
   readonly startAt?: 'earliest' | 'latest' | Date
   /**
-   * How many messages may be in handlers at a time; one of a partition. An integer of 1 to 10,000.
+   * How many messages may be in handlers at a time, of all topics together. One that waits, for its next attempt or for a dependency,
+   * is not among them. An integer of 1 to 10,000.
    *
    * @defaultValue `64`
    */
@@ -61,6 +63,35 @@ export interface ConsumerOptions {
    * @defaultValue 64 MiB
    */
   readonly maxBufferedBytes?: number
+  /**
+   * Records held in memory, shared among the partitions in the same way; one partition holds 10,000 at most. An integer of 1 or more.
+   *
+   * @defaultValue `100_000`
+   */
+  readonly maxBufferedRecords?: number
+  /**
+   * What becomes of a partition whose position is not on the log any more: retention was faster than the group, or the log was made
+   * anew. `fail`: it waits, its commit stays as it is, and health names the range that is gone, after a restart too, until somebody calls
+   * {@link Consumer.seek}. `earliest` and `latest`: it goes on there; the range that is passed over is logged and an event.
+   *
+   * @defaultValue `'fail'`
+   */
+  readonly onOutOfRange?: 'fail' | 'earliest' | 'latest'
+  /**
+   * Called when partitions have come, with where each starts; awaited before any of their records is dispatched: to load the state that
+   * belongs to them. It is called again, with growing waits, until it succeeds; its partitions wait, and health says so.
+   */
+  readonly onAssigned?: (partitions: readonly Position[], context: RebalanceContext) => Promise<void> | void
+  /**
+   * Called when partitions go, after their handlers have ended and what is finished is committed, and awaited before the group may
+   * give them to others: to store their state. What it takes counts against `rebalanceTimeoutMs`; when it throws, that is logged.
+   */
+  readonly onRevoked?: (partitions: readonly Position[], context: RebalanceContext) => Promise<void> | void
+  /**
+   * Called when partitions were lost: they may be somebody else's already, and their state here is to be thrown away. Awaited before a
+   * later `onAssigned`; when it throws, that is logged.
+   */
+  readonly onLost?: (partitions: readonly TopicPartition[]) => Promise<void> | void
   /** @defaultValue silent */
   readonly logger?: Logger
   /** @defaultValue OpenTelemetry's API: nothing without an SDK */
@@ -69,8 +100,39 @@ export interface ConsumerOptions {
   readonly runtime?: Runtime
 }
 
+/** What a hook of a rebalance is told beside the partitions. */
+export interface RebalanceContext {
+  /** Aborts when the partitions go on without waiting for the hook any longer. */
+  readonly signal: AbortSignal
+}
+
 /** How one topic is handled. */
 export interface SubscriptionOptions {
+  /**
+   * What waits for what. `key`: messages of one key are handled one after the other in the order of their offsets, those of different
+   * keys side by side; all without a key count as one. `partition`: one at a time of each partition. `none`: no order.
+   *
+   * @defaultValue `'key'`; `'none'` for a topic that is declared with `key: 'none'`
+   */
+  readonly ordering?: Ordering
+  /** A bound for this topic's handlers within the consumer's `concurrency`. An integer of 1 to 10,000. @defaultValue none of its own */
+  readonly concurrency?: number
+  /**
+   * How long one call of the handler may take. After it `context.signal` aborts and the attempt has failed with
+   * `HOLDFAST_HANDLER_TIMEOUT`: error rules decide by this code, as about any failure. The next attempt, and the next message of the same
+   * key, wait in this process until the call has really ended, for however long; one that ends well after all, before its next attempt,
+   * has handled its message. An integer of 1 to 2,147,483,647 ms.
+   *
+   * @defaultValue `300_000`, Java's `max.poll.interval.ms`
+   */
+  readonly handlerTimeoutMs?: number
+  /**
+   * `auto`: a handler that resolves has handled its message. `manual`: it has when it has resolved and `context.ack()` was called, in
+   * whatever order; without that call it is a failed attempt when `handlerTimeoutMs` is over.
+   *
+   * @defaultValue `'auto'`
+   */
+  readonly ack?: 'auto' | 'manual'
   /** How often a failed handler is called again, in place. */
   readonly retry?: RetryOptions
   /** What becomes of a failure, by its kind; the first rule that matches decides. Without a match: `'retry'`. */
@@ -87,6 +149,21 @@ export interface SubscriptionOptions {
   readonly dedupe?: DedupeOptions
   /** Handles tombstones. Without it they are skipped and counted. */
   readonly onTombstone?: TombstoneHandler
+}
+
+/** What waits for what: see {@link SubscriptionOptions.ordering}. */
+export type Ordering = 'key' | 'partition' | 'none'
+
+/** How one topic is handled in batches: a batch holds messages of one partition, in the order of their offsets. */
+export interface BatchSubscriptionOptions extends Omit<SubscriptionOptions, 'ordering' | 'ack' | 'onTombstone'> {
+  /** The most messages of one call. An integer of 1 to 10,000. @defaultValue `100` */
+  readonly maxBatchSize?: number
+  /**
+   * How long a batch that is not full waits for more, in milliseconds: 0 takes what is there. An integer of 0 to 60,000.
+   *
+   * @defaultValue `0`
+   */
+  readonly maxBatchWaitMs?: number
 }
 
 /** How duplicates are recognised. */
@@ -130,6 +207,20 @@ export interface ConsumerEvents {
   readonly paused: { readonly partition: TopicPartition; readonly reason: string }
   readonly resumed: { readonly partition: TopicPartition }
   readonly committed: { readonly positions: readonly Position[] }
+  /** A call of a handler did not end in time; it may still be running. */
+  readonly 'timed-out': { readonly position: Position; readonly attempt: number; readonly afterMs: number }
+  /** A call that had timed out has ended. */
+  readonly late: { readonly position: Position; readonly afterMs: number; readonly ended: 'resolved' | 'rejected' }
+  /** A position was not on the log any more, and by `onOutOfRange` the partition goes on elsewhere. */
+  readonly 'out-of-range': {
+    readonly position: Position
+    readonly earliest: bigint
+    readonly latest: bigint
+    readonly continuesAt: bigint
+  }
+  readonly seeked: { readonly positions: readonly Position[] }
+  /** The event loop stood still: no heartbeat was sent and no timer ran meanwhile. Something computes for too long without a pause. */
+  readonly blocked: { readonly forMs: number }
   readonly 'stale-refused': { readonly position: Position; readonly operation: 'commit' | 'park' | 'complete' }
   readonly crashed: { readonly error: HoldfastError; readonly restartInMs: number }
 }
@@ -149,11 +240,20 @@ export interface ConsumerHealth {
       readonly watermark: bigint | null
       /** Records held and in handling. */
       readonly buffered: number
+      /** Of these, how many are being processed. */
+      readonly underWay: number
+      /** How long the record at the watermark has been here without its outcome, in milliseconds; 0 when there is none. */
+      readonly headAgeMs: number
       /** Why it waits; null when it does not. */
       readonly pausedFor: string | null
     }
   >
 }
+
+/** Where to go on: at an offset, or at the first record of a time or later. */
+export type SeekTarget =
+  | Position
+  | { readonly topic: string; readonly partition?: number; readonly timestamp: Date }
 
 /** A member of a consumer group that cannot lose a record. */
 export interface Consumer {
@@ -163,6 +263,18 @@ export interface Consumer {
    * @throws HOLDFAST_CONFIG_INVALID after `start`.
    */
   on<Input, Output>(topic: Topic<Input, Output>, handler: Handler<Output>, options?: SubscriptionOptions): Consumer
+  /**
+   * Adds a topic whose messages are handled many at a time. Every record still has an outcome of its own: the handler may fail single
+   * messages, and when it throws all of them are tried again one by one, so that one bad message parks alone. Tombstones are skipped
+   * and counted.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID after `start`.
+   */
+  onBatch<Input, Output>(
+    topic: Topic<Input, Output>,
+    handler: BatchHandler<Output>,
+    options?: BatchSubscriptionOptions,
+  ): Consumer
   /**
    * Joins the group. Resolves at the first assignment. May be called again when it has failed.
    *
@@ -178,6 +290,16 @@ export interface Consumer {
   pause(topics?: readonly string[]): void
   /** Goes on; also with a message that has failed for good and waits for an operator (`onExhausted: 'pause'`). */
   resume(topics?: readonly string[]): void
+  /**
+   * Goes on elsewhere: at an offset of one partition, or in all owned partitions of a topic (or one of them) at the first record of a
+   * time or later. What is in handlers is drained first, as in a rebalance; the new position is committed before anything of it is
+   * dispatched, so that a crash does not undo it. Resolves with where each partition goes on. A dedupe store knows what it knows: messages
+   * that it has as handled are recognised as duplicates.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID for a topic that is not of this consumer, HOLDFAST_EPOCH_LOST when the partition is not, or no
+   * longer, owned by this member: nothing has changed then; HOLDFAST_UNAVAILABLE when the cluster does not answer.
+   */
+  seek(to: SeekTarget): Promise<readonly Position[]>
   health(): ConsumerHealth
   /** Listens. The function it returns ends that. A listener that throws is logged and changes nothing. */
   listen<Name extends keyof ConsumerEvents>(name: Name, listener: (event: ConsumerEvents[Name]) => void): () => void

@@ -11,9 +11,12 @@ import { createEvents } from './events.ts'
 import { judgeHealth } from './health.ts'
 import type { Member } from './member.ts'
 import { createMember } from './member.ts'
+import { positionsOf } from './seek-target.ts'
 import { findFreshTopics } from './start-position.ts'
-import type { Subscription } from './subscription.ts'
-import { createSubscription } from './subscription.ts'
+import type { CheckedSubscription, Subscription } from './subscription.ts'
+import { createBatchSubscription, createSubscription } from './subscription.ts'
+import type { Watchdog } from './watchdog.ts'
+import { createWatchdog } from './watchdog.ts'
 
 /** Between the end of a stay in the group and the next: 1 s, doubling, at most 30 s. A stay of a minute begins it anew. */
 const RESTART: Backoff = { initialDelayMs: 1_000, factor: 2, maxDelayMs: 30_000, jitter: 0.2 }
@@ -45,6 +48,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let crash: string | null = null
   let crashes = 0
   let assignedAt: number | null = null
+  let watchdog: Watchdog | null = null
 
   const refuseUnfit = (): void => {
     const found = [...problems, ...loopingRoutes(routes(), [...subscriptions.keys()])]
@@ -62,6 +66,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     refuseUnfit()
     state = 'starting'
     firstAssignment = outcome()
+    watchdog ??= createWatchdog(clock, (forMs) => {
+      logger.warn({ groupId, forMs }, 'the event loop stood still: something computes for too long without a pause')
+      events.emit('blocked', { forMs })
+    })
     const topics = [...subscriptions.keys()]
     const admin = driver.createAdmin({ runtime, logger })
     try {
@@ -164,6 +172,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     } catch (error) {
       logger.error({ groupId, error: describeError(error) }, 'the consumer did not close cleanly')
     }
+    watchdog?.close()
     crash = failure?.message ?? null
     state = failure === null ? 'closed' : 'failed'
     if (failure === null) closed.resolve()
@@ -177,22 +186,27 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'consumer: no such topic', { problems: found })
   }
 
+  const notStarted = (): HoldfastError =>
+    new HoldfastError('HOLDFAST_EPOCH_LOST', `the consumer of group ${groupId} is not started: it owns nothing`)
+
   const isClosed = (): HoldfastError =>
     new HoldfastError('HOLDFAST_CLOSED', `the consumer of group ${groupId} is closed or closing`)
 
+  const subscribe = ({ subscription, problems: found }: CheckedSubscription): Consumer => {
+    const { name } = subscription.topic
+    if (state !== 'new') {
+      const late = [{ path: name, message: 'must be added before start' }]
+      throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'consumer: it has started', { problems: late })
+    }
+    problems.push(...found)
+    if (subscriptions.has(name)) problems.push({ path: name, message: 'has a handler already: one topic, one handler' })
+    subscriptions.set(name, subscription)
+    return consumer
+  }
+
   const consumer: Consumer = {
-    on(topic, handler, subscriptionOptions) {
-      if (state !== 'new') {
-        const late = [{ path: topic.name, message: 'must be added before start' }]
-        throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'consumer: it has started', { problems: late })
-      }
-      const { subscription, problems: found } = createSubscription(topic, handler, subscriptionOptions)
-      problems.push(...found)
-      if (subscriptions.has(topic.name))
-        problems.push({ path: topic.name, message: 'has a handler already: one topic, one handler' })
-      subscriptions.set(topic.name, subscription)
-      return consumer
-    },
+    on: (topic, handler, chosen) => subscribe(createSubscription(topic, handler, chosen)),
+    onBatch: (topic, handler, chosen) => subscribe(createBatchSubscription(topic, handler, chosen)),
     start() {
       if (shuttingDown !== null) return Promise.reject(isClosed())
       starting ??= begin().catch((error: unknown) => {
@@ -211,6 +225,14 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       for (const topic of released) heldTopics.delete(topic)
       member?.assignment.heldChanged(released)
     },
+    async seek(to) {
+      const target = shuttingDown === null ? member : null
+      if (target === null) throw state === 'new' || state === 'starting' ? notStarted() : isClosed()
+      const owned = target.assignment.owned.map(({ epoch }) => epoch)
+      const positions = await positionsOf(to, [...subscriptions.keys()], owned, target.admin)
+      await target.assignment.seek(positions)
+      return positions
+    },
     health: () =>
       judgeHealth({
         state,
@@ -221,6 +243,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         suspect: member?.isSuspect() ?? false,
         commitTrouble: member?.committer.trouble ?? null,
         crash,
+        blocked: watchdog?.last ?? null,
+        sessionTimeoutMs: settings.sessionTimeoutMs,
         now: clock.monotonic(),
       }),
     listen: (name, listener) => events.listen(name, listener),

@@ -1,11 +1,11 @@
 import type { TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
-import type { OffsetTracker } from './offset-tracker.ts'
+import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
 import { createOffsetTracker } from './offset-tracker.ts'
 
 /**
- * One assignment of one partition to this process. All that is done for a record (park, complete, commit) goes through the epoch
- * it was read in, and a dead epoch refuses: the partition may be somebody else's by then.
+ * One assignment of one partition to this process, or what of it follows a seek. All that is done for a record (park, complete, commit)
+ * goes through the epoch it was read in, and a dead epoch refuses: the partition may be somebody else's by then.
  */
 export interface Epoch extends TopicPartition {
   /** As the driver counts assignments. */
@@ -14,8 +14,10 @@ export interface Epoch extends TopicPartition {
   readonly name: string
   /** Null until the start position is known. */
   readonly tracker: OffsetTracker | null
-  /** The last offset that the broker acknowledged; null when the group has none. */
+  /** The last offset that the broker acknowledged; null when the group has none, or its own is to be overwritten. */
   committed: bigint | null
+  /** What the tracker's revision was when it was committed last; -1 before the first time. */
+  committedRevision: number
   /** Nothing further begins: it drains, or is dead. */
   readonly stopped: boolean
   /** The partition is gone, or must be taken as gone. For ever. */
@@ -24,33 +26,41 @@ export interface Epoch extends TopicPartition {
   readonly stopSignal: AbortSignal
   /** Aborts when the time to drain is used up, or the partition is gone: what handlers are given. */
   readonly signal: AbortSignal
-  /** Why its records wait; null when they do not. */
-  readonly pause: EpochPause | null
-  /** Sets where it starts. Once. */
-  begin(start: bigint): void
-  setPause(pause: EpochPause | null): void
+  /** What somebody should know of the records that wait: the first wait that needs attention, else any; null when none waits. */
+  readonly wait: Wait | null
+  /** Is there a wait for which no further record may begin? */
+  readonly gated: boolean
+  /** Sets where it starts, and what an earlier owner has finished above that. Once. */
+  begin(start: bigint, finished?: readonly FinishedRange[]): void
+  addWait(wait: Wait): void
+  removeWait(wait: Wait): void
+  /** Called when the last wait that kept records from beginning has ended. */
+  onUngated: () => void
   stop(): void
   abort(reason: Error): void
   /** Makes it refuse everything, and aborts what still runs. */
   end(reason: Error): void
 }
 
-/** Why the records of a partition wait. */
-export interface EpochPause {
+/** Something that a record, or all of a partition, waits for. */
+export interface Wait {
   /** A sentence, for health. */
   readonly reason: string
   /** Does it need somebody's attention? A wait between two attempts does not. */
   readonly unhealthy: boolean
+  /** Does all of the partition wait? An outage of a dependency pauses it; a failing message keeps its own key alone. */
+  readonly gates: boolean
 }
 
 /** Makes an {@link Epoch} without a start position. */
 export function createEpoch({ topic, partition }: TopicPartition, number: number, committed: bigint | null): Epoch {
   const stopping = new AbortController()
   const aborting = new AbortController()
+  const waits = new Set<Wait>()
+  let gates = 0
   let tracker: OffsetTracker | null = null
   let stopped = false
   let dead = false
-  let pause: EpochPause | null = null
 
   const epoch: Epoch = {
     topic,
@@ -58,8 +68,10 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     number,
     name: formatPartition({ topic, partition }),
     committed,
+    committedRevision: -1,
     stopSignal: stopping.signal,
     signal: aborting.signal,
+    onUngated: () => {},
     get tracker() {
       return tracker
     },
@@ -69,11 +81,27 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     get dead() {
       return dead
     },
-    get pause() {
-      return pause
+    get wait() {
+      let any: Wait | null = null
+      for (const wait of waits) {
+        if (wait.unhealthy) return wait
+        any ??= wait
+      }
+      return any
     },
-    begin: (start) => void (tracker ??= createOffsetTracker(start)),
-    setPause: (next) => void (pause = next),
+    get gated() {
+      return gates > 0
+    },
+    begin: (start, finished) => void (tracker ??= createOffsetTracker(start, finished)),
+    addWait(wait) {
+      if (waits.has(wait)) return
+      waits.add(wait)
+      if (wait.gates) gates++
+    },
+    removeWait(wait) {
+      if (!waits.delete(wait) || !wait.gates) return
+      if (--gates === 0) epoch.onUngated()
+    },
     stop() {
       if (stopped) return
       stopped = true // before the signal: its listeners run at once, and look here

@@ -2,8 +2,9 @@ import type { Failure } from '../dlq/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
-import { insist, pausePartition, resumePartition } from './partition-pause.ts'
-import type { Delivery, Pipeline } from './pipeline.ts'
+import { goOn, insist, pausePartition } from './partition-pause.ts'
+import type { Delivery } from './delivery.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 
@@ -22,7 +23,7 @@ export async function giveUp(
   const { record, messageId, observation } = delivery
   const { subscription, parking, epoch, groupId } = pipeline
   const { deadLetterTopic } = subscription
-  if (deadLetterTopic === null || parking === null) return withoutParking(record, failure, pipeline)
+  if (deadLetterTopic === null || parking === null) return withoutParking(delivery, failure, pipeline)
 
   const request = {
     record,
@@ -33,12 +34,13 @@ export async function giveUp(
     traceHeaders: observation.headers,
   }
   const parked = await insist(
+    delivery,
     pipeline,
     async () => {
       // At every try: an outage of the dead letter topic can be long, and the partition somebody else's at its end.
       if (pipeline.isSuspect()) await pipeline.confirmMembership()
       if (pipeline.isSuspect()) throw unconfirmed(record)
-      pipeline.began()
+      delivery.since = pipeline.runtime.clock.monotonic()
       return parking.park(deadLetterTopic, request, () => !epoch.dead)
     },
     (thrown) => messageOf(thrown, record),
@@ -59,18 +61,19 @@ export async function giveUp(
 }
 
 async function withoutParking(
-  record: InboundRecord,
+  delivery: Delivery,
   failure: Failure,
   pipeline: Pipeline,
 ): Promise<RecordOutcome | Unfinished> {
   if (pipeline.subscription.onExhausted === 'skip') return { kind: 'skipped', reason: failure.reason }
   const what = failure.error.code ?? failure.error.name
   pausePartition(
+    delivery,
     pipeline,
-    `${formatPosition(record)} has failed for good (${what}) and there is no dead letter topic: mend the cause, then resume the topic`,
+    `${formatPosition(delivery.record)} has failed for good (${what}) and there is no dead letter topic: mend the cause, then resume the topic`,
   )
   await pipeline.untilResumed()
-  resumePartition(pipeline)
+  goOn(delivery, pipeline)
   return unfinished(pipeline.epoch.stopped ? 'stopping' : 'operator')
 }
 

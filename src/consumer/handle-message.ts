@@ -5,12 +5,14 @@ import { formatPosition } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
 import type { Readable } from './call-handler.ts'
-import { callHandler, handlerHeaders, NothingBegins, Postponed } from './call-handler.ts'
+import { callHandler, handlerHeaders, Postponed } from './call-handler.ts'
 import type { Claim } from './claim.ts'
 import type { ErrorVerdict } from './consumer.ts'
 import { verdictOf } from './error-rules.ts'
-import { pausePartition, resumePartition } from './partition-pause.ts'
-import type { Delivery, Pipeline } from './pipeline.ts'
+import { LeaseLetGo, NothingBegins } from './nothing-begins.ts'
+import { goOn, pausePartition, waitInLane } from './partition-pause.ts'
+import type { Delivery } from './delivery.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 
@@ -28,19 +30,23 @@ export async function handleMessage(
   claim: Claim,
   pipeline: Pipeline,
 ): Promise<Handling> {
-  const { record, observation } = delivery
+  const { observation } = delivery
   const { subscription, epoch, runtime } = pipeline
   if (claim.attempt > subscription.retry.maxAttempts) return neverEnded(claim, pipeline)
-  const headers = handlerHeaders(record, subscription)
-  let verdict: ErrorVerdict | 'interrupted' = 'retry'
+  const headers = handlerHeaders(delivery.record, subscription)
+  let verdict: ErrorVerdict | 'interrupted' | 'lease-lost' = 'retry'
   let firstFailedAt: number | null = null
 
   const rule = ({ thrown, attempt }: AttemptFailure): Ruling => {
     const ruling = ruleOn(thrown)
-    if (ruling.kind !== 'wait' && verdict !== 'interrupted') claim.failedAttempts = attempt
+    if (ruling.kind !== 'wait' && verdict !== 'interrupted' && verdict !== 'lease-lost') claim.failedAttempts = attempt
     return ruling
   }
   const ruleOn = (thrown: unknown): Ruling => {
+    if (thrown instanceof LeaseLetGo) {
+      verdict = 'lease-lost'
+      return GIVE_UP
+    }
     // A handler that fails after its signal has aborted fails over that, and not over its message.
     if (thrown instanceof NothingBegins || epoch.signal.aborted) {
       verdict = 'interrupted'
@@ -60,19 +66,16 @@ export async function handleMessage(
     const errorType = error.code ?? error.name
     observation.attemptFailed(failure.attempt, errorType)
     if (verdict === 'pause') {
-      pausePartition(pipeline, `a dependency of the handler is out (${errorType})`)
+      pausePartition(delivery, pipeline, `a dependency of the handler is out (${errorType})`)
       return
     }
-    resumePartition(pipeline)
-    epoch.setPause({
-      reason: `attempt ${failure.attempt} failed (${errorType}); the next one follows`,
-      unhealthy: false,
-    })
+    const reason = `attempt ${failure.attempt} failed (${errorType}); the next one follows`
+    waitInLane(delivery, pipeline, { reason, unhealthy: false })
     pipeline.logger.info(
-      { record: formatPosition(record), attempt: failure.attempt, delayMs, error },
+      { record: formatPosition(delivery.record), attempt: failure.attempt, delayMs, error },
       'an attempt failed',
     )
-    const { topic, partition, offset } = record
+    const { topic, partition, offset } = delivery.record
     const position = { topic, partition, offset }
     pipeline.events.emit('retrying', { position, attempt: failure.attempt, delayMs, error: failure.thrown })
   }
@@ -85,7 +88,7 @@ export async function handleMessage(
     rule,
     onWait,
   })
-  if (epoch.pause !== null) resumePartition(pipeline)
+  if (delivery.wait !== null) goOn(delivery, pipeline)
   if (result.kind === 'stopped') return unfinished('stopping')
 
   const { attempts } = result
@@ -103,7 +106,8 @@ export async function handleMessage(
       error,
     })
   }
-  const ending = verdict as ErrorVerdict | 'interrupted' // the rule has set it; control flow cannot see that
+  const ending = verdict as ErrorVerdict | 'interrupted' | 'lease-lost' // the rule has set it; control flow cannot see that
+  if (ending === 'lease-lost') return unfinished('lease-lost')
   if (ending === 'interrupted') return unfinished(epoch.dead ? 'epoch-lost' : 'stopping')
   if (ending === 'stop') {
     pipeline.failConsumer(result.thrown)

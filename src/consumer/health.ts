@@ -1,6 +1,7 @@
 import type { ConsumerHealth } from './consumer.ts'
 import type { Committer } from './commit.ts'
 import type { OwnedPartition } from './assignment.ts'
+import type { Watchdog } from './watchdog.ts'
 
 /** What health is judged by. */
 export interface HealthFacts {
@@ -16,6 +17,8 @@ export interface HealthFacts {
   readonly commitTrouble: Committer['trouble']
   /** Why the last stay in the group ended; null while there is one. */
   readonly crash: string | null
+  readonly blocked: Watchdog['last']
+  readonly sessionTimeoutMs: number
   /** Now, on the monotonic clock. */
   readonly now: number
 }
@@ -33,6 +36,8 @@ export function judgeHealth({
   suspect,
   commitTrouble,
   crash,
+  blocked,
+  sessionTimeoutMs,
   now,
 }: HealthFacts): ConsumerHealth {
   const reasons: string[] = []
@@ -44,13 +49,16 @@ export function judgeHealth({
     const seconds = Math.round((now - unassignedSince) / 1_000)
     reasons.push(`the group has taken the partitions back and assigned nothing for ${seconds} s`)
   }
+  // Half a session without a heartbeat: twice as long, and the partitions are somebody else's.
+  if (blocked !== null && blocked.forMs * 2 >= sessionTimeoutMs && now - blocked.at < sessionTimeoutMs)
+    reasons.push(`the event loop stood still for ${Math.round(blocked.forMs / 1_000)} s: something computes for too long`)
   for (const { epoch, loop, outOfRange } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
-    if (epoch.pause?.unhealthy) reasons.push(`${epoch.name}: ${epoch.pause.reason}`)
-    const underWay = loop?.underWay ?? null
-    if (underWay !== null && epoch.pause === null && now - underWay.since > underWay.boundMs) {
-      const seconds = Math.round((now - underWay.since) / 1_000)
-      reasons.push(`${underWay.position} has been under way for ${seconds} s: something in it may never end`)
+    if (epoch.wait?.unhealthy) reasons.push(`${epoch.name}: ${epoch.wait.reason}`)
+    const longest = loop?.longest ?? null
+    if (longest !== null && now - longest.since > longest.boundMs) {
+      const seconds = Math.round((now - longest.since) / 1_000)
+      reasons.push(`${longest.position} has been under way for ${seconds} s: something in it may never end`)
     }
   }
   if (commitTrouble !== null && now - commitTrouble.since >= COMMIT_TROUBLE_MS) {
@@ -66,7 +74,14 @@ export function judgeHealth({
       partition: epoch.partition,
       watermark: epoch.tracker?.watermark ?? null,
       buffered: loop?.records ?? 0,
-      pausedFor: outOfRange ?? epoch.pause?.reason ?? (heldTopics.has(epoch.topic) ? 'pause() was called' : null),
+      underWay: loop?.underWay ?? 0,
+      headAgeMs: headAge(loop, now),
+      pausedFor: outOfRange ?? epoch.wait?.reason ?? (heldTopics.has(epoch.topic) ? 'pause() was called' : null),
     })),
   }
+}
+
+function headAge(loop: OwnedPartition['loop'], now: number): number {
+  const since = loop?.headSince ?? null
+  return since === null ? 0 : Math.max(0, Math.round(now - since))
 }

@@ -1,4 +1,6 @@
+export type { BatchContext, BatchHandler, BatchMessage } from './batch.ts'
 export type {
+  BatchSubscriptionOptions,
   Consumer,
   ConsumerEvents,
   ConsumerHealth,
@@ -6,6 +8,9 @@ export type {
   DedupeOptions,
   ErrorRule,
   ErrorVerdict,
+  Ordering,
+  RebalanceContext,
+  SeekTarget,
   SubscriptionOptions,
 } from './consumer.ts'
 export { createConsumer } from './create-consumer.ts'

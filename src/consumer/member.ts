@@ -8,14 +8,17 @@ import type { Committer } from './commit.ts'
 import { createCommitter } from './commit.ts'
 import type { ConsumerSettings } from './consumer-settings.ts'
 import { MAX_BYTES_PER_PARTITION, MAX_WAIT_MS } from './consumer-settings.ts'
+import { createDispatcher } from './dispatcher.ts'
 import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
+import type { HandlerTimeouts } from './handler-timeouts.ts'
+import { createHandlerTimeouts } from './handler-timeouts.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { createLeaseKeeper } from './lease-keeper.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
 import { createPartitionLoop } from './partition-loop.ts'
 import { reportOutcome } from './report-outcome.ts'
-import { createSlots } from './slots.ts'
+import { createRebalanceHooks } from './rebalance-hooks.ts'
 import type { FreshTopics } from './start-position.ts'
 import { startPositions } from './start-position.ts'
 import type { Subscription } from './subscription.ts'
@@ -23,6 +26,7 @@ import type { Subscription } from './subscription.ts'
 /** Everything that one `start` brings to life and one `close` ends. */
 export interface Member {
   readonly driverConsumer: DriverConsumer
+  readonly admin: DriverAdmin
   readonly assignment: Assignment
   readonly committer: Committer
   /** Has the group not confirmed the membership for longer than the session timeout? */
@@ -70,13 +74,18 @@ export function createMember(options: MemberOptions): Member {
     logger,
     events,
     intervalMs: settings.commitIntervalMs,
+    metadata: driver.capabilities.commitMetadata,
+    isSuspect: () => isSuspect(),
+    confirmMembership: (epoch) => confirmMembership(epoch),
   })
-  const slots = createSlots(settings.concurrency)
+  const dispatcher = createDispatcher(settings.concurrency)
   const parks = [...subscriptions.values()].some(({ deadLetterTopic }) => deadLetterTopic !== null)
   const parking: Parking | null = parks ? createParking({ driver, runtime, logger }) : null
   const keepers = new Map<Subscription, LeaseKeeper>()
+  const timeouts = new Map<Subscription, HandlerTimeouts>()
   for (const subscription of subscriptions.values()) {
     const { dedupe } = subscription
+    timeouts.set(subscription, createHandlerTimeouts(clock, subscription.handlerTimeoutMs))
     if (dedupe !== null) keepers.set(subscription, createLeaseKeeper({ ...dedupe, clock, logger }))
   }
   const warned = new Set<string>()
@@ -98,7 +107,7 @@ export function createMember(options: MemberOptions): Member {
 
   const createLoop = (
     epoch: Epoch,
-    loopOptions: Pick<PartitionLoopOptions, 'ready' | 'held' | 'onBuffered'>,
+    loopOptions: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered'>,
   ): PartitionLoop => {
     const subscription = subscriptions.get(epoch.topic)!
     return createPartitionLoop({
@@ -108,7 +117,8 @@ export function createMember(options: MemberOptions): Member {
         groupId,
         epoch,
         subscription,
-        slots,
+        dispatcher,
+        timeouts: timeouts.get(subscription)!,
         parking,
         leases: keepers.get(subscription) ?? null,
         events,
@@ -131,9 +141,15 @@ export function createMember(options: MemberOptions): Member {
     logger,
     events,
     committer,
-    backPressure: createBackPressure(settings.maxBufferedBytes, driverConsumer),
+    backPressure: createBackPressure(
+      { maxBytes: settings.maxBufferedBytes, maxRecords: settings.maxBufferedRecords },
+      driverConsumer,
+    ),
     revoke: driver.capabilities.revoke,
     drainTimeoutMs: settings.drainTimeoutMs,
+    hooks: createRebalanceHooks({ hooks: settings.hooks, budgetMs: settings.hookBudgetMs, runtime, logger }),
+    onOutOfRange: settings.onOutOfRange,
+    seekDriver: (position) => driverConsumer.seek(position),
     startPositions: (partitions) => startPositions(partitions, settings.startAt, fresh, admin),
     heldTopics,
     createLoop,
@@ -142,6 +158,7 @@ export function createMember(options: MemberOptions): Member {
 
   return {
     driverConsumer,
+    admin,
     assignment,
     committer,
     isSuspect,
@@ -151,6 +168,7 @@ export function createMember(options: MemberOptions): Member {
     async leave() {
       committer.close()
       for (const keeper of keepers.values()) keeper.close()
+      for (const each of timeouts.values()) each.close()
       await driverConsumer.stop()
       await parking?.close({ timeoutMs: PARKING_CLOSE_MS })
       await admin.close()

@@ -32,8 +32,15 @@ export interface MessageContext extends Position {
    * another process did before it died is known only to a dedupe store.
    */
   readonly redelivered: boolean
-  /** Aborts when the partition is taken away, or the consumer's close has used up its time. */
+  /**
+   * Aborts when `handlerTimeoutMs` is over, when the partition is taken away and the time to drain is used up, or when it is lost. A
+   * handler that heeds it frees its key at once.
+   */
   readonly signal: AbortSignal
+  /** When `handlerTimeoutMs` will be over. */
+  readonly deadline: Date
+  /** With `ack: 'manual'`: says that the message is handled. Twice, or too late, does nothing. Without it: nothing. */
+  ack(): void
   /** The consumer's logger, with the record's position. */
   readonly log: Logger
 }

@@ -1,6 +1,13 @@
+/** Both inclusive: every record from first to last has its outcome. */
+export interface FinishedRange {
+  readonly first: bigint
+  readonly last: bigint
+}
+
 /**
- * Which records of one partition have their outcome, and so up to where its offset may move. Pure; offsets are sparse, so nothing
- * is ever reckoned from one offset to the next.
+ * Which records of one partition have their outcome, and so up to where its offset may move and what is finished above it. Pure;
+ * offsets are sparse, so nothing is ever reckoned from one offset to the next. It holds what is unfinished and the runs of finished
+ * records between, so that a record which waits for hours makes it no bigger, however much is finished above it.
  */
 export interface OffsetTracker {
   /**
@@ -12,39 +19,112 @@ export interface OffsetTracker {
   readonly next: bigint
   /** Records taken that have no outcome yet. */
   readonly unfinished: number
-  /** Takes a record over, in offset order. False, and nothing is taken, when it was taken or covered before. */
-  take(offset: bigint): boolean
+  /** Grows whenever {@link watermark} or {@link finishedRanges} change: what a commit would write is new. */
+  readonly revision: number
+  /**
+   * Takes a record over, in offset order: its ticket for {@link finish}. {@link KNOWN}, and there is nothing to do, when it was taken
+   * or covered before, or when an earlier owner of the partition has finished it.
+   */
+  take(offset: bigint): number
   /** Everything below this offset was taken, or never comes: filtered records, transaction markers. */
   cover(nextOffset: bigint): void
   /** A record has its outcome. In any order; twice does nothing. */
-  finish(offset: bigint): void
+  finish(ticket: number): void
+  /**
+   * What is finished at and above the watermark, ascending: also what an earlier owner finished that was not reached again. Made one
+   * by one: a caller that has enough stops. To be read at once; it is not to outlive the next call.
+   */
+  finishedRanges(): Iterable<FinishedRange>
 }
 
-/** Makes an {@link OffsetTracker} that begins at `start`. */
-export function createOffsetTracker(start: bigint): OffsetTracker {
-  const offsets: bigint[] = [] // ascending, from `head` on those at or above the watermark
-  const done: boolean[] = []
-  let head = 0
-  let next = start
-  let unfinished = 0
+/** In place of a ticket: this record is not to be handled. */
+export const KNOWN = -1
 
-  const find = (offset: bigint): number => {
-    if (offsets[head] === offset) return head
-    let low = head
-    let high = offsets.length - 1
-    while (low <= high) {
-      const middle = (low + high) >>> 1
-      const candidate = offsets[middle]!
-      if (candidate === offset) return middle
-      if (candidate < offset) low = middle + 1
-      else high = middle - 1
+/**
+ * Makes an {@link OffsetTracker} that begins at `start`. `finished`, ascending, is what earlier owners have finished from there on, as it
+ * came with the commit of `start`; what lies below `start` is ignored.
+ */
+export function createOffsetTracker(start: bigint, finished: readonly FinishedRange[] = []): OffsetTracker {
+  // A linked list in the order of offsets, in slots that are used again. A link is an unfinished record or a run of finished ones;
+  // two runs never stand side by side, and the lowest link is never a run. So every step is O(1), and nothing is searched or moved.
+  const firsts: bigint[] = []
+  const lasts: bigint[] = []
+  const open: boolean[] = [] // an unfinished record; false for runs and free slots
+  const tickets: number[] = [] // changes whenever the slot is used again: an old ticket must not finish another's record
+  const above: number[] = []
+  const below: number[] = []
+  let lowest = NONE
+  let highest = NONE
+  let free = NONE // free slots, linked through `above`
+  let runs = 0
+  let unfinished = 0
+  let next = start
+  let revision = 0
+  const inherited = finished.filter(({ first, last }) => first <= last && last >= start)
+  let reached = 0 // inherited ranges below this index are passed
+
+  const append = (offset: bigint, isOpen: boolean): number => {
+    let slot = free
+    if (slot === NONE) {
+      slot = firsts.length
+      if (slot === SLOTS) throw new RangeError(`more than ${SLOTS} unfinished records in one partition`)
+      tickets.push(slot)
+      firsts.push(offset)
+      lasts.push(offset)
+      open.push(isOpen)
+      above.push(NONE)
+      below.push(highest)
+    } else {
+      free = above[slot]!
+      const ticket = tickets[slot]! + SLOTS
+      tickets[slot] = ticket <= Number.MAX_SAFE_INTEGER ? ticket : slot
+      firsts[slot] = lasts[slot] = offset
+      open[slot] = isOpen
+      above[slot] = NONE
+      below[slot] = highest
     }
-    return -1
+    if (highest === NONE) lowest = slot
+    else above[highest] = slot
+    highest = slot
+    return slot
+  }
+
+  const release = (slot: number): void => {
+    above[slot] = free
+    free = slot
+  }
+
+  /** Makes `upper` (or the end) follow `lower` (or the beginning). */
+  const link = (lower: number, upper: number): void => {
+    if (lower === NONE) lowest = upper
+    else above[lower] = upper
+    if (upper === NONE) highest = lower
+    else below[upper] = lower
+  }
+
+  /** Has an earlier owner finished this record? Passes the ranges that end below it. */
+  const isInherited = (offset: bigint): boolean => {
+    while (reached < inherited.length && inherited[reached]!.last < offset) {
+      reached++
+      revision++
+    }
+    return reached < inherited.length && inherited[reached]!.first <= offset
+  }
+
+  const takeInherited = (offset: bigint): void => {
+    revision++
+    if (highest === NONE) return // nothing below it is unfinished: the watermark goes along
+    if (!open[highest]!) {
+      lasts[highest] = offset
+    } else {
+      append(offset, false)
+      runs++
+    }
   }
 
   return {
     get watermark() {
-      return head < offsets.length ? offsets[head]! : next
+      return lowest === NONE ? next : firsts[lowest]!
     },
     get next() {
       return next
@@ -52,33 +132,77 @@ export function createOffsetTracker(start: bigint): OffsetTracker {
     get unfinished() {
       return unfinished
     },
+    get revision() {
+      return revision
+    },
     take(offset) {
-      if (offset < next) return false
-      offsets.push(offset)
-      done.push(false)
-      unfinished++
+      if (offset < next) return KNOWN
+      if (lowest === NONE && offset !== next) revision++ // the watermark skips what never comes
       next = offset + 1n
-      return true
+      if (reached < inherited.length && isInherited(offset)) {
+        takeInherited(offset)
+        return KNOWN
+      }
+      unfinished++
+      return tickets[append(offset, true)]!
     },
     cover(nextOffset) {
-      if (nextOffset > next) next = nextOffset
+      if (nextOffset <= next) return
+      next = nextOffset
+      if (lowest === NONE || (reached < inherited.length && inherited[reached]!.first < next)) revision++
+      while (reached < inherited.length && inherited[reached]!.last < next) reached++
     },
-    finish(offset) {
-      const at = find(offset)
-      if (at === -1 || done[at]!) return
-      done[at] = true
+    finish(ticket) {
+      const slot = ticket & (SLOTS - 1)
+      if (tickets[slot] !== ticket || !open[slot]!) return
+      open[slot] = false
       unfinished--
-      while (head < offsets.length && done[head]!) head++
-      if (head === offsets.length) {
-        offsets.length = done.length = head = 0
-      } else if (head >= COMPACT_FROM && head * 2 > offsets.length) {
-        offsets.splice(0, head)
-        done.splice(0, head)
-        head = 0
+      revision++
+      const lower = below[slot]!
+      const upper = above[slot]!
+      const meetsUpper = upper !== NONE && !open[upper]!
+      const beyond = meetsUpper ? above[upper]! : upper
+      if (lower === NONE || !open[lower]!) {
+        // Into the run below it, or, with nothing unfinished below, under the watermark; a run above it goes the same way.
+        if (lower !== NONE) lasts[lower] = lasts[meetsUpper ? upper : slot]!
+        link(lower, beyond)
+        release(slot)
+        if (meetsUpper) {
+          release(upper)
+          runs--
+        }
+      } else if (meetsUpper) {
+        firsts[upper] = firsts[slot]!
+        link(lower, upper)
+        release(slot)
+      } else {
+        runs++
+      }
+    },
+    *finishedRanges() {
+      let ahead = reached
+      for (let slot = lowest, left = runs; left > 0; slot = above[slot]!) {
+        if (open[slot]!) continue
+        left--
+        let last = lasts[slot]!
+        // Between the highest run and what comes next there is nothing, so a range that begins there or before goes on with it.
+        for (; slot === highest && ahead < inherited.length && inherited[ahead]!.first <= next; ahead++) {
+          if (inherited[ahead]!.last > last) last = inherited[ahead]!.last
+        }
+        yield { first: firsts[slot]!, last }
+      }
+      for (; ahead < inherited.length; ahead++) {
+        const { first, last } = inherited[ahead]!
+        if (last >= next) yield { first: first < next ? next : first, last }
       }
     },
   }
 }
 
-/** Below this the front of the list is not worth moving. */
-const COMPACT_FROM = 1_024
+const NONE = -1
+
+/**
+ * Unfinished records of one partition, at most: far above the 10,000 that its buffer holds. A power of two: the low bits of a ticket are
+ * its slot, the others count how often the slot was used, up to 2^29 times before they begin anew.
+ */
+const SLOTS = 2 ** 24

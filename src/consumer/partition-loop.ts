@@ -1,30 +1,45 @@
+import type { Timer } from '../clock/index.ts'
 import type { InboundBatch } from '../driver/index.ts'
 import { describeError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
-import { OUTAGE, pausePartition, resumePartition } from './partition-pause.ts'
+import { createBatchGathering } from './batch-gathering.ts'
+import type { Delivery } from './delivery.ts'
+import { createDelivery } from './delivery.ts'
+import type { Begun, Source } from './dispatcher.ts'
+import { laneOf, openLaneOf } from './lane-of.ts'
+import { createLanes } from './lanes.ts'
+import { KNOWN } from './offset-tracker.ts'
+import { goOn, OUTAGE, pausePartition } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
 import { processRecord } from './process-record.ts'
-import { messageIdOf } from './read-record.ts'
+import { detached } from './record-bytes.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
-import { recordBytes } from './record-bytes.ts'
+import { unfinished } from './record-outcome.ts'
+import type { Subscription } from './subscription.ts'
 
-/** Works off the records of one epoch, one at a time, in the order of their offsets. */
+/** Works off the records of one epoch: those of a lane in the order of their offsets, those of different lanes side by side. */
 export interface PartitionLoop {
-  /** Takes records over. Those of it that were taken before are dropped. */
+  /** Takes records over. Those of it that were taken before, or that an earlier owner has finished, are dropped. */
   take(batch: InboundBatch): void
-  /** Handles no further record until `release`; the one under way goes on. */
+  /** Begins no further record until `release`; those under way go on. */
   hold(): void
   release(): void
   /** Resolves when nothing of it is under way; at once when nothing is. Meant for after the epoch has stopped. */
   idle(): Promise<void>
   /** Drops what is held. For an epoch that is dead: a handler that never ends would keep it all in memory. */
   discard(): void
-  /** The record that is under way; null when none is. */
-  readonly underWay: UnderWay | null
-  /** Records held, the one under way included. */
+  /** Lanes in which something is under way, a timed-out call of a handler included, and when each will have ended. */
+  openLanes(): ReadonlyMap<string, Promise<unknown>>
+  /** Of the records under way, the one that has begun nothing new for the longest; null when none is, or all wait. */
+  readonly longest: UnderWay | null
+  /** How many records are under way. */
+  readonly underWay: number
+  /** Since when the record at the watermark is here, on the monotonic clock; null when none is. */
+  readonly headSince: number | null
+  /** Records held, those under way included. */
   readonly records: number
   /** What they take, in bytes. */
   readonly bytes: number
@@ -41,10 +56,12 @@ export interface UnderWay {
 
 /** What a {@link PartitionLoop} is made of. */
 export interface PartitionLoopOptions {
-  readonly pipeline: Omit<Pipeline, 'untilResumed' | 'began'>
+  readonly pipeline: Omit<Pipeline, 'untilResumed'>
   readonly telemetry: Pick<Telemetry, 'processing'>
-  /** Nothing is dispatched before it resolves: the start is not committed, or an earlier epoch still has a handler open. */
+  /** Nothing is dispatched before it resolves: the start is not committed, or the user's own state is not loaded. */
   readonly ready: Promise<void>
+  /** Lanes in which an earlier epoch still has something under way, and when it will have ended. */
+  readonly openLanes: ReadonlyMap<string, Promise<unknown>>
   /** A record has its outcome, and its offset may move. */
   readonly onOutcome: (record: InboundRecord, outcome: RecordOutcome) => void
   /** What is held has grown or shrunk. */
@@ -55,77 +72,129 @@ export interface PartitionLoopOptions {
 /** Makes a {@link PartitionLoop}. The epoch has its start position. */
 export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoop {
   const { telemetry, onOutcome, onBuffered } = options
-  const { epoch, runtime, logger, groupId } = options.pipeline
+  const { epoch, runtime, logger, groupId, subscription, dispatcher } = options.pipeline
+  const { clock } = runtime
   const tracker = epoch.tracker!
-  const boundMs = Math.max(STALLED_MS, 2 * (options.pipeline.subscription.dedupe?.leaseMs ?? 0))
-  const queue: InboundRecord[] = []
-  let head = 0
+  const boundMs = Math.max(subscription.handlerTimeoutMs, 2 * (subscription.dedupe?.leaseMs ?? 0))
+  let lanes = createLanes<Delivery>()
+  const underWay = new Set<Delivery>()
+  const late = new Set<Delivery>() // they have their outcome, and a timed-out call of their handler is still running
+  const whenResumed = new Set<() => void>()
+  const whenIdle = new Set<() => void>()
+  let newest: Delivery[] = [] // what the last batch brought
+  let older: Delivery[] = [] // and the one before
+  let arrivals = 0
+  let records = 0
   let bytes = 0
+  let ready = false
   let held = options.held
-  let again = false
-  let underWay: InboundRecord | null = null
-  let since = 0 // when what is under way last began something, on the monotonic clock
-  let running: Promise<void> | null = null
-  let resumed: (() => void) | null = null
 
   const pipeline: Pipeline = {
     ...options.pipeline,
-    began: () => void (since = runtime.clock.monotonic()),
     untilResumed: () =>
       new Promise((resolve) => {
-        resumed = resolve
-        epoch.stopSignal.addEventListener('abort', () => resolve(), { once: true })
+        const done = (): void => {
+          whenResumed.delete(done)
+          epoch.stopSignal.removeEventListener('abort', done)
+          resolve()
+        }
+        whenResumed.add(done)
+        epoch.stopSignal.addEventListener('abort', done, { once: true })
       }),
   }
 
-  const kick = (): void => {
-    if (running !== null || held || epoch.stopped || head === queue.length) return
-    running = run().finally(() => {
-      running = null
-      kick() // what came between the loop's last look and now
-    })
+  for (const [lane, ended] of options.openLanes) {
+    const open = lanes.close(lane)
+    const reopen = (): void => {
+      open()
+      kick()
+    }
+    ended.then(reopen, reopen)
   }
 
-  // A loop that has begun nothing is not under way: it must not hold up a drain until what it waits for has ended.
-  const ready = Promise.race([
-    options.ready,
-    new Promise<void>((resolve) => epoch.stopSignal.addEventListener('abort', () => resolve(), { once: true })),
-  ])
+  const { batch } = subscription
+  const gathering = batch === null ? null : createBatchGathering(batch.handler, pipeline)
+  let batchTimer: Timer | null = null
 
-  const run = async (): Promise<void> => {
-    await ready
-    let troubles = 0
-    while (head < queue.length && !held && !epoch.stopped) {
-      const record = queue[head]!
-      try {
-        underWay = record
-        since = runtime.clock.monotonic()
-        const outcome = await dispatch(record)
-        if (outcome.kind === 'unfinished' || epoch.dead) {
-          again = true
-        } else {
-          troubles = 0
-          again = false
-          settle(record, outcome)
-        }
-      } catch (thrown) {
-        // Something that should not: a bug of ours, or of what was handed in.
-        logger.error(
-          { record: formatPosition(record), error: describeError(thrown) },
-          'a record could not be processed; it is tried again',
-        )
-        await waitAfterTrouble(record, ++troubles)
-      } finally {
-        underWay = null
+  const mayBegin = (): boolean => ready && !held && !epoch.stopped && !epoch.gated && lanes.ready
+  const kick = (): void => {
+    if (mayBegin()) dispatcher.offer(source)
+  }
+  epoch.onUngated = kick
+
+  const source: Source = {
+    bound: subscription.bound,
+    begin(): Begun {
+      if (!mayBegin()) return 'idle'
+      if (batch !== null) {
+        beginBatch(batch)
+        return 'idle' // the place is taken for the call
       }
+      const delivery = lanes.take()!
+      underWay.add(delivery)
+      delivery.hasPlace = true
+      delivery.running = run(delivery)
+      return mayBegin() ? 'more' : 'last'
+    },
+  }
+
+  /** One batch at a time: what fails of it is tried again before anything behind it. */
+  const beginBatch = ({ maxSize, maxWaitMs }: NonNullable<Subscription['batch']>): void => {
+    if (underWay.size > 0 || late.size > 0) return
+    const leftMs = records < maxSize ? lanes.first!.takenAt + maxWaitMs - clock.monotonic() : 0
+    if (leftMs > 0) {
+      batchTimer ??= clock.after(leftMs, () => {
+        batchTimer = null
+        kick()
+      })
+      return
+    }
+    while (underWay.size < maxSize && lanes.ready) underWay.add(lanes.take()!)
+    const members = [...underWay]
+    gathering!.expect(members)
+    for (const delivery of members) {
+      delivery.batch = gathering
+      delivery.running = run(delivery)
     }
   }
 
-  const dispatch = async (record: InboundRecord): Promise<RecordOutcome | Unfinished> => {
-    const messageId = messageIdOf(record)
-    const observation = telemetry.processing({ record, groupId, messageId })
+  // A batch is of many lanes: it waits for all of them.
+  const readyToBegin = batch === null ? options.ready : Promise.all([options.ready, ...options.openLanes.values()])
+  void readyToBegin.then(() => {
+    ready = true
+    kick()
+  })
+
+  const run = async (delivery: Delivery): Promise<void> => {
+    let outcome: RecordOutcome | Unfinished
+    for (let troubles = 0; ; ) {
+      try {
+        outcome = await dispatch(delivery)
+        if (outcome.kind !== 'unfinished' || epoch.stopped) break
+        delivery.again = true
+      } catch (thrown) {
+        // Something that should not: a bug of ours, or of what was handed in. It fails closed: tried again for ever, and health says so.
+        logger.error(
+          { record: formatPosition(delivery.record), error: describeError(thrown) },
+          'a record could not be processed; it is tried again',
+        )
+        delivery.again = true
+        if (!(await afterTrouble(delivery, ++troubles))) {
+          outcome = unfinished('stopping')
+          break
+        }
+      }
+    }
+    end(delivery, outcome)
+  }
+
+  const dispatch = async (delivery: Delivery): Promise<RecordOutcome | Unfinished> => {
+    const { record } = delivery
+    delivery.since = clock.monotonic()
+    const observation = telemetry.processing({ record, groupId, messageId: delivery.messageId })
+    delivery.observation = observation
     try {
-      const outcome = await processRecord({ record, messageId, again, observation }, pipeline)
+      const outcome = await processRecord(delivery, pipeline)
       if (outcome.kind === 'unfinished') observation.ended('unfinished', outcome.because)
       else if (outcome.kind === 'parked') observation.ended('parked', outcome.errorType)
       else observation.ended(outcome.kind)
@@ -137,37 +206,74 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     }
   }
 
-  // Fails closed: a record that nobody understands is tried again for ever, and health says so. It is never passed over.
-  const waitAfterTrouble = async (record: InboundRecord, troubles: number): Promise<void> => {
-    again = true
-    pausePartition(pipeline, `${formatPosition(record)} could not be processed; it is tried again`)
+  /** False when the epoch has stopped meanwhile. */
+  const afterTrouble = async (delivery: Delivery, troubles: number): Promise<boolean> => {
+    const where = formatPosition(delivery.record)
+    pausePartition(delivery, pipeline, `${where} could not be processed; it is tried again`)
     try {
-      await runtime.clock.sleep(backoffDelay(OUTAGE, troubles, runtime.random()), epoch.stopSignal)
+      await clock.sleep(backoffDelay(OUTAGE, troubles, runtime.random()), epoch.stopSignal)
     } catch {
-      return // the epoch has stopped; the loop sees that
+      return false
+    } finally {
+      goOn(delivery, pipeline)
     }
-    resumePartition(pipeline)
+    return true
   }
 
-  const settle = (record: InboundRecord, outcome: RecordOutcome): void => {
-    if (++head === queue.length) queue.length = head = 0
-    else if (head >= COMPACT_FROM && head * 2 > queue.length) {
-      queue.splice(0, head)
-      head = 0
+  const end = (delivery: Delivery, outcome: RecordOutcome | Unfinished): void => {
+    underWay.delete(delivery)
+    delivery.batch?.notComing(delivery)
+    goOn(delivery, pipeline)
+    if (outcome.kind !== 'unfinished' && !epoch.dead) {
+      delivery.done = true
+      records--
+      bytes -= delivery.bytes
+      tracker.finish(delivery.ticket)
+      onOutcome(delivery.record, outcome)
     }
-    bytes -= recordBytes(record)
-    tracker.finish(record.offset)
-    onOutcome(record, outcome)
+    if (delivery.late !== null) leaveWhenEnded(delivery, delivery.late.ended)
+    else if (!epoch.dead) lanes.leave(delivery)
+    if (underWay.size === 0) for (const idle of whenIdle) idle()
+    kick() // before the place is free, so that this partition has its turn behind the others
+    if (delivery.hasPlace) {
+      delivery.hasPlace = false
+      dispatcher.leave(subscription.bound)
+    }
     onBuffered()
+  }
+
+  /** What two batches have come after may wait for long: it must not keep the response it came in. */
+  const letGo = (taken: Delivery[]): void => {
+    for (const delivery of older) if (!delivery.done) delivery.record = detached(delivery.record)
+    older = newest
+    newest = taken
+  }
+
+  const leaveWhenEnded = (delivery: Delivery, ended: Promise<unknown>): void => {
+    late.add(delivery)
+    void ended.then(() => {
+      late.delete(delivery)
+      if (epoch.dead) return
+      lanes.leave(delivery)
+      kick()
+    })
   }
 
   return {
     take(batch) {
+      const now = clock.monotonic()
+      const taken: Delivery[] = []
       for (const record of batch.records) {
-        if (!tracker.take(record.offset)) continue // fetched twice, after a pause
-        queue.push(record)
-        bytes += recordBytes(record)
+        const ticket = tracker.take(record.offset)
+        if (ticket === KNOWN) continue // fetched twice, after a pause; or finished by an earlier owner
+        records++
+        const lane = laneOf(record, subscription.ordering, lanes.anyClosed)
+        const delivery = createDelivery({ record, ticket, lane, arrival: arrivals++, takenAt: now })
+        bytes += delivery.bytes
+        lanes.add(delivery)
+        taken.push(delivery)
       }
+      if (taken.length > 0) letGo(taken)
       tracker.cover(batch.nextOffset)
       onBuffered()
       kick()
@@ -175,27 +281,61 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     hold: () => void (held = true),
     release() {
       held = false
-      resumed?.()
+      for (const resume of [...whenResumed]) resume()
       kick()
     },
-    idle: async () => {
-      while (running !== null) await running
+    idle: () =>
+      new Promise((resolve) => {
+        if (underWay.size === 0) {
+          resolve()
+          return
+        }
+        const done = (): void => {
+          whenIdle.delete(done)
+          resolve()
+        }
+        whenIdle.add(done)
+      }),
+    discard() {
+      batchTimer?.cancel()
+      lanes = createLanes()
+      for (const delivery of underWay) delivery.next = null
+      for (const delivery of late) delivery.next = null
+      older = newest = []
+      records = bytes = 0
     },
-    discard: () => void (queue.length = head = bytes = 0),
+    openLanes() {
+      const open = new Map<string, Promise<unknown>>()
+      for (const delivery of late) open.set(openLaneOf(delivery), delivery.late!.ended)
+      for (const delivery of underWay) {
+        // Its call may time out only later: then it is open for longer than it is under way.
+        open.set(
+          openLaneOf(delivery),
+          delivery.running!.then(() => delivery.late?.ended),
+        )
+      }
+      return open
+    },
+    get longest() {
+      let longest: Delivery | null = null
+      for (const delivery of underWay) {
+        if (delivery.wait === null && (longest === null || delivery.since < longest.since)) longest = delivery
+      }
+      return longest === null ? null : { position: formatPosition(longest.record), since: longest.since, boundMs }
+    },
     get underWay() {
-      return underWay === null ? null : { position: formatPosition(underWay), since, boundMs }
+      return underWay.size
+    },
+    get headSince() {
+      let head: Delivery | undefined = lanes.first
+      for (const delivery of underWay) if (head === undefined || delivery.arrival < head.arrival) head = delivery
+      return head?.takenAt ?? null
     },
     get records() {
-      return queue.length - head
+      return records
     },
     get bytes() {
       return bytes
     },
   }
 }
-
-/** Java's `max.poll.interval.ms`, after which its consumer is taken for stuck. Health says so here; nothing is interrupted. */
-const STALLED_MS = 300_000
-
-/** Below this the front of the queue is not worth moving. */
-const COMPACT_FROM = 1_024

@@ -1,18 +1,21 @@
 import type { HoldfastError } from '../errors/index.ts'
 import type { RetryPolicy, RetryResult } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
+import type { Delivery } from './delivery.ts'
+import type { Epoch, Wait } from './epoch.ts'
 import type { Pipeline } from './pipeline.ts'
 
 /** How long to leave something alone that is out: 0.5 s, doubling, at most 30 s. Only a success ends it. */
 export const OUTAGE: RetryPolicy = { maxAttempts: 1, initialDelayMs: 500, factor: 2, maxDelayMs: 30_000, jitter: 0.2 }
 
-type Pausable = Pick<Pipeline, 'epoch' | 'events' | 'logger' | 'runtime'>
+type Pausable = Pick<Pipeline, 'epoch' | 'events' | 'logger' | 'runtime' | 'dispatcher' | 'subscription'>
 
 /**
  * Does a step that depends on something outside until it succeeds. Meanwhile the partition is paused, health says why, and nothing
  * is dropped; it resumes by itself. Ends early when the epoch stops, or with an error that `isFinal` recognises.
  */
 export async function insist<T>(
+  delivery: Delivery,
   pipeline: Pausable,
   step: () => Promise<T>,
   describe: (thrown: unknown) => string,
@@ -23,29 +26,67 @@ export async function insist<T>(
     signal: pipeline.epoch.stopSignal,
     runtime: pipeline.runtime,
     rule: ({ thrown }) => (isFinal(thrown) ? { kind: 'give-up' } : { kind: 'wait' }),
-    onWait: ({ thrown }) => pausePartition(pipeline, describe(thrown)),
+    onWait: ({ thrown }) => pausePartition(delivery, pipeline, describe(thrown)),
   })
-  if (pipeline.epoch.pause !== null) resumePartition(pipeline)
+  if (delivery.wait !== null) goOn(delivery, pipeline)
   return result
 }
 
-/** Says that the partition waits for something that needs attention. */
-export function pausePartition({ epoch, events, logger }: Pausable, reason: string): void {
-  const before = epoch.pause
-  if (before?.reason === reason && before.unhealthy) return
-  epoch.setPause({ reason, unhealthy: true })
+/** The record waits, and what is behind it in its lane; it holds no place meanwhile. */
+export function waitInLane(delivery: Delivery, pipeline: Pausable, wait: Omit<Wait, 'gates'>): void {
+  setWait(delivery, pipeline, { ...wait, gates: false })
+}
+
+/** The record waits for something that needs attention, and with it the whole partition: nothing further of it begins. */
+export function pausePartition(delivery: Delivery, pipeline: Pausable, reason: string): void {
+  const { epoch, events, logger } = pipeline
+  if (delivery.wait?.reason === reason && delivery.wait.gates) {
+    leavePlace(delivery, pipeline) // taken for one more attempt, in vain
+    return
+  }
+  const wasGated = epoch.gated
+  setWait(delivery, pipeline, { reason, unhealthy: true, gates: true })
+  if (wasGated) return // still the same pause, for one more reason
   logger.warn({ partition: epoch.name, reason }, 'a partition is paused')
-  if (before?.unhealthy) return // still the same pause, for another reason
   events.emit('paused', { partition: { topic: epoch.topic, partition: epoch.partition }, reason })
 }
 
-/** Says that it goes on. */
-export function resumePartition({ epoch, events, logger }: Pausable): void {
-  const before = epoch.pause
-  epoch.setPause(null)
-  if (!before?.unhealthy) return
+/** It waits no more. The place that it gave up it has to ask for again. */
+export function goOn(delivery: Delivery, pipeline: Pausable): void {
+  const { wait } = delivery
+  delivery.wait = null
+  if (wait !== null) endWait(wait, pipeline)
+}
+
+function setWait(delivery: Delivery, pipeline: Pausable, wait: Wait): void {
+  const { epoch } = pipeline
+  const before = delivery.wait
+  epoch.addWait(wait) // before the other ends, or the partition would go on for a moment
+  delivery.wait = wait
+  if (before !== null) endWait(before, pipeline)
+  leavePlace(delivery, pipeline)
+}
+
+/** Who waits keeps no place from others, and no batch from being handled. */
+function leavePlace(delivery: Delivery, { dispatcher, subscription }: Pausable): void {
+  delivery.batch?.notComing(delivery)
+  if (!delivery.hasPlace) return
+  delivery.hasPlace = false
+  dispatcher.leave(subscription.bound)
+}
+
+function endWait(wait: Wait, { epoch, events, logger }: Pausable): void {
+  epoch.removeWait(wait)
+  if (!wait.gates || epoch.gated) return
   logger.info({ partition: epoch.name }, 'a partition goes on')
   events.emit('resumed', { partition: { topic: epoch.topic, partition: epoch.partition } })
+}
+
+/** Makes a partition wait for something that is not one of its records; the function that it returns ends that. */
+export function holdPartition(epoch: Epoch, reason: string): () => void {
+  const wait: Wait = { reason, unhealthy: true, gates: true }
+  epoch.addWait(wait)
+  return () => epoch.removeWait(wait)
 }
 
 function never(_thrown: unknown): _thrown is HoldfastError {

@@ -1,7 +1,8 @@
 import { abandonMessage, beginMessage, completeMessage } from './claim.ts'
 import { giveUp } from './give-up.ts'
 import { handleMessage } from './handle-message.ts'
-import type { Delivery, Pipeline } from './pipeline.ts'
+import type { Delivery } from './delivery.ts'
+import type { Pipeline } from './pipeline.ts'
 import { readRecord } from './read-record.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
 
@@ -45,6 +46,7 @@ export async function processRecord(delivery: Delivery, pipeline: Pipeline): Pro
     return end
   } finally {
     if (claim.lease !== null) {
+      delivery.lease = null
       pipeline.leases?.release(claim.lease)
       if (!marked) await abandonMessage(claim.lease, claim, pipeline)
     }

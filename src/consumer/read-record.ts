@@ -2,11 +2,12 @@ import { isDeadLetterTopic } from '../dlq/index.ts'
 import type { Failure } from '../dlq/index.ts'
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
-import { formatPosition, headerText, MESSAGE_HEADERS } from '../record/index.ts'
+import { headerText, MESSAGE_HEADERS } from '../record/index.ts'
 import { retry } from '../retry/index.ts'
 import { decodeMessage } from '../topic/index.ts'
 import type { Message } from './message.ts'
-import type { Delivery, Pipeline } from './pipeline.ts'
+import type { Delivery } from './delivery.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 
@@ -15,20 +16,6 @@ export type Reading =
   | { readonly kind: 'message'; readonly message: Message<unknown> }
   | { readonly kind: 'tombstone' }
   | { readonly kind: 'malformed'; readonly failure: Failure }
-
-/** The longest id that a producer of ours sends, in UTF-16 units; a longer one is not ours, and no key for a store. */
-const MAX_ID_LENGTH = 200
-
-/** The id its producer gave it; null when it gave none that can be used. */
-export function ownIdOf(record: InboundRecord): string | null {
-  const id = headerText(record.headers, MESSAGE_HEADERS.id)
-  return id === undefined || id === '' || id.length > MAX_ID_LENGTH ? null : id
-}
-
-/** The id of a record's message: its producer's, else its place. */
-export function messageIdOf(record: InboundRecord): string {
-  return ownIdOf(record) ?? formatPosition(record)
-}
 
 /**
  * Decodes a record and holds it against its schema. What does not fit never will, so nothing is tried again, with one exception: an

@@ -2,7 +2,7 @@ import type { Logger } from '../logger/index.ts'
 import type { InboundRecord, Position } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import type { Events } from './events.ts'
-import { messageIdOf } from './read-record.ts'
+import { messageIdOf } from './message-id.ts'
 import type { RecordOutcome } from './record-outcome.ts'
 
 /** Tells how a record ended, to listeners and the log: what was not simply handled is never silent. */

@@ -7,8 +7,11 @@ import type { Problem } from '../errors/index.ts'
 import type { DedupeStore } from '../idempotency/index.ts'
 import type { RetryPolicy } from '../retry/index.ts'
 import { DEFAULT_RETRY_POLICY, retrySchema } from '../retry/index.ts'
-import type { ErrorRule, SubscriptionOptions } from './consumer.ts'
+import type { BatchHandler } from './batch.ts'
+import type { BatchSubscriptionOptions, ErrorRule, Ordering, SubscriptionOptions } from './consumer.ts'
 import { problemsOf } from './consumer-settings.ts'
+import type { Bound } from './dispatcher.ts'
+import { createBound } from './dispatcher.ts'
 import type { Handler, TombstoneHandler } from './message.ts'
 
 /** One topic and how it is handled: {@link SubscriptionOptions} with nothing left open. */
@@ -16,6 +19,16 @@ export interface Subscription {
   readonly topic: Topic
   readonly handler: Handler<unknown>
   readonly onTombstone: TombstoneHandler | null
+  /** Null where messages are handled one at a time. */
+  readonly batch: {
+    readonly handler: BatchHandler<unknown>
+    readonly maxSize: number
+    readonly maxWaitMs: number
+  } | null
+  readonly ordering: Ordering
+  readonly bound: Bound | null
+  readonly handlerTimeoutMs: number
+  readonly ack: 'auto' | 'manual'
   readonly retry: RetryPolicy
   readonly rules: readonly ErrorRule[]
   readonly deadLetterTopic: string | null
@@ -26,12 +39,38 @@ export interface Subscription {
   readonly trusted: boolean
 }
 
+/** A {@link Subscription}, and everything that is wrong with it. */
+export interface CheckedSubscription {
+  readonly subscription: Subscription
+  readonly problems: readonly Problem[]
+}
+
+/** Checks one `onBatch` call. */
+export function createBatchSubscription<Input, Output>(
+  topic: Topic<Input, Output>,
+  handler: BatchHandler<Output>,
+  options: BatchSubscriptionOptions = {},
+): CheckedSubscription {
+  const { maxBatchSize, maxBatchWaitMs, ...rest } = options
+  const checked = batchSchema.safeParse({ maxBatchSize, maxBatchWaitMs })
+  const single = createSubscription(topic, handler as unknown as Handler<Output>, rest)
+  const batch = {
+    handler: handler as BatchHandler<unknown>,
+    maxSize: maxBatchSize ?? 100,
+    maxWaitMs: maxBatchWaitMs ?? 0,
+  }
+  return {
+    subscription: { ...single.subscription, batch, ordering: 'none' },
+    problems: [...single.problems, ...(checked.success ? [] : problemsOf(checked.error, topic.name))],
+  }
+}
+
 /** Checks one `on` call. Every problem comes back, so that `start` can report those of all topics at once. */
 export function createSubscription<Input, Output>(
   topic: Topic<Input, Output>,
   handler: Handler<Output>,
   options: SubscriptionOptions = {},
-): { readonly subscription: Subscription; readonly problems: readonly Problem[] } {
+): CheckedSubscription {
   const where = topic.name
   const ours = isDeadLetterTopic(topic)
   const deadLetter = options.deadLetter ?? (ours ? false : { topic: deadLetterTopicName(topic.name) })
@@ -64,6 +103,11 @@ export function createSubscription<Input, Output>(
     topic: topic as Topic<unknown, unknown> as Topic,
     handler: handler as Handler<unknown>,
     onTombstone: options.onTombstone ?? null,
+    batch: null,
+    ordering: options.ordering ?? (topic.key === 'none' ? 'none' : 'key'),
+    bound: options.concurrency === undefined ? null : createBound(options.concurrency),
+    handlerTimeoutMs: options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS,
+    ack: options.ack ?? 'auto',
     retry: checked.success ? (checked.data.retry ?? DEFAULT_RETRY_POLICY) : DEFAULT_RETRY_POLICY,
     rules: options.errors ?? [],
     deadLetterTopic: deadLetter === false ? null : deadLetter.topic,
@@ -80,7 +124,19 @@ export function createSubscription<Input, Output>(
 const aFunction = z.custom<unknown>((value) => typeof value === 'function', { message: 'must be a function' })
 const storeMethods = ['begin', 'complete', 'abandon', 'renew']
 
+/** Java's `max.poll.interval.ms`: after this its consumer is taken for stuck. */
+const HANDLER_TIMEOUT_MS = 300_000
+
+const batchSchema = z.strictObject({
+  maxBatchSize: z.int().min(1).max(10_000).optional(),
+  maxBatchWaitMs: z.int().min(0).max(60_000).optional(),
+})
+
 const schema = z.strictObject({
+  ordering: z.enum(['key', 'partition', 'none']).optional(),
+  concurrency: z.int().min(1).max(10_000).optional(),
+  handlerTimeoutMs: z.int().min(1).max(MAX_TIMER_MS).optional(),
+  ack: z.enum(['auto', 'manual']).optional(),
   retry: retrySchema.optional(),
   errors: z
     .array(

@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   HOLDFAST_CLOSED: 'it is closed or closing',
   /** The partition was taken away, or its assignment is an old one: the late operation was refused locally. */
   HOLDFAST_EPOCH_LOST: 'the partition was taken away; the late operation was refused',
+  /** A call of a handler has not ended within its time. It may still be running: nothing else of its key begins before it has ended. */
+  HOLDFAST_HANDLER_TIMEOUT: 'a handler has not ended in time',
   /** The dead letter topic cannot be written; the partition waits and nothing is dropped. */
   HOLDFAST_DEAD_LETTER_UNREACHABLE: 'the dead letter topic cannot be written; the partition waits',
   /** The dead letter topic is missing or unfit; found at start. */

@@ -8,6 +8,6 @@ export type {
   Telemetry,
 } from './telemetry.ts'
 export { safeTelemetry } from './safe-telemetry.ts'
-export { noTelemetry } from './telemetry.ts'
+export { noTelemetry, nothingProcessed } from './telemetry.ts'
 export type { OpenTelemetryOptions, Semconv } from './otel/index.ts'
 export { openTelemetry, semconvFrom } from './otel/index.ts'

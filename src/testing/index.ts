@@ -1,9 +1,12 @@
 export type {
   ClusterFaults,
+  ConformanceOutcome,
+  ConformanceResult,
   DedupeStoreConformanceOptions,
   DedupeStoreWorld,
   DriverConformanceOptions,
   DriverWorld,
+  TestableFaults,
   TestRunner,
 } from './conformance/index.ts'
 export { dedupeStoreConformance, driverConformance } from './conformance/index.ts'

@@ -1,5 +1,4 @@
 import type { Cluster, Consumer, PartitionAssigner } from 'kafkajs'
-import { PartitionAssigners } from 'kafkajs'
 import { HoldfastError } from '../../errors/index.ts'
 import type { Logger } from '../../logger/index.ts'
 import type { Position, TopicPartition } from '../../record/index.ts'
@@ -11,6 +10,7 @@ import { createDelivery } from './consumer-delivery.ts'
 import { createDriftWatch } from './consumer-drift.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
 import { createConsumerWire } from './consumer-wire.ts'
+import { createKafkajsAssignor } from './kafkajs-assignor.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
 import { describeFailure, holdfastError, readFailure, toHoldfastError } from './kafkajs-errors.ts'
 import { bridgeLogs } from './kafkajs-logs.ts'
@@ -295,9 +295,11 @@ function makeKafkajsConsumer(
 ): { readonly consumer: Consumer; readonly cluster: Cluster } {
   const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, heartbeatIntervalMs, maxBytesPerPartition, logger } = options
   let cluster: Cluster | undefined
-  const assigner: PartitionAssigner = (config) => {
+  const assignor = createKafkajsAssignor({ groupId, runtime: options.runtime, logger })
+  const [holdfast, roundRobin] = assignor.assigners
+  const capturing: PartitionAssigner = (config) => {
     cluster = config.cluster // the public way to the connections of this consumer
-    return PartitionAssigners.roundRobin(config)
+    return holdfast(config)
   }
   const kafka = context.newKafka({ socketFactory, logCreator: bridgeLogs(quieter(logger), context.config) })
   const consumer = kafka.consumer({
@@ -310,11 +312,12 @@ function makeKafkajsConsumer(
     maxWaitTimeInMs: NOTHING_TO_FETCH_MS,
     metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,
-    partitionAssigners: [assigner],
+    partitionAssigners: [capturing, roundRobin],
     retry: { ...RETRY, ...context.config.retry, restartOnFailure: () => Promise.resolve(false) }, // the core decides about restarts
   })
   if (cluster === undefined)
     throw new HoldfastError('HOLDFAST_UNSUPPORTED', 'this kafkajs makes its assigners without a cluster')
+  assignor.follow(consumer)
   return { consumer, cluster }
 }
 

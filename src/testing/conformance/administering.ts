@@ -57,7 +57,7 @@ export const administering: readonly ConformanceCase[] = [
     async hold(stage) {
       const topic = await stage.world.topic(1)
       await stage.write(await stage.producer(), { topic, partition: 0 }, numbered('a', 5))
-      await stage.world.faults!.deleteRecordsBefore!({ topic, partition: 0, offset: 3n })
+      await stage.world.faults.deleteRecordsBefore!({ topic, partition: 0, offset: 3n })
       assert.deepEqual(await (await stage.admin()).offsetRanges(topic), [{ partition: 0, earliest: 3n, latest: 5n }])
     },
   },
@@ -99,6 +99,25 @@ export const administering: readonly ConformanceCase[] = [
       const metadata = stage.world.driver.capabilities.commitMetadata ? 'so far' : ''
       await member.consumer.commit([{ topic, partition: 1, offset: 2n, epoch, metadata }])
       assert.deepEqual(await admin.committedOffsets(group, [topic]), [{ topic, partition: 1, offset: 2n, metadata }])
+    },
+  },
+  {
+    promise: 'tells the commits of the topics that were asked for, and of no other',
+    async hold(stage) {
+      const [asked, other] = [await stage.filledTopic(2, 1), await stage.filledTopic(1, 1)]
+      const group = stage.world.group()
+      const member = await stage.member(group, [asked, other])
+      await stage.until(() => member.records.length === 3, 'the records')
+      await member.commitDelivered()
+      const admin = await stage.admin()
+      assert.deepEqual(
+        (await admin.committedOffsets(group, [asked])).map(({ topic, offset }) => [topic, offset]),
+        [
+          [asked, 1n],
+          [asked, 1n],
+        ],
+      )
+      assert.deepEqual(await admin.committedOffsets(group, []), [])
     },
   },
 ]

@@ -15,11 +15,14 @@ export interface ClusterFaults {
   /** Makes the partition go on at this offset. */
   skipOffsetsTo(position: Position): Promise<void>
   addPartitions(topic: string, count: number): Promise<void>
-  /** Ends the sessions of all members of a group without telling them. */
-  expireSessions(groupId: string): Promise<void>
+  /** Ends the sessions of the members of a group, or of those of one client, without telling them. */
+  expireSessions(groupId: string, clientId?: string): Promise<void>
   /** Makes the consumers of a group end by themselves. */
   crashConsumers(groupId: string): Promise<void>
 }
+
+/** Which faults a cluster can have done to it: `true`, or the reason why not. All are named, so that none is left out unseen. */
+export type TestableFaults = Readonly<Record<keyof ClusterFaults, true | string>>
 
 /** What one test of the suite works with: a driver, on a cluster that other tests may use too. */
 export interface DriverWorld {
@@ -31,8 +34,8 @@ export interface DriverWorld {
   topic(partitions: number, settings?: Readonly<Record<string, string>>): Promise<string>
   /** A group id, or transactional id, nobody else uses. */
   group(): string
-  /** Those of {@link DriverConformanceOptions.faults}. */
-  readonly faults?: Partial<ClusterFaults>
+  /** Those that are `true` in {@link DriverConformanceOptions.faults}. */
+  readonly faults: Partial<ClusterFaults>
   /** Moves virtual time until the work settles; absent where time is real. */
   readonly run?: <T>(work: Promise<T>) => Promise<T>
   close(): Promise<void>
@@ -44,13 +47,33 @@ export interface DriverConformanceOptions extends TestRunner {
   readonly name: string
   /** The driver's claim; each flag is held against the truth, in both directions where there are two. */
   readonly capabilities: Capabilities
-  /** The faults that {@link DriverWorld.faults} has; the tests that need another are not registered. */
-  readonly faults?: readonly (keyof ClusterFaults)[]
+  /** What {@link DriverWorld.faults} has; tests that need what it has not are reported as `untestable`, and not registered. */
+  readonly faults: TestableFaults
   create(): Promise<DriverWorld>
   /**
-   * How long one test may take, in milliseconds of the world's clock.
+   * How long one wait of a test may take, in milliseconds of the world's clock.
    *
    * @defaultValue `60_000`
    */
   readonly boundMs?: number
 }
+
+/** What became of one promise of the driver port; see {@link ConformanceOutcome}. */
+export interface ConformanceResult {
+  /** What it is about: `committing`. */
+  readonly subject: string
+  readonly promise: string
+  readonly outcome: ConformanceOutcome
+}
+
+/**
+ * `open` until its test has run, then `kept` or `broken`. The other two have no test: a driver that does not claim `flag` (or,
+ * `claimed` being true, claims it and is held to the opposite promise), and a cluster that cannot be made to do it, for this
+ * reason.
+ */
+export type ConformanceOutcome =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'kept' }
+  | { readonly kind: 'broken'; readonly error: unknown }
+  | { readonly kind: 'otherwise'; readonly flag: keyof Capabilities; readonly claimed: boolean }
+  | { readonly kind: 'untestable'; readonly reason: string }

@@ -1,4 +1,12 @@
 export type { DedupeStoreConformanceOptions, DedupeStoreWorld } from './dedupe-store-conformance.ts'
 export { dedupeStoreConformance } from './dedupe-store-conformance.ts'
 export { driverConformance } from './driver-conformance.ts'
-export type { ClusterFaults, DriverConformanceOptions, DriverWorld, TestRunner } from './harness.ts'
+export type {
+  ClusterFaults,
+  ConformanceOutcome,
+  ConformanceResult,
+  DriverConformanceOptions,
+  DriverWorld,
+  TestableFaults,
+  TestRunner,
+} from './harness.ts'

@@ -16,6 +16,8 @@ export interface MemberOptions {
   readonly sessionTimeoutMs?: number
   /** Where partitions start. @defaultValue the commit, else 0; `undefined` leaves a partition out */
   readonly startAt?: (partition: AssignedPartition) => bigint | undefined
+  /** Runs before the start positions are handed over, when they are known. */
+  readonly onAssigned?: (partitions: readonly AssignedPartition[], member: Member) => Promise<void> | void
   /** Runs while partitions are given back. @defaultValue commits what was delivered */
   readonly onRevoked?: (partitions: readonly TopicPartition[], epoch: number, member: Member) => Promise<void>
   readonly onBatch?: (batch: InboundBatch, member: Member) => void
@@ -89,7 +91,8 @@ export function createMember(
   const broken: string[] = []
   const owned = new Map<string, Owned>()
   let lastEpoch = 0
-  let phase: 'started' | 'stopping' | 'stopped' = 'started'
+  let answered = 0 // the epoch whose start positions are handed over
+  let phase: 'started' | 'crashed' | 'stopping' | 'stopped' = 'started'
 
   const hold = (promise: string, kept: boolean): void => {
     if (!kept) broken.push(promise)
@@ -98,6 +101,7 @@ export function createMember(
   // While it stops, what was on its way may still come; what it says then is nobody's concern.
   const listening = (): boolean => {
     hold('nothing is heard after stop', phase !== 'stopped')
+    hold('nothing is heard between a crash and the next start', phase !== 'crashed')
     return phase === 'started'
   }
 
@@ -131,6 +135,8 @@ export function createMember(
       }
       assignments.push({ epoch, partitions })
       events.push('assigned')
+      await options.onAssigned?.(partitions, member)
+      answered = epoch
       return starts
     },
     async onRevoked(partitions, epoch) {
@@ -156,6 +162,7 @@ export function createMember(
       const state = owned.get(formatPartition(batch))
       hold(`a batch of ${place} comes while that epoch owns it`, state?.epoch === batch.epoch)
       if (state === undefined) return
+      hold(`a batch of ${place} comes after onAssigned has resolved`, answered === batch.epoch)
       hold(`a batch of ${place} comes after its position is known`, state.next !== null)
       let next = state.next ?? 0n
       for (const record of batch.records) {
@@ -182,6 +189,7 @@ export function createMember(
     },
     onCrash(error) {
       if (!listening()) return
+      phase = 'crashed'
       owned.clear()
       crashes.push(error)
       events.push('crashed')
@@ -201,7 +209,7 @@ export function createMember(
     },
     lastHeartbeatAt: () => consumer.lastHeartbeatAt(),
     async stop() {
-      if (phase === 'started') phase = 'stopping'
+      if (phase !== 'stopped') phase = 'stopping'
       owned.clear()
       await consumer.stop()
       phase = 'stopped'
@@ -218,7 +226,10 @@ export function createMember(
     outOfRange,
     crashes,
     events,
-    start: (topics) => consumer.start(topics, callbacks),
+    start(topics) {
+      if (phase === 'crashed') phase = 'started'
+      return consumer.start(topics, callbacks)
+    },
     owned: () => [...owned.values()].map(({ topic, partition, epoch }) => ({ topic, partition, epoch })),
     epochOf(partition) {
       const state = owned.get(formatPartition(partition))

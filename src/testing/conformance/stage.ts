@@ -8,7 +8,7 @@ import type {
   ProduceOutcome,
 } from '../../driver/index.ts'
 import { silentLogger } from '../../logger/index.ts'
-import type { Headers, InboundRecord, OutboundRecord, TopicPartition } from '../../record/index.ts'
+import type { Headers, InboundRecord, OutboundRecord, Position, TopicPartition } from '../../record/index.ts'
 import type { DriverWorld } from './harness.ts'
 import type { Member, MemberOptions } from './member.ts'
 import { createMember } from './member.ts'
@@ -21,8 +21,14 @@ export interface Stage {
   readonly world: DriverWorld
   producer(options?: { readonly transactionalId?: string; readonly driver?: Driver }): Promise<DriverProducer>
   admin(): Promise<DriverAdmin>
+  /** A topic with `a0`, `a1` and so on in each partition. */
+  filledTopic(partitions: number, each: number): Promise<string>
+  /** A consumer that remembers all it hears, not started yet. */
+  newMember(groupId: string, options?: MemberOptions): Member
   /** A consumer that has been started, and remembers all it hears. */
   member(groupId: string, topics: readonly string[], options?: MemberOptions): Promise<Member>
+  /** What a group has committed in a topic, by partition, as the cluster tells it. */
+  committed(groupId: string, topic: string): Promise<readonly Omit<CommittedPosition, 'topic'>[]>
   /** Writes one batch; answers with its offsets, or fails the test. */
   write(
     to: DriverProducer | DriverTransaction,
@@ -44,6 +50,9 @@ export interface Stage {
   close(): Promise<void>
 }
 
+/** One offset of a group. */
+export type CommittedPosition = Position & { readonly metadata: string }
+
 /** A record as a test writes it down. */
 export interface RecordSketch {
   readonly key?: Uint8Array | string | null
@@ -61,6 +70,7 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
   const surroundings = { runtime, logger: silentLogger }
   const closers: Array<() => Promise<void>> = []
   const members: Member[] = []
+  let asking: Promise<DriverAdmin> | undefined
 
   const stage: Stage = {
     world,
@@ -82,12 +92,34 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
       return admin
     },
 
-    async member(groupId, topics, options = {}) {
+    async filledTopic(partitions, each) {
+      const topic = await world.topic(partitions)
+      const producer = await stage.producer()
+      for (let partition = 0; partition < partitions; partition++) {
+        await stage.write(producer, { topic, partition }, numbered('a', each))
+      }
+      return topic
+    },
+
+    newMember(groupId, options = {}) {
       const member = createMember(options.driver ?? driver, surroundings, groupId, options)
       members.push(member)
       closers.push(() => member.consumer.stop())
+      return member
+    },
+
+    async member(groupId, topics, options) {
+      const member = stage.newMember(groupId, options)
       await member.start(topics)
       return member
+    },
+
+    async committed(groupId, topic) {
+      const admin = await (asking ??= stage.admin())
+      const offsets = await admin.committedOffsets(groupId, [topic])
+      return offsets
+        .map(({ partition, offset, metadata }) => ({ partition, offset, metadata }))
+        .toSorted((a, b) => a.partition - b.partition)
     },
 
     async write(to, target, records, compression) {

@@ -62,7 +62,7 @@ interface Seat {
   partitions: readonly TopicPartition[]
 }
 
-const MAX_METADATA_BYTES = 4_096
+const MAX_METADATA_LENGTH = 4_096
 
 /** Makes an empty {@link Group}. `partitionCount` answers for topics that exist; 0 for others. */
 export function createGroup(groupId: string, clock: () => Clock, partitionCount: (topic: string) => number): Group {
@@ -145,14 +145,13 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
     },
     commit(memberId, ofGeneration, positions) {
       if (!seats.has(memberId) || ofGeneration !== generation) throw refusals.notAMember(groupId)
-      for (const { metadata = '', offset } of positions) {
-        if (Buffer.byteLength(metadata) > MAX_METADATA_BYTES)
-          throw refusals.refused(`commit metadata is over ${MAX_METADATA_BYTES} bytes`)
-        if (offset < 0n) throw refusals.refused('a committed offset is negative')
-      }
-      for (const { topic, partition, offset, metadata = '' } of positions) {
+      if (positions.some(({ offset }) => offset < 0n)) throw refusals.refused('a committed offset is negative')
+      // Each partition is judged by itself, in the same answer: the others are stored, though the client hears of a failure.
+      const fits = ({ metadata = '' }: CommitOffset): boolean => metadata.length <= MAX_METADATA_LENGTH
+      for (const { topic, partition, offset, metadata = '' } of positions.filter(fits)) {
         offsets.set(formatPartition({ topic, partition }), { topic, partition, offset, metadata })
       }
+      if (!positions.every(fits)) throw refusals.refused(`commit metadata is over ${MAX_METADATA_LENGTH} characters`)
     },
     committed: () => [...offsets.values()],
     members: () =>

@@ -45,6 +45,8 @@ export interface Member {
 export interface MemberOptions {
   readonly groupId: string
   readonly topics: readonly string[]
+  /** @defaultValue the shared broker */
+  readonly brokers?: readonly string[]
   readonly options?: Partial<DriverConsumerOptions>
   readonly config?: Partial<KafkaConfig>
   readonly callbacks?: Partial<ConsumerCallbacks>
@@ -57,8 +59,9 @@ export async function createMember({
   options = {},
   config = {},
   callbacks = {},
+  ...given
 }: MemberOptions): Promise<Member> {
-  const brokers = config.brokers ?? (await useKafka()).brokers
+  const brokers = config.brokers ?? [...(given.brokers ?? (await useKafka()).brokers)]
   const context = createKafkajsContext({ clientId: 'test', ...config, brokers })
   const consumer = createKafkajsConsumer(context, {
     runtime: systemRuntime,
@@ -139,6 +142,7 @@ export function startsOf(partitions: readonly AssignedPartition[]): Position[] {
 export interface World {
   readonly topic: string
   readonly groupId: string
+  readonly brokers: readonly string[]
   readonly kafka: Kafka
   readonly admin: Admin
   readonly producer: Producer
@@ -182,6 +186,7 @@ export async function createWorld({ partitions = 1, topicConfig = {}, ...given }
   return {
     topic,
     groupId,
+    brokers,
     kafka,
     admin,
     producer,

@@ -1,25 +1,7 @@
-import type { Broker, Cluster } from 'kafkajs'
-import { PartitionAssigners } from 'kafkajs'
 import { expect, test, vi } from 'vitest'
 import { deferred } from '../../../src/testing/deferred.ts'
-import type { World } from './member.ts'
+import { expel } from './group.ts'
 import { createMember, createWorld, numbers } from './member.ts'
-
-/** Takes the only member out of the group, as the group does when it has not heard of it for the session timeout. */
-async function expel({ kafka, admin, groupId }: World): Promise<void> {
-  let cluster!: Cluster
-  kafka.consumer({
-    groupId,
-    partitionAssigners: [(config) => ((cluster = config.cluster), PartitionAssigners.roundRobin(config))],
-  })
-  await cluster.connect()
-  const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Broker & {
-    leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
-  }
-  const { groups } = await admin.describeGroups([groupId])
-  await coordinator.leaveGroup({ groupId, memberId: groups[0]!.members[0]!.memberId })
-  await cluster.disconnect()
-}
 
 test('bare kafkajs commits for a partition that its member has lost: the defect that the epochs are for', async () => {
   const world = await createWorld({ partitions: 2 })

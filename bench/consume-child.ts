@@ -1,0 +1,16 @@
+// One consumer in a process of its own: consumer-process.ts starts it and says what it reads. Its argument is the spec as JSON.
+import { createInterface } from 'node:readline'
+import type { ConsumerSpec } from './consumer-spec.ts'
+import { createCounter } from './counter.ts'
+import { consumeBare, consumeOurs } from './consume-once.ts'
+import { startNullTracing } from './null-tracing.ts'
+
+const spec = JSON.parse(process.argv[2]!) as ConsumerSpec
+if (spec.side === 'holdfast' && spec.handler === 'guarded') startNullTracing()
+for await (const line of createInterface({ input: process.stdin })) {
+  const [group = '', count = ''] = line.split(' ')
+  const counter = createCounter(Number(count), spec.heap ?? false)
+  await (spec.side === 'holdfast' ? consumeOurs : consumeBare)(spec, group, counter)
+  console.log(JSON.stringify(counter.consumed()))
+}
+process.exit(0) // timers of the tracing may be left

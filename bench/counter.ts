@@ -1,0 +1,63 @@
+import type { Consumed } from './consumer-process.ts'
+
+/** Counts handled records and measures from the first to the last that is wanted; what comes after that is not looked at. */
+export interface Counter {
+  handled(): void
+  /** Called now and then, with what the consumer holds. */
+  holds(bytes: number): void
+  /** Resolves at the last record. */
+  readonly done: Promise<void>
+  consumed(): Consumed
+}
+
+const HEAP_EVERY = 10_000
+
+/** @param heap - whether to sample the heap: needs `--expose-gc` */
+export function createCounter(count: number, heap: boolean): Counter {
+  let handled = 0
+  let started = 0
+  let ended = 0
+  let cpuBefore = process.cpuUsage()
+  let cpu = cpuBefore
+  let bufferedBytes = 0
+  const heapAt: { readonly x: number; readonly y: number }[] = []
+  let finish: () => void
+  const done = new Promise<void>((resolve) => (finish = resolve))
+  return {
+    done,
+    handled() {
+      handled++
+      if (handled === 1) {
+        started = performance.now()
+        cpuBefore = process.cpuUsage()
+      }
+      if (heap && handled <= count && handled % HEAP_EVERY === 0) {
+        ;(globalThis as unknown as { gc(): void }).gc()
+        heapAt.push({ x: handled, y: process.memoryUsage().heapUsed })
+      }
+      if (handled === count) {
+        ended = performance.now()
+        cpu = process.cpuUsage(cpuBefore)
+        finish()
+      }
+    },
+    holds(bytes) {
+      if (bytes > bufferedBytes) bufferedBytes = bytes
+    },
+    consumed: () => ({
+      records: count,
+      seconds: (ended - started) / 1_000,
+      cpuSeconds: (cpu.user + cpu.system) / 1e6,
+      bufferedBytes,
+      ...(heap && { heapBytesPerRecord: slope(heapAt) }),
+    }),
+  }
+}
+
+/** Of the straight line with the least squares. */
+function slope(points: ReadonlyArray<{ readonly x: number; readonly y: number }>): number {
+  const mean = (of: (point: { readonly x: number; readonly y: number }) => number): number =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length
+  const [x, y] = [mean((point) => point.x), mean((point) => point.y)]
+  return mean((point) => (point.x - x) * (point.y - y)) / mean((point) => (point.x - x) ** 2)
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import type { Admin } from 'kafkajs'
+import kafkajs from 'kafkajs'
+import { systemRuntime } from '../../src/clock/index.ts'
+import { kafkajsDriver } from '../../src/driver/kafkajs/index.ts'
+import type { ConformanceEnvironment } from './environment.ts'
+import { createGroupOperator } from './group-operator.ts'
+import { createHeartbeatSpoiler } from './heartbeat-spoiler.ts'
+
+/** kafkajs on a real broker, which tests share: topics, groups and transactional ids are each test's own. */
+export function kafkajsEnvironment(brokers: () => Promise<string[]>): ConformanceEnvironment {
+  return {
+    name: 'the kafkajs driver',
+    capabilities: kafkajsDriver({ clientId: 'conformance', brokers: ['127.0.0.1:1'] }).capabilities,
+    faults: {
+      deleteRecordsBefore: true,
+      skipOffsetsTo: 'a broker gives offsets out one by one, and nobody appends 2^53 records',
+      addPartitions: true,
+      expireSessions: true,
+      crashConsumers: true,
+    },
+    boundMs: 40_000,
+    async create() {
+      const addresses = await brokers()
+      const kafka = new kafkajs.Kafka({
+        clientId: 'conformance-operator',
+        brokers: addresses,
+        logLevel: kafkajs.logLevel.NOTHING,
+      })
+      const admin = kafka.admin()
+      await admin.connect()
+      const operator = createGroupOperator(kafka)
+      const heartbeats = createHeartbeatSpoiler()
+      const driverOf = (clientId: string) =>
+        kafkajsDriver({ clientId, brokers: addresses, socketFactory: heartbeats.socketFactory })
+      return {
+        driver: driverOf('conformance-one'),
+        otherDriver: driverOf('conformance-two'),
+        runtime: systemRuntime,
+        async topic(partitions, settings = {}) {
+          const topic = uniqueName()
+          await createTopic(admin, topic, partitions, settings)
+          return topic
+        },
+        group: uniqueName,
+        faults: {
+          async deleteRecordsBefore({ topic, partition, offset }) {
+            await admin.fetchTopicOffsets(topic) // kafkajs looks for the leader in what it happens to know
+            await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: offset.toString() }] })
+          },
+          async addPartitions(topic, count) {
+            await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+          },
+          expireSessions: operator.removeMembers,
+          async crashConsumers(groupId) {
+            heartbeats.spoil(groupId)
+          },
+        },
+        async close() {
+          await operator.close()
+          await admin.disconnect()
+        },
+      }
+    },
+  }
+}
+
+async function createTopic(
+  admin: Admin,
+  topic: string,
+  numPartitions: number,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: true })
+}
+
+function uniqueName(): string {
+  return `conformance-${randomBytes(5).toString('hex')}`
+}

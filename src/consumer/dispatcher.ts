@@ -1,0 +1,178 @@
+import { nextTurn } from '../clock/index.ts'
+
+/** Who has something to begin: one partition. */
+export interface Source {
+  /** Begins the next thing, in the place that it was given, and says whether there is more. False too when there was nothing. */
+  begin(): Begun
+  /** The bound it shares with others; null for none. */
+  readonly bound: Bound | null
+}
+
+/** What came of {@link Source.begin}. `idle`: nothing was begun, and the place was not taken. */
+export type Begun = 'more' | 'last' | 'idle'
+
+/** A bound within the consumer's: that of one subscription. */
+export interface Bound {
+  readonly limit: number
+  taken: number
+  /** Sources whose turn came while it was full. */
+  readonly passedOver: Source[]
+}
+
+/** Makes a {@link Bound} of which nothing is taken. */
+export function createBound(limit: number): Bound {
+  return { limit, taken: 0, passedOver: [] }
+}
+
+/**
+ * Hands out the places in which messages are handled: so many for the consumer, within them so many for a subscription. Partitions take
+ * turns, one message each, so that a full one does not starve the others. Who waits, for an attempt or a dependency, gives its place
+ * back, and comes before all who have not begun when it returns.
+ */
+export interface Dispatcher {
+  /** Something of this source may begin. Twice does nothing. */
+  offer(source: Source): void
+  /**
+   * Takes a place again: at once (undefined), or when one is free.
+   *
+   * @throws (rejects with) the signal's reason as soon as it aborts; no place is held then.
+   */
+  enter(bound: Bound | null, signal: AbortSignal): Promise<void> | undefined
+  /** Gives a place back. */
+  leave(bound: Bound | null): void
+  /** How many places are taken. */
+  readonly taken: number
+}
+
+/** Makes a {@link Dispatcher} of `limit` places. */
+export function createDispatcher(limit: number): Dispatcher {
+  const sources: Source[] = [] // those with something to begin, in turn
+  let front = 0
+  const offered = new Set<Source>()
+  const returning = new Set<Returning>()
+  let taken = 0
+  let begunThisTurn = 0
+  let pausing = false
+  let dispatching = false
+
+  const hasRoom = (bound: Bound | null): boolean => taken < limit && (bound === null || bound.taken < bound.limit)
+  const take = (bound: Bound | null): void => {
+    taken++
+    if (bound !== null) bound.taken++
+  }
+  const giveBack = (bound: Bound | null): void => {
+    taken--
+    if (bound === null) return
+    bound.taken--
+    const next = bound.passedOver.shift()
+    if (next !== undefined) sources.push(next)
+  }
+
+  const dispatch = (): void => {
+    if (dispatching || pausing) return
+    dispatching = true
+    try {
+      if (returning.size > 0) letReturn()
+      while (taken < limit && front < sources.length) {
+        if (begunThisTurn >= MOST_IN_A_TURN) {
+          void pause()
+          return
+        }
+        const source = shiftSource()
+        if (source.bound !== null && source.bound.taken >= source.bound.limit) {
+          source.bound.passedOver.push(source) // others go on
+          continue
+        }
+        take(source.bound)
+        begunThisTurn++
+        const begun = source.begin()
+        if (begun === 'idle') giveBack(source.bound)
+        if (begun === 'more') sources.push(source)
+        else offered.delete(source)
+      }
+    } finally {
+      dispatching = false
+    }
+  }
+
+  const shiftSource = (): Source => {
+    const source = sources[front++]!
+    if (front === sources.length) sources.length = front = 0
+    else if (front >= MOVE_FROM && front * 2 > sources.length) {
+      sources.splice(0, front)
+      front = 0
+    }
+    return source
+  }
+
+  const letReturn = (): void => {
+    for (const each of returning) {
+      if (taken >= limit) return
+      if (!hasRoom(each.bound)) continue
+      returning.delete(each)
+      take(each.bound)
+      each.proceed()
+    }
+  }
+
+  // Handlers that never wait for anything would keep timers and sockets waiting, the heartbeat among them, until all buffers are empty.
+  const pause = async (): Promise<void> => {
+    pausing = true
+    await nextTurn()
+    pausing = false
+    begunThisTurn = 0
+    dispatch()
+  }
+
+  return {
+    offer(source) {
+      if (offered.has(source)) return
+      offered.add(source)
+      sources.push(source)
+      dispatch()
+    },
+    enter(bound, signal) {
+      if (hasRoom(bound)) {
+        take(bound)
+        return undefined
+      }
+      return new Promise((resolve, reject) => {
+        if (signal.aborted) {
+          reject(signal.reason as Error)
+          return
+        }
+        const waiting: Returning = {
+          bound,
+          proceed() {
+            signal.removeEventListener('abort', giveUp)
+            resolve()
+          },
+        }
+        const giveUp = (): void => {
+          returning.delete(waiting)
+          reject(signal.reason as Error)
+        }
+        returning.add(waiting)
+        signal.addEventListener('abort', giveUp, { once: true })
+      })
+    },
+    leave(bound) {
+      giveBack(bound)
+      dispatch()
+    },
+    get taken() {
+      return taken
+    },
+  }
+}
+
+interface Returning {
+  readonly bound: Bound | null
+  proceed(): void
+}
+
+/** So many handlers that do nothing take about a millisecond. */
+const MOST_IN_A_TURN = 512
+
+/** Below this the front of the list is not worth moving. */
+const MOVE_FROM = 1_024

@@ -1,0 +1,88 @@
+import type { Logger } from '../logger/index.ts'
+import type { Headers, InboundRecord } from '../record/index.ts'
+import type { Delivery } from './delivery.ts'
+import type { MessageContext } from './message.ts'
+import type { Pipeline } from './pipeline.ts'
+import { recordLogger } from './safe-logger.ts'
+
+/**
+ * What one call of a handler is told. What most handlers never ask for is made when they do: a signal for each of a few hundred thousand
+ * messages a second would cost more than all else.
+ */
+export class HandlerContext implements MessageContext {
+  readonly record: InboundRecord
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly key: Uint8Array | null
+  readonly headers: Headers
+  readonly attempt: number
+  readonly redelivered: boolean
+  /** Has the handler said that the message is handled? */
+  acknowledged = false
+  /** Called by the first `ack`. */
+  onAck: (() => void) | null = null
+  readonly #pipeline: Pipeline
+  readonly #since: number
+  #abort: AbortController | null = null
+  #reason: Error | null = null
+  #log: Logger | null = null
+  #stopListening: (() => void) | null = null
+
+  constructor({ record, again, since }: Delivery, headers: Headers, attempt: number, pipeline: Pipeline) {
+    this.record = record
+    this.topic = record.topic
+    this.partition = record.partition
+    this.offset = record.offset
+    this.key = record.key
+    this.headers = headers
+    this.attempt = attempt
+    this.redelivered = attempt > 1 || again
+    this.#pipeline = pipeline
+    this.#since = since
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort !== null) return this.#abort.signal
+    const abort = (this.#abort = new AbortController())
+    const { signal } = this.#pipeline.epoch
+    if (this.#reason !== null) abort.abort(this.#reason)
+    else if (signal.aborted) abort.abort(signal.reason)
+    else {
+      const follow = (): void => abort.abort(signal.reason)
+      signal.addEventListener('abort', follow, { once: true })
+      this.#stopListening = () => signal.removeEventListener('abort', follow)
+    }
+    return abort.signal
+  }
+
+  get deadline(): Date {
+    const { subscription, runtime } = this.#pipeline
+    const leftMs = this.#since + subscription.handlerTimeoutMs - runtime.clock.monotonic()
+    return new Date(runtime.clock.now() + leftMs) // oxlint-disable-line no-restricted-globals -- made of our clock's time
+  }
+
+  get log(): Logger {
+    return (this.#log ??= recordLogger(this.#pipeline.logger, this.record))
+  }
+
+  // A function of its own, so that a handler can take it out of the context.
+  get ack(): () => void {
+    return () => {
+      if (this.acknowledged) return
+      this.acknowledged = true
+      this.onAck?.()
+    }
+  }
+
+  /** Aborts the signal. */
+  abort(reason: Error): void {
+    this.#reason = reason
+    this.#abort?.abort(reason)
+  }
+
+  /** The call has ended: its signal aborts no more. */
+  ended(): void {
+    this.#stopListening?.()
+  }
+}

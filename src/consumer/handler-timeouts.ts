@@ -1,0 +1,50 @@
+import type { Clock, Timer } from '../clock/index.ts'
+
+/** Watches that calls of one handler end in time: one timer for all of them, since those that began first are due first. */
+export interface HandlerTimeouts {
+  /** Calls back once when the time is over, unless {@link HandlerTimeouts.end} comes before. */
+  watch(onTimeout: () => void): Watched
+  end(watched: Watched): void
+  close(): void
+}
+
+/** A call that is watched. */
+export interface Watched {
+  /** On the monotonic clock. */
+  readonly dueAt: number
+  readonly onTimeout: () => void
+}
+
+/** Makes {@link HandlerTimeouts} of `timeoutMs`. */
+export function createHandlerTimeouts(clock: Clock, timeoutMs: number): HandlerTimeouts {
+  const watched = new Set<Watched>() // in the order in which they are due
+  let timer: Timer | null = null
+
+  const look = (): void => {
+    timer = null
+    const now = clock.monotonic()
+    for (const each of watched) {
+      if (each.dueAt > now) {
+        timer = clock.after(each.dueAt - now, look)
+        return
+      }
+      watched.delete(each)
+      each.onTimeout()
+    }
+  }
+
+  return {
+    watch(onTimeout) {
+      const each = { dueAt: clock.monotonic() + timeoutMs, onTimeout }
+      watched.add(each)
+      timer ??= clock.after(timeoutMs, look)
+      return each
+    },
+    end: (each) => void watched.delete(each),
+    close() {
+      timer?.cancel()
+      timer = null
+      watched.clear()
+    },
+  }
+}

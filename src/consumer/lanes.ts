@@ -1,0 +1,123 @@
+/** Something that waits its turn in a lane. It belongs to one {@link Lanes} at a time, which owns `next`. */
+export interface Laned<T> {
+  /** What it shares its turn with; null shares with nothing. */
+  readonly lane: string | null
+  /** When it came: grows from one to the next. */
+  readonly arrival: number
+  next: T | null
+}
+
+/**
+ * The queues of one partition: one for each key, each worked off one at a time. A lane exists while something of it waits or is under
+ * way, so that a million keys that have passed leave nothing behind, and one that waits costs the others nothing.
+ *
+ * Fair: of all that may begin, what came first begins first. A busy key comes before what arrived behind it, never before what was there.
+ */
+export interface Lanes<T extends Laned<T>> {
+  add(item: T): void
+  /** What may begin: it is under way then, until {@link Lanes.leave}. */
+  take(): T | undefined
+  /** It has ended: the next of its lane may begin. */
+  leave(item: T): void
+  /** Closes a lane until the function that it returns is called: something of it is under way elsewhere. */
+  close(lane: string): () => void
+  /** May anything begin? */
+  readonly ready: boolean
+  /** What would begin next. */
+  readonly first: T | undefined
+  /** Is any lane closed from outside? */
+  readonly anyClosed: boolean
+}
+
+/** Makes {@link Lanes} in which nothing waits. Every operation is O(1). */
+export function createLanes<T extends Laned<T>>(): Lanes<T> {
+  const last = new Map<string, T | Closed<T>>() // of each lane that has something waiting or under way, what came last
+  const fresh = createQueue<T>() // first of their lanes, in the order in which they came
+  const following = createQueue<T>() // the next of their lanes, in the order in which those before them ended
+  let closedLanes = 0
+
+  const follow = (ended: { next: T | null }, lane: string): void => {
+    const { next } = ended
+    if (next !== null) following.push(next)
+    else if (last.get(lane) === ended) last.delete(lane)
+    ended.next = null
+  }
+
+  const next = (): Queue<T> => {
+    const a = following.peek()
+    if (a === undefined) return fresh
+    const b = fresh.peek()
+    return b !== undefined && b.arrival < a.arrival ? fresh : following
+  }
+
+  return {
+    add(item) {
+      const { lane } = item
+      if (lane === null) {
+        fresh.push(item)
+        return
+      }
+      const before = last.get(lane)
+      last.set(lane, item)
+      if (before === undefined) fresh.push(item)
+      else before.next = item
+    },
+    take: () => next().shift(),
+    leave(item) {
+      if (item.lane !== null) follow(item, item.lane)
+    },
+    close(lane) {
+      const closed: Closed<T> = { next: null }
+      last.set(lane, closed)
+      closedLanes++
+      return () => {
+        closedLanes--
+        follow(closed, lane)
+      }
+    },
+    get ready() {
+      return following.peek() !== undefined || fresh.peek() !== undefined
+    },
+    get first() {
+      return next().peek()
+    },
+    get anyClosed() {
+      return closedLanes > 0
+    },
+  }
+}
+
+/** Stands in a lane for something that is under way elsewhere. */
+interface Closed<T> {
+  next: T | null
+}
+
+interface Queue<T> {
+  push(item: T): void
+  peek(): T | undefined
+  shift(): T | undefined
+}
+
+/** An array that is taken from at its front: `Array.shift` moves all the others once it is long. */
+function createQueue<T>(): Queue<T> {
+  const items: (T | undefined)[] = []
+  let head = 0
+  return {
+    push: (item) => void items.push(item),
+    peek: () => items[head],
+    shift() {
+      const item = items[head]
+      if (item === undefined) return undefined
+      items[head++] = undefined // or it would stay in memory until the front is moved
+      if (head === items.length) items.length = head = 0
+      else if (head >= MOVE_FROM && head * 2 > items.length) {
+        items.splice(0, head)
+        head = 0
+      }
+      return item
+    },
+  }
+}
+
+/** Below this the front of a queue is not worth moving. */
+const MOVE_FROM = 1_024
