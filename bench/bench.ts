@@ -13,6 +13,8 @@ export interface Bench {
    * @defaultValue `3`: both sides of a send go on getting faster for about so long, by their compilers and the broker's own
    */
   readonly warmUps?: number
+  /** How much of the work is enough to warm up. @defaultValue `1`: all */
+  readonly warmUpShare?: number
   /** A bound whose value does not depend on luck needs fewer rounds than the command line asks for. @defaultValue no bound */
   readonly mostRounds?: number
   /** Connects; what it returns does the work once. */
@@ -41,11 +43,14 @@ export interface BenchWorld {
   records(partitions: number, keys: number, count: number): Promise<string>
 }
 
-/** A bench that is ready. Each call does the work once and resolves with what was measured, in the bench's unit. */
+/**
+ * A bench that is ready. Each call does the work once, or that share of it which is enough to warm up, and resolves with what was
+ * measured, in the bench's unit.
+ */
 export interface PreparedBench {
-  ours(): Promise<number>
+  ours(share: number): Promise<number>
   /** In the order of {@link Bench.peers}. A number is a bound that needs no measuring. */
-  readonly peers: ReadonlyArray<number | (() => Promise<number>)>
+  readonly peers: ReadonlyArray<number | ((share: number) => Promise<number>)>
   close(): Promise<void>
 }
 

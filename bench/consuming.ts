@@ -7,6 +7,8 @@ import { startParallelConsumer } from './peers/parallel-consumer.ts'
 const PARTITIONS = 6
 const KEYS = 6_000
 const PARALLEL_CONSUMER = 'Parallel Consumer'
+/** Java's compiler goes on making it faster for about a million records. */
+const JAVA_WARMS_UP = { warmUps: 4, warmUpShare: 0.5 }
 const BARE = 'bare kafkajs, eachMessage'
 
 /** Nothing but decoding and the way to the handler. */
@@ -28,18 +30,21 @@ export const consumeGuarded: Bench = {
 }
 
 /** What a service does that asks a database or another service about each message. */
-export const consumeIo100: Bench = io(100, 0.95, 1)
+export const consumeIo100: Bench = io(100, 20, 0.95, 1)
 
 /** The same where one core begins to be the limit. */
-export const consumeIo1000: Bench = io(1_000, 0.8, 2)
+export const consumeIo1000: Bench = io(1_000, 10, 0.8, 2)
 
 /** What key order itself costs. */
 export const consumeKeyedTrivial: Bench = {
   name: 'consume-keyed-trivial',
-  work: 'trivial handler under key order',
-  peers: [{ name: PARALLEL_CONSUMER, reach: 5 }],
-  warmUps: 2,
-  prepare: async (world) => besideParallelConsumer(world, 300_000, 'trivial', 64),
+  work: 'trivial handler under key order, concurrency 100',
+  peers: [
+    { name: PARALLEL_CONSUMER, reach: 5 },
+    { name: `${PARALLEL_CONSUMER}, 1,000 threads`, reach: 5 },
+  ],
+  ...JAVA_WARMS_UP,
+  prepare: async (world) => besideParallelConsumer(world, 400_000, 'trivial', 100, [100, 1_000]),
 }
 
 async function besideBare(world: BenchWorld, handler: ConsumerSpec['handler']): Promise<PreparedBench> {
@@ -51,9 +56,9 @@ async function besideBare(world: BenchWorld, handler: ConsumerSpec['handler']): 
   return ready(count, ours, [bare])
 }
 
-function io(concurrency: number, ofIdeal: number, ofPeer: number): Bench {
+/** @param seconds - how long a round takes at the ideal rate: so long that the first fetch hardly counts */
+function io(concurrency: number, seconds: number, ofIdeal: number, ofPeer: number): Bench {
   const ideal = concurrency / (IO_MS / 1_000)
-  const seconds = 20 // of ideal: then the first fetch and the warming up of buffers hardly count
   return {
     name: `consume-io-${concurrency}`,
     work: `key order, ${IO_MS} ms of I/O, concurrency ${concurrency}`,
@@ -61,9 +66,9 @@ function io(concurrency: number, ofIdeal: number, ofPeer: number): Bench {
       { name: `ideal: ${concurrency} ÷ ${IO_MS} ms`, reach: ofIdeal },
       { name: PARALLEL_CONSUMER, reach: ofPeer },
     ],
-    warmUps: 1,
+    ...JAVA_WARMS_UP,
     prepare: async (world) => {
-      const prepared = await besideParallelConsumer(world, ideal * seconds, 'io', concurrency)
+      const prepared = await besideParallelConsumer(world, ideal * seconds, 'io', concurrency, [concurrency])
       return { ...prepared, peers: [ideal, ...prepared.peers] }
     },
   }
@@ -74,13 +79,16 @@ async function besideParallelConsumer(
   amount: number,
   handler: 'trivial' | 'io',
   concurrency: number,
+  theirs: readonly number[],
 ): Promise<PreparedBench> {
   const count = Math.ceil(amount / world.shorten)
   const topic = await world.records(PARTITIONS, KEYS, headroom(count))
   const { brokers } = world
   const ioMs = handler === 'io' ? IO_MS : 0
-  const theirs = await startParallelConsumer({ brokers, topic, concurrency, ioMs }, world.progress)
-  return ready(count, startNodeConsumer({ side: 'holdfast', brokers, topic, handler, concurrency }), [theirs])
+  const peers: ConsumerProcess[] = []
+  for (const threads of theirs)
+    peers.push(await startParallelConsumer({ brokers, topic, concurrency: threads, ioMs }, world.progress))
+  return ready(count, startNodeConsumer({ side: 'holdfast', brokers, topic, handler, concurrency }), peers)
 }
 
 /** Consumers still have work when the last counted record is handled: no figure holds the emptying of lanes at the end. */
@@ -89,10 +97,12 @@ function headroom(count: number): number {
 }
 
 function ready(count: number, ours: ConsumerProcess, theirs: readonly ConsumerProcess[]): PreparedBench {
-  const perSecond = (side: ConsumerProcess) => async (): Promise<number> => {
-    const { records, seconds } = await side.run(count)
-    return (records - 1) / seconds // the first starts the clock
-  }
+  const perSecond =
+    (side: ConsumerProcess) =>
+    async (share: number): Promise<number> => {
+      const { records, seconds } = await side.run(Math.ceil(count * share))
+      return (records - 1) / seconds // the first starts the clock
+    }
   return {
     ours: perSecond(ours),
     peers: theirs.map(perSecond),

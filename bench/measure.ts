@@ -1,4 +1,4 @@
-import type { Bench, BenchRow, BenchWorld } from './bench.ts'
+import type { Bench, BenchRow, BenchWorld, PreparedBench } from './bench.ts'
 import { isReached, UNITS } from './units.ts'
 
 /**
@@ -6,7 +6,7 @@ import { isReached, UNITS } from './units.ts'
  * The ratio is that of the medians.
  */
 export async function measure(bench: Bench, world: BenchWorld, rounds: number): Promise<readonly BenchRow[]> {
-  const { name, work, unit = 'per second', peers, warmUps = 3, mostRounds = rounds } = bench
+  const { name, work, unit = 'per second', peers, warmUps = 3, warmUpShare = 1, mostRounds = rounds } = bench
   world.progress(`${name}: ${work}`)
   const prepared = await bench.prepare(world)
   try {
@@ -16,7 +16,7 @@ export async function measure(bench: Bench, world: BenchWorld, rounds: number): 
     for (let round = 1 - warmUps; round <= last; round++) {
       const order = round % 2 === 0 ? measured.toReversed() : measured
       for (const { side, values } of order) {
-        const value = await (side as () => Promise<number>)()
+        const value = await (side as PreparedBench['ours'])(round > 0 ? 1 : warmUpShare)
         if (round > 0) values.push(value)
       }
       if (round > 0) {

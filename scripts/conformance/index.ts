@@ -1,3 +1,6 @@
+export { conformanceColumns } from './columns.ts'
 export type { ConformanceEnvironment } from './environment.ts'
 export { inMemoryEnvironment } from './in-memory.ts'
 export { kafkajsEnvironment } from './kafkajs.ts'
+export type { TableColumn } from './table.ts'
+export { pageWith, renderTable, TABLE_PAGE, tableInPage } from './table.ts'

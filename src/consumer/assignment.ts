@@ -236,7 +236,10 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   const passOver = (position: Position, { earliest, latest }: { earliest: bigint; latest: bigint }): void => {
     const continuesAt = options.onOutOfRange === 'earliest' ? earliest : latest
     const place = { record: formatPosition(position), earliest, latest, continuesAt }
-    logger.error({ ...place, code: 'HOLDFAST_OFFSET_OUT_OF_RANGE' }, 'a position is not on the log; it goes on elsewhere')
+    logger.error(
+      { ...place, code: 'HOLDFAST_OFFSET_OUT_OF_RANGE' },
+      'a position is not on the log; it goes on elsewhere',
+    )
     events.emit('out-of-range', { position, earliest, latest, continuesAt })
     seek([{ ...position, offset: continuesAt }]).catch((error: unknown) => {
       logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')

@@ -20,4 +20,7 @@ export interface BatchContext extends TopicPartition {
  * Handles messages of one partition, in the order of their offsets. Resolving has handled all but those given to `fail`; throwing fails all
  * of them, and they are tried again one by one.
  */
-export type BatchHandler<Value> = (messages: readonly BatchMessage<Value>[], batch: BatchContext) => Promise<void> | void
+export type BatchHandler<Value> = (
+  messages: readonly BatchMessage<Value>[],
+  batch: BatchContext,
+) => Promise<void> | void

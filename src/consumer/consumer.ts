@@ -251,9 +251,7 @@ export interface ConsumerHealth {
 }
 
 /** Where to go on: at an offset, or at the first record of a time or later. */
-export type SeekTarget =
-  | Position
-  | { readonly topic: string; readonly partition?: number; readonly timestamp: Date }
+export type SeekTarget = Position | { readonly topic: string; readonly partition?: number; readonly timestamp: Date }
 
 /** A member of a consumer group that cannot lose a record. */
 export interface Consumer {

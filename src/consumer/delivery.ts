@@ -52,9 +52,7 @@ export interface LateCall {
 export type LateEnd = { readonly kind: 'resolved'; readonly returned: unknown } | { readonly kind: 'rejected' }
 
 /** Makes a {@link Delivery} of a record that was just taken over. */
-export function createDelivery(
-  taken: Pick<Delivery, 'record' | 'ticket' | 'lane' | 'arrival' | 'takenAt'>,
-): Delivery {
+export function createDelivery(taken: Pick<Delivery, 'record' | 'ticket' | 'lane' | 'arrival' | 'takenAt'>): Delivery {
   const { record, ticket, lane, arrival, takenAt } = taken
   return {
     record,

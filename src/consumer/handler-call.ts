@@ -84,13 +84,17 @@ function isSettled(said: unknown, { acknowledged }: HandlerContext): boolean {
  */
 export async function endOfLateCall(delivery: Delivery, late: LateCall, pipeline: Pipeline): Promise<LateEnd> {
   const { epoch } = pipeline
-  const reason = `${formatPosition(delivery.record)}: its handler has timed out and has not ended; its key waits for that`
-  if (!late.hasEnded) waitInLane(delivery, pipeline, { reason, unhealthy: true })
+  if (!late.hasEnded) waitInLane(delivery, pipeline, { reason: stillRunning(delivery.record), unhealthy: true })
   const end = await Promise.race([late.ended, stopped(epoch.stopSignal)])
   if (end === null) throw new NothingBegins()
   delivery.late = null
   if (end.kind === 'rejected' && pipeline.leases !== null) throw new LeaseLetGo()
   return end
+}
+
+/** What health says of a late call. */
+export function stillRunning(record: Position): string {
+  return `the handler of ${formatPosition(record)} has timed out and has not ended; its key waits for that`
 }
 
 function timeout(context: HandlerContext, { subscription, events, logger }: Pipeline): HoldfastError {

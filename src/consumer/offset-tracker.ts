@@ -149,7 +149,7 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
     cover(nextOffset) {
       if (nextOffset <= next) return
       next = nextOffset
-      if (lowest === NONE || (reached < inherited.length && inherited[reached]!.first < next)) revision++
+      if (lowest === NONE || (reached < inherited.length && inherited[reached]!.first <= next)) revision++
       while (reached < inherited.length && inherited[reached]!.last < next) reached++
     },
     finish(ticket) {

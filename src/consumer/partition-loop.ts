@@ -6,9 +6,11 @@ import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
 import { createBatchGathering } from './batch-gathering.ts'
-import type { Delivery } from './delivery.ts'
+import type { Delivery, LateCall } from './delivery.ts'
 import { createDelivery } from './delivery.ts'
 import type { Begun, Source } from './dispatcher.ts'
+import type { Wait } from './epoch.ts'
+import { stillRunning } from './handler-call.ts'
 import { laneOf, openLaneOf } from './lane-of.ts'
 import { createLanes } from './lanes.ts'
 import { KNOWN } from './offset-tracker.ts'
@@ -105,11 +107,23 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   for (const [lane, ended] of options.openLanes) {
     const open = lanes.close(lane)
-    const reopen = (): void => {
-      open()
+    keyWaits(
+      'a handler of an earlier assignment is still running; its key waits for that',
+      ended,
+      open,
+    )
+  }
+
+  /** Something of a lane is under way that nothing can end: the others go on, and health says so. */
+  function keyWaits(reason: string, ended: Promise<unknown>, reopen: () => void): void {
+    const wait: Wait = { reason, unhealthy: true, gates: false }
+    epoch.addWait(wait)
+    void ended.then(() => {
+      epoch.removeWait(wait)
+      if (epoch.dead) return
+      reopen()
       kick()
-    }
-    ended.then(reopen, reopen)
+    })
   }
 
   const { batch } = subscription
@@ -167,7 +181,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   const run = async (delivery: Delivery): Promise<void> => {
     let outcome: RecordOutcome | Unfinished
-    for (let troubles = 0; ; ) {
+    for (let troubles = 0; ;) {
       try {
         outcome = await dispatch(delivery)
         if (outcome.kind !== 'unfinished' || epoch.stopped) break
@@ -231,7 +245,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       tracker.finish(delivery.ticket)
       onOutcome(delivery.record, outcome)
     }
-    if (delivery.late !== null) leaveWhenEnded(delivery, delivery.late.ended)
+    if (delivery.late !== null) leaveWhenEnded(delivery, delivery.late)
     else if (!epoch.dead) lanes.leave(delivery)
     if (underWay.size === 0) for (const idle of whenIdle) idle()
     kick() // before the place is free, so that this partition has its turn behind the others
@@ -249,13 +263,11 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     newest = taken
   }
 
-  const leaveWhenEnded = (delivery: Delivery, ended: Promise<unknown>): void => {
+  const leaveWhenEnded = (delivery: Delivery, { ended }: LateCall): void => {
     late.add(delivery)
-    void ended.then(() => {
+    keyWaits(stillRunning(delivery.record), ended, () => {
       late.delete(delivery)
-      if (epoch.dead) return
       lanes.leave(delivery)
-      kick()
     })
   }
 

@@ -20,7 +20,9 @@ export async function positionsOf(
   const problems = [...problemsOf(to, topics)]
   if (problems.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'seek: no such place', { problems })
   const { topic, partition } = to
-  const meant = owned.filter((each) => each.topic === topic && (partition === undefined || each.partition === partition))
+  const meant = owned.filter(
+    (each) => each.topic === topic && (partition === undefined || each.partition === partition),
+  )
   if (meant.length === 0) {
     const what = partition === undefined ? `no partition of ${topic}` : formatPartition({ topic, partition })
     throw new HoldfastError('HOLDFAST_EPOCH_LOST', `seek: ${what} is owned by this member: nothing was changed`)
@@ -33,7 +35,8 @@ export async function positionsOf(
 function* problemsOf(to: SeekTarget, topics: readonly string[]): Iterable<Problem> {
   if (!topics.includes(to.topic)) yield { path: 'topic', message: 'is not a topic of this consumer' }
   if ('offset' in to) {
-    if (typeof to.offset !== 'bigint' || to.offset < 0n) yield { path: 'offset', message: 'must be a bigint, 0n or more' }
+    if (typeof to.offset !== 'bigint' || to.offset < 0n)
+      yield { path: 'offset', message: 'must be a bigint, 0n or more' }
     if (!Number.isInteger(to.partition)) yield { path: 'partition', message: 'must be a partition number' }
   } else if (!(to.timestamp instanceof Date) || Number.isNaN(to.timestamp.getTime())) {
     yield { path: 'timestamp', message: 'must be a valid Date' }

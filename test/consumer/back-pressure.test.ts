@@ -3,7 +3,7 @@ import { createBackPressure } from '../../src/consumer/back-pressure.ts'
 
 test('a partition that is removed twice is counted once, so that the share of the others never shrinks below nothing', () => {
   const steered: string[] = []
-  const pressure = createBackPressure(1_000, {
+  const pressure = createBackPressure({ maxBytes: 1_000, maxRecords: 100_000 }, {
     pause: ([target]) => void steered.push(`pause ${target!.partition}`),
     resume: ([target]) => void steered.push(`resume ${target!.partition}`),
   })

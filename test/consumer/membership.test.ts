@@ -150,7 +150,7 @@ test('a membership that is lost aborts handlers and commits nothing for them; th
   await runtime.run(one.close())
 })
 
-test('a partition that comes back waits for the handler that an earlier assignment left open: never two at once in one process', async () => {
+test('a key that comes back waits for the handler that an earlier assignment left open: never two at once in one process', async () => {
   const { consumer, append, runtime, start, committed, cluster } = world()
   append(ids(3))
   const hang = gate()
@@ -168,7 +168,9 @@ test('a partition that comes back waits for the handler that an earlier assignme
   await runtime.advance(60_000)
   expect(cluster.members('inventory')).toHaveLength(1)
   expect([calls, committed()]).toEqual([1, 0n])
-  expect(one.health().reasons).toEqual(['orders[0]: a handler of an earlier assignment is still running'])
+  expect(one.health().reasons).toEqual([
+    'orders[0]: a handler of an earlier assignment is still running; its key waits for that',
+  ])
   hang.open()
   await runtime.runUntil(() => committed() === 3n)
   expect([most, calls]).toEqual([1, 4])

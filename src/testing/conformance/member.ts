@@ -14,6 +14,7 @@ import { formatPartition, formatPosition } from '../../record/index.ts'
 export interface MemberOptions {
   readonly driver?: Driver
   readonly sessionTimeoutMs?: number
+  readonly rebalanceTimeoutMs?: number
   /** Where partitions start. @defaultValue the commit, else 0; `undefined` leaves a partition out */
   readonly startAt?: (partition: AssignedPartition) => bigint | undefined
   /** Runs before the start positions are handed over, when they are known. */
@@ -74,7 +75,7 @@ export function createMember(
     ...surroundings,
     groupId,
     sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
-    rebalanceTimeoutMs: 20_000,
+    rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 20_000,
     heartbeatIntervalMs: 500,
     maxWaitMs: 200,
     maxBytesPerPartition: 1_048_576,

@@ -41,7 +41,8 @@ export interface Group {
   /**
    * Stores offsets. As on a real broker, member and generation are checked and the ownership of the partition is not.
    *
-   * @throws HOLDFAST_EPOCH_LOST, HOLDFAST_REFUSED when the metadata is longer than 4,096 bytes (Kafka's `offset.metadata.max.bytes`).
+   * @throws HOLDFAST_EPOCH_LOST: nothing is stored. HOLDFAST_REFUSED when metadata is over 4,096 UTF-16 units (how brokers count
+   * their `offset.metadata.max.bytes`): what was too long is not stored, the other partitions are.
    */
   commit(memberId: string, generation: number, offsets: readonly CommitOffset[]): void
   committed(): readonly CommittedOffset[]

@@ -176,7 +176,7 @@ export function createMembership(membership: MembershipOptions): Membership {
     if (ended) return
     end()
     broker.request(clientId, () => group.leave(memberId)).catch(() => {}) // else the session runs out by itself
-    callbacks.onCrash(HoldfastError.is(cause) ? cause : refusals.consumerCrashed(cause))
+    callbacks.onCrash(HoldfastError.is(cause, 'HOLDFAST_CONSUMER_CRASHED') ? cause : refusals.consumerCrashed(cause))
   }
 
   const end = (): void => {

@@ -48,6 +48,6 @@ export const refusals = {
   consumerCrashed: (cause: unknown): HoldfastError =>
     new HoldfastError('HOLDFAST_CONSUMER_CRASHED', 'the in-memory consumer ended by itself', {
       cause,
-      retriable: true,
+      retriable: HoldfastError.is(cause) ? cause.retriable : true,
     }),
 } as const

@@ -114,6 +114,9 @@ export function work(ms: number): Promise<void> {
 }
 
 /** Polls the consumer's health. */
-export async function healthUntil(consumer: Consumer, condition: (health: ReturnType<Consumer['health']>) => boolean): Promise<void> {
+export async function healthUntil(
+  consumer: Consumer,
+  condition: (health: ReturnType<Consumer['health']>) => boolean,
+): Promise<void> {
   await vi.waitUntil(() => condition(consumer.health()), { timeout: 20_000, interval: 20 })
 }

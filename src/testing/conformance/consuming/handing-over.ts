@@ -126,4 +126,56 @@ export const handingOver: readonly ConformanceCase[] = [
       assert.deepEqual([...values(first.records.slice(6)), ...values(second.records)], ['b0', 'b1', 'b0', 'b1'])
     },
   },
+  {
+    promise:
+      'gives partitions on when the core does not finish within the rebalance timeout, and refuses its late commit',
+    claim: ['revoke', true],
+    async hold(stage) {
+      const topic = await stage.filledTopic(2, 3)
+      const group = stage.world.group()
+      let release = (): void => {}
+      const held = new Promise<void>((resolve) => (release = resolve))
+      const first = await stage.member(group, [topic], { rebalanceTimeoutMs: 5_000, onRevoked: () => held })
+      await stage.until(() => first.records.length >= 6, 'the records')
+      const { epoch } = first.owned()[0]!
+      const second = await stage.member(group, [topic], { driver: stage.world.otherDriver, onRevoked: async () => {} })
+      await stage.until(() => second.records.length >= 3, 'records of a partition at the next owner')
+      assert.deepEqual(first.revocations, [])
+      for (const partition of [0, 1]) {
+        await assertRejects(first.consumer.commit([{ topic, partition, offset: 3n, epoch }]), 'HOLDFAST_EPOCH_LOST')
+      }
+      assert.deepEqual(await stage.committed(group, topic), [])
+      release()
+      await stage.until(() => first.owned().length === 1 && first.owned()[0]!.epoch > epoch, 'the next assignment')
+    },
+  },
+  {
+    promise: 'lets an assignment come to its end before it is taken back, so that the core never has two at once',
+    claim: ['revoke', true],
+    async hold(stage) {
+      const topic = await stage.filledTopic(2, 3)
+      const group = stage.world.group()
+      let release = (): void => {}
+      const held = new Promise<void>((resolve) => (release = resolve))
+      const first = await stage.member(group, [topic], { onAssigned: () => held })
+      await stage.until(() => first.assignments.length > 0, 'the assignment')
+      const before = first.consumer.lastHeartbeatAt()!
+      const joining = stage.member(group, [topic], { driver: stage.world.otherDriver })
+      await stage.until(
+        () => first.consumer.lastHeartbeatAt()! > before + 1_000,
+        'heartbeats that tell of the rebalance',
+      )
+      assert.deepEqual(first.events, ['assigned'])
+      release()
+      const second = await joining
+      await stage.until(() => first.owned().length === 1 && second.owned().length === 1, 'one partition for each')
+      assert.deepEqual(first.events, ['assigned', 'revoking', 'revoked', 'assigned'])
+      await stage.until(
+        () =>
+          new Set([...first.records, ...second.records].map(({ partition, offset }) => `${partition}/${offset}`))
+            .size === 6,
+        'all records',
+      )
+    },
+  },
 ]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { HoldfastError } from '../../../errors/index.ts'
 import { assertRejects, values } from '../assertions.ts'
 import type { ConformanceCase } from '../conformance-case.ts'
 import { numbered } from '../stage.ts'
@@ -100,17 +101,18 @@ export const losing: readonly ConformanceCase[] = [
     },
   },
   {
-    promise: 'ends with onCrash when onAssigned rejects, delivers nothing, and can be started again',
+    promise: 'ends with onCrash when onAssigned rejects, names the reason, delivers nothing, and can be started again',
     async hold(stage) {
       const topic = await stage.filledTopic(1, 2)
       let faulty = true
       const member = await stage.member(stage.world.group(), [topic], {
         async onAssigned() {
-          if (faulty) throw new Error('a bug of the core')
+          if (faulty) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'the core cannot go on')
         },
       })
       await stage.until(() => member.crashes.length > 0, 'the crash')
       assert.equal(member.crashes[0]!.code, 'HOLDFAST_CONSUMER_CRASHED')
+      assert.ok(HoldfastError.is(member.crashes[0]!.cause, 'HOLDFAST_CONFIG_INVALID'))
       assert.deepEqual(member.batches, [])
       faulty = false
       await member.start([topic])
