@@ -59,7 +59,7 @@ async function alone(
   valueOf: (consumed: Consumed) => number,
 ): ReturnType<Bench['prepare']> {
   const count = Math.ceil(amount / world.shorten)
-  const topic = await world.records(1, keys, count)
+  const topic = await world.records(1, Math.min(keys, count), count)
   const { brokers } = world
   const ours = startNodeConsumer({ side: 'holdfast', brokers, topic, handler: 'trivial', ...spec })
   return { ours: async () => valueOf(await ours.run(count)), peers, close: () => ours.close() }
@@ -80,7 +80,7 @@ function scale(partitions: number, keys: number): Bench {
         startNodeConsumer({
           side: 'holdfast',
           brokers,
-          topic: await world.records(size.partitions, size.keys, count),
+          topic: await world.records(size.partitions, Math.min(size.keys, count), count),
           handler: 'trivial',
         })
       const [many, base] = [await start({ partitions, keys }), await start(few)]

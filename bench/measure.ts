@@ -13,7 +13,7 @@ export async function measure(bench: Bench, world: BenchWorld, rounds: number): 
     const sides = [prepared.ours, ...prepared.peers].map((side) => ({ side, values: [] as number[] }))
     const measured = sides.filter(({ side, values }) => typeof side === 'function' || values.push(side) === 0)
     const last = Math.min(rounds, mostRounds)
-    for (let round = 1 - warmUps; round <= last; round++) {
+    for (let round = world.shorten > 1 ? 1 : 1 - warmUps; round <= last; round++) {
       const order = round % 2 === 0 ? measured.toReversed() : measured
       for (const { side, values } of order) {
         const value = await (side as PreparedBench['ours'])(round > 0 ? 1 : warmUpShare)

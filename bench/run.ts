@@ -24,7 +24,7 @@ const names = [...new Set(benches.map((bench) => bench.name))]
 const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json]
   NAME        ${names.join(', ')}; all when none is named
   --rounds N  alternating rounds after the warm-up (default 5)
-  --short     a fraction of the work and one round: shows that the benches run, not how fast
+  --short     a twentieth of the work, no warm-up, one round: shows that the benches run, not how fast
   --json      ends with one line of JSON on standard output`
 
 const args = readArgs()
@@ -46,7 +46,7 @@ try {
     return name
   }
   const records = createRecords(brokers, topic, progress)
-  const world = { brokers, shorten: args.short ? 10 : 1, progress, topic, records: records.atLeast }
+  const world = { brokers, shorten: args.short ? 20 : 1, progress, topic, records: records.atLeast }
   const rows: BenchRow[] = []
   for (const bench of benches) {
     if (args.names.length === 0 || args.names.includes(bench.name))

@@ -55,7 +55,10 @@ create table if not exists dead_letters (
 create table if not exists effects (
   seq bigserial primary key,
   service text not null,
+  process int not null,
   topic text not null,
+  partition int not null,
+  log_offset bigint not null,
   event_id text not null,
   order_id text not null,
   kind text not null check (kind in ('done', 'known')),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import type { Admin } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { systemRuntime } from '../../src/clock/index.ts'
 import { kafkajsDriver } from '../../src/driver/kafkajs/index.ts'
+import { silentLogger } from '../../src/logger/index.ts'
 import type { ConformanceEnvironment } from './environment.ts'
 import { createGroupOperator } from './group-operator.ts'
 import { createHeartbeatSpoiler } from './heartbeat-spoiler.ts'
@@ -33,13 +33,16 @@ export function kafkajsEnvironment(brokers: () => Promise<string[]>): Conformanc
       const heartbeats = createHeartbeatSpoiler()
       const driverOf = (clientId: string) =>
         kafkajsDriver({ clientId, brokers: addresses, socketFactory: heartbeats.socketFactory })
+      const driver = driverOf('conformance-one')
+      const topics = driver.createAdmin({ runtime: systemRuntime, logger: silentLogger }) // kafkajs' own returns before a topic has leaders
+      await topics.connect()
       return {
-        driver: driverOf('conformance-one'),
+        driver,
         otherDriver: driverOf('conformance-two'),
         runtime: systemRuntime,
         async topic(partitions, settings = {}) {
           const topic = uniqueName()
-          await createTopic(admin, topic, partitions, settings)
+          await topics.createTopics([{ topic, partitions, settings }])
           return topic
         },
         group: uniqueName,
@@ -58,21 +61,12 @@ export function kafkajsEnvironment(brokers: () => Promise<string[]>): Conformanc
         },
         async close() {
           await operator.close()
+          await topics.close()
           await admin.disconnect()
         },
       }
     },
   }
-}
-
-async function createTopic(
-  admin: Admin,
-  topic: string,
-  numPartitions: number,
-  settings: Readonly<Record<string, string>>,
-): Promise<void> {
-  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-  await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: true })
 }
 
 function uniqueName(): string {

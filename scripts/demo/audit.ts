@@ -1,5 +1,7 @@
 import type { Duty } from './duties.ts'
 import { groupBy } from './group-by.ts'
+import type { Incident } from './incidents.ts'
+import { causeOf } from './incidents.ts'
 
 /** Everything that happened, as the topics and the tables tell it. */
 export interface History {
@@ -16,6 +18,10 @@ export interface History {
   readonly skips: readonly Skip[]
   /** Stock against reservations. */
   readonly stock: readonly StockRow[]
+  /** Every commit, those of one group in the order in which the broker took them. */
+  readonly commits: readonly Commit[]
+  /** What was done to the services on the way. */
+  readonly incidents: readonly Incident[]
 }
 
 export interface Place {
@@ -32,12 +38,15 @@ export type LogRecord = Place &
   )
 
 /** One row of the effects table: a service did its work for an event (`done`), or saw that it had been done (`known`). */
-export interface Effect {
+export interface Effect extends Place {
   readonly seq: number
   readonly service: string
-  readonly topic: string
+  /** Which process did it. */
+  readonly process: number
   readonly eventId: string
   readonly kind: 'done' | 'known'
+  /** On the database's clock, in milliseconds. */
+  readonly atMs: number
 }
 
 export interface Letter extends Place {
@@ -49,6 +58,24 @@ export interface Letter extends Place {
 
 export interface Skip extends Place {
   readonly service: string
+}
+
+/** A group's offset for a partition. */
+export interface Commit extends Place {
+  readonly service: string
+}
+
+/**
+ * Why something happened again: its process was killed or stopped at that time, or the event itself was sent again, by a process to which
+ * that happened, and reached another process than the first time. Null: nobody knows, and that is a fault.
+ */
+export type Cause = 'killed' | 'stopped' | 'sent again' | null
+
+/** Something that a service did more than once. */
+export interface Repetition {
+  readonly service: string
+  readonly what: string
+  readonly cause: Cause
 }
 
 export interface StockRow {
@@ -67,10 +94,15 @@ export interface Findings {
   readonly parked: Readonly<Record<string, number>>
   readonly skipped: number
   readonly lost: readonly string[]
-  readonly doubled: ReadonlyArray<{ readonly service: string; readonly what: string }>
+  /** Records that a service handled more than once, whether or not its tables recognised it. */
+  readonly repeated: readonly Repetition[]
+  /** Work that was done more than once. */
+  readonly doubled: readonly Repetition[]
   readonly outOfOrder: readonly string[]
   /** Articles of which more or fewer left the shelf than were reserved. */
   readonly misbooked: readonly string[]
+  /** Commits of a group below an earlier one: what a zombie does that nobody refuses. */
+  readonly commitsBack: readonly string[]
   /** Events that stand on a topic more than once, with the same id: repeated sends that readers recognise. */
   readonly repeatedEvents: number
 }
@@ -100,13 +132,15 @@ export function audit(history: History, duties: readonly Duty[]): Findings {
         .filter((letter) => !letter.stored)
         .map((letter) => `the dead letter of ${place(letter)} (${letter.service}) was not seen by the monitor`),
     ],
-    doubled: [...doubledEffects(history.effects), ...doubledLetters(history.letters)],
+    repeated: repeatedRecords(history),
+    doubled: [...doubledEffects(history), ...doubledLetters(history)],
     outOfOrder: [...brokenLives(events), ...disorderedEffects(history.effects, events)],
     misbooked: history.stock
       .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
       .map(
         ({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`,
       ),
+    commitsBack: commitsBack(history.commits),
     repeatedEvents: history.log.filter((record) => record.kind === 'event').length - events.length,
   }
 }
@@ -164,20 +198,56 @@ function lostPills({ log, letters }: History, duties: readonly Duty[]): readonly
     })
 }
 
-function doubledEffects(effects: readonly Effect[]): Findings['doubled'] {
+function repeatedRecords({ effects, incidents }: History): readonly Repetition[] {
+  const handled = groupBy(effects, (effect) => `${effect.service} ${place(effect)}`)
+  return [...handled.values()]
+    .filter((each) => each.length > 1)
+    .map((each) => ({
+      service: each[0]!.service,
+      what: `${each[0]!.eventId} at ${place(each[0]!)}, ${each.length} times`,
+      cause: causeOf(each, incidents),
+    }))
+}
+
+function doubledEffects({ effects, incidents }: History): readonly Repetition[] {
   const done = groupBy(
     effects.filter((effect) => effect.kind === 'done'),
     ({ service, topic, eventId }) => `${service} ${topic} ${eventId}`,
   )
   return [...done.values()]
     .filter((each) => each.length > 1)
-    .map((each) => ({ service: each[0]!.service, what: `${each[0]!.eventId}, ${each.length} times` }))
+    .map((each) => ({
+      service: each[0]!.service,
+      what: `${each[0]!.eventId}, ${each.length} times`,
+      cause: causeOf(each, incidents) ?? (isSentAgain(each) ? 'sent again' : null),
+    }))
 }
 
-function doubledLetters(letters: readonly Letter[]): Findings['doubled'] {
+/** Each time from another place of the log, and in another process: one process recognises the second by its id. */
+function isSentAgain(done: readonly Effect[]): boolean {
+  return new Set(done.map(place)).size === done.length && new Set(done.map((each) => each.process)).size === done.length
+}
+
+function doubledLetters({ letters, incidents }: History): readonly Repetition[] {
   return [...groupBy(letters, (letter) => `${letter.service} ${place(letter)}`).values()]
     .filter((each) => each.length > 1)
-    .map((each) => ({ service: each[0]!.service, what: `${place(each[0]!)} parked ${each.length} times` }))
+    .map((each) => {
+      const { service } = each[0]!
+      const cause = incidents.find((incident) => incident.service === service)?.kind ?? null // a letter does not say who parked it
+      return { service, what: `${place(each[0]!)} parked ${each.length} times`, cause }
+    })
+}
+
+function commitsBack(commits: readonly Commit[]): readonly string[] {
+  const last = new Map<string, bigint>()
+  const found: string[] = []
+  for (const { service, offset, ...partition } of commits) {
+    const id = `${service} ${partition.topic}[${partition.partition}]`
+    const before = last.get(id)
+    if (before !== undefined && offset < before) found.push(`${id} went back from ${before} to ${offset}`)
+    last.set(id, offset)
+  }
+  return found
 }
 
 /** An order lives in its order, or the part of it that there is yet, all on one partition. */

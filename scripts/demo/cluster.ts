@@ -3,6 +3,7 @@ import type { Admin, Kafka, Producer } from 'kafkajs'
 import type { LogRecord, Letter, Place } from './audit.ts'
 import { SERVICES, TOPICS } from './duties.ts'
 import type { PlannedPill } from './order-plan.ts'
+import { readAll } from './read-all.ts'
 
 // The demo looks at the cluster through bare kafkajs: what is audited does not get to describe itself.
 
@@ -110,63 +111,4 @@ export async function readLetters(kafka: Kafka, stored: ReadonlySet<string>): Pr
 /** A place as a map key. */
 export function placeId({ topic, partition, offset }: Place): string {
   return `${topic}/${partition}/${offset}`
-}
-
-interface ReadRecord {
-  readonly place: Place
-  readonly value: Buffer | null
-  /** The last value of a header. */
-  readonly text: (name: string) => string | undefined
-}
-
-/** Reads topics from their first record to where they end now. */
-async function readAll(kafka: Kafka, topics: readonly string[]): Promise<readonly ReadRecord[]> {
-  const admin = kafka.admin()
-  await admin.connect()
-  const missing = new Map<string, bigint>() // partition -> the offset that must still come
-  try {
-    for (const topic of topics) {
-      for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
-        if (BigInt(high) > BigInt(low)) missing.set(`${topic}/${partition}`, BigInt(high))
-      }
-    }
-  } finally {
-    await admin.disconnect()
-  }
-  if (missing.size === 0) return []
-
-  const records: ReadRecord[] = []
-  const consumer = kafka.consumer({ groupId: `demo-audit-${process.pid}-${Date.now()}` })
-  try {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    await new Promise<void>((resolve, reject) => {
-      consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
-      consumer
-        .run({
-          autoCommit: false,
-          eachBatch: async ({ batch }) => {
-            const { topic, partition } = batch
-            for (const message of batch.messages) {
-              records.push({
-                place: { topic, partition, offset: BigInt(message.offset) },
-                value: message.value,
-                text: (name) => {
-                  const header = message.headers?.[name]
-                  const last = Array.isArray(header) ? header.at(-1) : header
-                  return last === undefined ? undefined : String(last)
-                },
-              })
-            }
-            const end = missing.get(`${topic}/${partition}`)
-            if (end !== undefined && BigInt(batch.lastOffset()) + 1n >= end) missing.delete(`${topic}/${partition}`)
-            if (missing.size === 0) resolve()
-          },
-        })
-        .catch(reject)
-    })
-  } finally {
-    await consumer.disconnect()
-  }
-  return records
 }

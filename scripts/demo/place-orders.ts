@@ -2,6 +2,7 @@ import type { Producer } from 'kafkajs'
 import type { Place } from './audit.ts'
 import { sendPill } from './cluster.ts'
 import type { OrderPlan } from './order-plan.ts'
+import type { Pace } from './pace.ts'
 import { pause } from './stopping.ts'
 
 /** Orders being placed. */
@@ -16,17 +17,24 @@ export interface Placing {
 
 const SIDE_BY_SIDE = 6
 
-/** Places the orders a few at a time, with the pills and the invalid requests in between. */
-export function placeOrders(plan: OrderPlan, api: string, pillProducer: Producer, stop: AbortSignal): Placing {
+/** Places the orders at their pace, a few at a time, with the pills and the invalid requests in between. */
+export function placeOrders(
+  plan: OrderPlan,
+  pace: Pace,
+  api: string,
+  pillProducer: Producer,
+  stop: AbortSignal,
+): Placing {
   const accepted: string[] = []
   const pills: Place[] = []
   const problems: string[] = []
   const state = { placed: 0, done: false }
-  const waiting = plan.orders.values()
+  const waiting = plan.orders.entries()
   const pillsWaiting = [...plan.pills]
 
   const worker = async (): Promise<void> => {
-    for (const order of waiting) {
+    for (const [i, order] of waiting) {
+      await pace.turnOf(i, stop)
       const status = await post(api, order, stop)
       state.placed++
       if (status === 202) accepted.push(order.orderId)

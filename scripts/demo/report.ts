@@ -1,9 +1,11 @@
-import type { Findings } from './audit.ts'
+import type { Cause, Findings, Repetition } from './audit.ts'
 import { groupBy } from './group-by.ts'
 
-/** The audit as a table, with the findings themselves below it. @param killed - services that were killed on the way */
-export function reportTable(findings: Findings, killed: readonly string[]): readonly string[] {
-  const { outcomes, parked, skipped, lost, doubled, outOfOrder, misbooked, repeatedEvents } = findings
+/** The audit as a table, with the findings themselves below it. @param scaled - the service that had members come and go */
+export function reportTable(findings: Findings, scaled: string): readonly string[] {
+  const { outcomes, parked, skipped, lost, repeated, doubled, outOfOrder, misbooked, commitsBack, repeatedEvents } =
+    findings
+  const ofScaled = repeated.filter(({ service }) => service === scaled).length
   const rows: ReadonlyArray<readonly [what: string, count: number, remark: string]> = [
     ['orders accepted', findings.orders, ''],
     ...Object.entries(outcomes).map(([outcome, count]) => [`  ${outcome}`, count, ''] as const),
@@ -11,9 +13,12 @@ export function reportTable(findings: Findings, killed: readonly string[]): read
     ...Object.entries(parked).map(([reason, count]) => [`  ${reason}`, count, ''] as const),
     ['skipped by a declared rule', skipped, skipped === 0 ? '' : 'analytics acknowledges what it cannot count'],
     ['lost', lost.length, ''],
-    ['doubled', doubled.length, doublings(doubled, killed)],
-    ['out of order', outOfOrder.length, ''],
+    ['handled again', repeated.length, causes(repeated)],
+    [`  by ${scaled}`, ofScaled, 'whose members came and went under load'],
+    ['doubled', doubled.length, causes(doubled)],
+    ['out of order', outOfOrder.length, 'first effects of each service, for each key'],
     ['misbooked articles', misbooked.length, ''],
+    ['commits that went back', commitsBack.length, 'of any group, by Kafka’s own journal'],
     [
       'events sent again',
       repeatedEvents,
@@ -24,12 +29,11 @@ export function reportTable(findings: Findings, killed: readonly string[]): read
   return [
     ...rows.map(([what, count, remark]) => `${what.padEnd(width)}  ${String(count).padStart(6)}  ${remark}`.trimEnd()),
     ...listed('Lost', lost),
-    ...listed(
-      'Doubled',
-      doubled.map(({ service, what }) => `${service}: ${what}`),
-    ),
+    ...listed('Handled again, and nobody knows why', repeated.filter(isUnexplained).map(sentence)),
+    ...listed('Doubled', doubled.map(sentence)),
     ...listed('Out of order', outOfOrder),
     ...listed('Misbooked', misbooked),
+    ...listed('Commits', commitsBack),
   ]
 }
 
@@ -45,9 +49,17 @@ export function reportJson({ orders, outcomes, parked, lost, doubled, outOfOrder
   })
 }
 
-/** Does the run count as failed? What is doubled is allowed: at least once is what was promised. */
-export function isBroken({ lost, outOfOrder, misbooked }: Findings): boolean {
-  return lost.length + outOfOrder.length + misbooked.length > 0
+/** Does the run count as failed? At least once is what was promised: what a killed or stopped process explains may come twice. */
+export function isBroken({ lost, repeated, doubled, outOfOrder, misbooked, commitsBack }: Findings): boolean {
+  const faults = [
+    lost,
+    outOfOrder,
+    misbooked,
+    commitsBack,
+    repeated.filter(isUnexplained),
+    doubled.filter(isUnexplained),
+  ]
+  return faults.some((each) => each.length > 0)
 }
 
 const SHOWN = 10
@@ -63,15 +75,25 @@ function listed(title: string, sentences: readonly string[]): readonly string[] 
   ]
 }
 
-function doublings(doubled: Findings['doubled'], killed: readonly string[]): string {
-  if (doubled.length === 0) return ''
-  const services = [...groupBy(doubled, ({ service }) => service)].map(([service, each]) => {
-    const why = killed.includes(service)
-      ? ' (killed between its effect and its commit; its memory store died with it)'
-      : ''
-    return `${each.length} by ${service}${why}`
-  })
-  return services.join(', ')
+const isUnexplained = ({ cause }: Repetition): boolean => cause === null
+
+const EXPLANATIONS: Readonly<Record<NonNullable<Cause>, string>> = {
+  killed: 'SIGKILL between effect and commit',
+  stopped: 'SIGSTOP between effect and commit',
+  'sent again': 'the event was sent again, and met another process',
+}
+
+function sentence({ service, what, cause }: Repetition): string {
+  return `${service}: ${what} (${cause === null ? 'UNEXPLAINED' : EXPLANATIONS[cause]})`
+}
+
+function causes(repetitions: readonly Repetition[]): string {
+  return [...groupBy(repetitions, ({ service, cause }) => `${service} ${cause}`).values()]
+    .map((each) => {
+      const { service, cause } = each[0]!
+      return `${each.length} by ${service} (${cause === null ? 'UNEXPLAINED' : EXPLANATIONS[cause]})`
+    })
+    .join(', ')
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

@@ -7,17 +7,21 @@ import { startServices } from '../services/index.ts'
 import type { Findings } from './audit.ts'
 import { audit } from './audit.ts'
 import { makeRoom, readLetters, readLog } from './cluster.ts'
+import { journalEnd, readCommits } from './commit-journal.ts'
 import { DUTIES, SERVICES } from './duties.ts'
+import { createFleet } from './fleet.ts'
+import type { Incident } from './incidents.ts'
 import type { PlannedOrder } from './order-plan.ts'
 import { planOrders } from './order-plan.ts'
+import { createPace } from './pace.ts'
 import { placeOrders } from './place-orders.ts'
 import { progressLine } from './progress.ts'
 import { isBroken, reportJson, reportTable } from './report.ts'
-import type { ServiceProcess } from './service-processes.ts'
 import { epitaph, startServiceProcess } from './service-processes.ts'
 import { orStopped, withPatience } from './stopping.ts'
 import { createDatabase, readTables } from './tables.ts'
 import { drawTrace, readSpans, tellingTrace } from './trace-tree.ts'
+import { killPayment, SCALED, scaleNotification, stopInventory } from './troubles/index.ts'
 import { watchUntilRest } from './watch-until-rest.ts'
 
 /** How the demo shall run. */
@@ -64,6 +68,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     await admin.connect()
     undo.push(() => admin.disconnect())
     await makeRoom(admin, options.reset, say)
+    const journalBegin = await journalEnd(admin)
 
     const environment = {
       KAFKA_BROKERS: brokers.join(','),
@@ -81,22 +86,20 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     if (setupExit.code !== 0) throw new Error(await epitaph('setup', setup.child))
     await setup.stop()
 
-    const database = new Client({ connectionString: databaseUrl })
-    await database.connect()
-    undo.push(() => database.end())
-
-    const running = new Map<string, ServiceProcess>()
-    undo.push(() => Promise.all([...running.values()].map((service) => service.stop())))
-    const run = async (name: string): Promise<ServiceProcess> => {
-      const port = name === 'order-api' ? { PORT: process.env['PORT'] ?? '0' } : {}
-      const service = await startServiceProcess(`services/${name}.ts`, { ...environment, ...port })
-      running.set(name, service)
-      return service
+    const connect = async (): Promise<Client> => {
+      const client = new Client({ connectionString: databaseUrl })
+      await client.connect()
+      undo.push(() => client.end())
+      return client
     }
-    for (const name of SERVICES.keys()) await run(name)
-    say(`started ${running.size} services; waiting for the order API`)
-    const api = await running
-      .get('order-api')!
+    const database = await connect()
+
+    const fleet = createFleet(environment, stop)
+    undo.push(() => fleet.stopAll())
+    for (const name of SERVICES.keys()) await fleet.start(name)
+    say(`started ${fleet.running.size} services; waiting for the order API`)
+    const api = await fleet
+      .first('order-api')
       .waitForLine(
         (line) => (line['message'] === 'listening' ? String(line['address']) : undefined),
         withPatience(stop, START_LIMIT_MS, 'the order API does not come up'),
@@ -106,26 +109,33 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     await pillProducer.connect()
     undo.push(() => pillProducer.disconnect())
 
-    const placing = placeOrders(planOrders(options.orders, options.seed), api, pillProducer, stop)
+    const troubles = [stopInventory, killPayment, scaleNotification]
+    const incidents: Incident[] = []
+    const scene = {
+      fleet,
+      database: await connect(),
+      say,
+      note: (incident: Incident) => incidents.push(incident),
+      stop,
+    }
+    const pace = createPace(options.orders, troubles.length)
+    const placing = placeOrders(planOrders(options.orders, options.seed), pace, api, pillProducer, stop)
     placing.finished.catch(() => undefined) // seen below; a failed look at the tables must not leave it unhandled
     const watched = await watchUntilRest({
       database,
       admin,
       placing,
-      running,
+      fleet,
       progress,
       stop,
       orders: options.orders,
-      // The service that is killed is the one whose effect, a charge, cannot be taken back.
-      victim: 'payment',
-      async kill(victim) {
-        const service = running.get(victim)!
-        service.child.signal('SIGKILL')
-        await service.child.exited
-        await service.stop()
-        await run(victim)
-        say(`killed ${victim} (process ${service.child.pid}) with SIGKILL and started it again`)
-      },
+      troubles: troubles.map(({ after, run }) => ({
+        afterOrders: Math.max(1, Math.floor(after * options.orders)),
+        async happen() {
+          await run(scene)
+          pace.nextLeg()
+        },
+      })),
     })
     const { problems } = await placing.finished
     progress.done()
@@ -140,6 +150,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
         accepted: placing.accepted,
         log: await orStopped(readLog(kafka, placing.pills), reading),
         letters: await orStopped(readLetters(kafka, tables.storedLetters), reading),
+        commits: await orStopped(readCommits(kafka, journalBegin), reading),
+        incidents,
       },
       DUTIES,
     )
@@ -154,7 +166,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       '',
       `Audit, seed ${options.seed}, ${seconds(startedAt)} s:`,
       '',
-      ...reportTable(findings, watched.killed),
+      ...reportTable(findings, SCALED),
       ...problems.map((problem) => `the API: ${problem}`),
       '',
     ]

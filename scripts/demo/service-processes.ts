@@ -11,6 +11,8 @@ export interface ServiceProcess {
   readonly child: Child
   /** Waits for a line that its log has: the first one that `find` answers for. Rejects when the process ends before. */
   waitForLine<T>(find: (line: LogLine) => T | undefined, signal: AbortSignal): Promise<T>
+  /** How many lines its log has by now that fit. */
+  countLines(fits: (line: LogLine) => boolean): Promise<number>
   /** SIGTERM, and SIGKILL when that takes too long. Removes its log. */
   stop(): Promise<void>
 }
@@ -48,6 +50,7 @@ export async function startServiceProcess(
         await pause(100, signal)
       }
     },
+    countLines: async (fits) => (await logLines(folder)).filter(fits).length,
     async stop() {
       await child.stop('SIGTERM', STOP_GRACE_MS)
       await removeFolder(folder)

@@ -64,10 +64,14 @@ export async function readTables(database: Client, openingStock: Readonly<Record
     const effects = await database.query<{
       seq: string
       service: string
+      process: number
       topic: string
+      partition: number
+      log_offset: string
       event_id: string
       kind: 'done' | 'known'
-    }>('select * from effects')
+      at_ms: number
+    }>('select *, (extract(epoch from happened_at) * 1000)::float8 as at_ms from effects')
     const skips = await database.query<{ service: string; topic: string; partition: number; log_offset: string }>(
       'select * from skips',
     )
@@ -81,12 +85,16 @@ export async function readTables(database: Client, openingStock: Readonly<Record
       ), 0)::int as reserved from stock`)
     return {
       states: new Map(orders.rows.map(({ order_id, state, reason }) => [order_id, { state, reason }])),
-      effects: effects.rows.map(({ seq, service, topic, event_id, kind }) => ({
+      effects: effects.rows.map(({ seq, service, process, topic, partition, log_offset, event_id, kind, at_ms }) => ({
         seq: Number(seq),
         service,
+        process,
         topic,
+        partition,
+        offset: BigInt(log_offset),
         eventId: event_id,
         kind,
+        atMs: at_ms,
       })),
       skips: skips.rows.map(({ service, topic, partition, log_offset }) => ({
         service,

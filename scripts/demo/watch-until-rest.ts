@@ -4,7 +4,7 @@ import type { Lag } from './cluster.ts'
 import { lags } from './cluster.ts'
 import type { Placing } from './place-orders.ts'
 import type { ProgressLine } from './progress.ts'
-import type { ServiceProcess } from './service-processes.ts'
+import type { Fleet } from './fleet.ts'
 import { epitaph } from './service-processes.ts'
 import { pause } from './stopping.ts'
 import { readCounts } from './tables.ts'
@@ -14,20 +14,23 @@ export interface Watch {
   readonly database: Client
   readonly admin: Admin
   readonly placing: Placing
-  /** The services by name, as they run at the moment. */
-  readonly running: ReadonlyMap<string, ServiceProcess>
+  readonly fleet: Fleet
   readonly progress: ProgressLine
   readonly stop: AbortSignal
   /** How many orders will be placed. */
   readonly orders: number
-  readonly victim: string
-  /** Kills a service and starts it again. */
-  kill(victim: string): Promise<void>
+  /** What happens on the way, one after the other. */
+  readonly troubles: readonly Happening[]
+}
+
+/** Something that happens once, when so many orders have been placed. */
+export interface Happening {
+  readonly afterOrders: number
+  happen(): Promise<void>
 }
 
 /** How the watch ended. */
 export interface Watched {
-  readonly killed: readonly string[]
   /** What did not come to rest; empty when all did. */
   readonly hanging: readonly string[]
 }
@@ -37,26 +40,30 @@ const LOOK_EVERY_MS = 500
 const STALL_LIMIT_MS = 45_000
 
 /**
- * Shows how far the orders are, kills the victim when a fifth of them is paid, and returns when every accepted order has ended and
- * every group has read and committed everything, or when nothing moves any more.
+ * Shows how far the orders are, lets the troubles happen, and returns when these are over, every accepted order has ended and every
+ * group has read and committed everything, or when nothing moves any more.
  *
- * @throws Error when a service ends by itself, or the placing of the orders fails or hangs.
+ * @throws Error when a service ends by itself, a trouble does not go as planned, or the placing of the orders fails or hangs.
  */
 export async function watchUntilRest(watch: Watch): Promise<Watched> {
-  const { placing, progress, stop, orders, victim } = watch
-  const killed: string[] = []
+  const { placing, progress, stop, orders } = watch
+  const waiting = [...watch.troubles]
+  let happening: Promise<void> | null = null
+  let trouble: { readonly error: unknown } | null = null
   let ends = ''
   let calmLooks = 0
   let state = ''
   let movedAt = performance.now()
   for (;;) {
     stop.throwIfAborted()
-    for (const { name, child } of watch.running.values()) {
+    for (const { name, child } of watch.fleet.running) {
       if (child.exit !== undefined) throw new Error(await epitaph(name, child))
     }
     if (placing.done) await placing.finished // throws what went wrong with it
 
-    const { delivered, cancelled, parked, paid } = await readCounts(watch.database)
+    if (trouble !== null) throw (trouble as { readonly error: unknown }).error
+
+    const { delivered, cancelled, parked } = await readCounts(watch.database)
     const now = await lags(watch.admin)
     const behind = now.lags.reduce((sum, lag) => sum + lag.behind, 0n)
     const ended = delivered + cancelled
@@ -64,16 +71,20 @@ export async function watchUntilRest(watch: Watch): Promise<Watched> {
       `orders ${placing.placed}/${orders}  delivered ${delivered}  cancelled ${cancelled}  parked ${parked}  behind ${behind} records`,
     )
 
-    if (killed.length === 0 && paid >= Math.max(1, Math.floor(orders / 5))) {
-      await watch.kill(victim)
-      killed.push(victim)
+    if (happening === null && waiting[0] !== undefined && placing.placed >= waiting[0].afterOrders) {
+      happening = waiting
+        .shift()!
+        .happen()
+        .catch((error: unknown) => void (trouble = { error }))
+        .finally(() => (happening = null))
     }
 
     // Two more looks in which no log has grown: no event is on its way any more.
-    const isAtRest = placing.done && behind === 0n && ended >= placing.accepted.length
+    const isAtRest =
+      happening === null && waiting.length === 0 && placing.done && behind === 0n && ended >= placing.accepted.length
     calmLooks = isAtRest && now.ends === ends ? calmLooks + 1 : 0
     ends = now.ends
-    if (calmLooks === 2) return { killed, hanging: [] }
+    if (calmLooks === 2) return { hanging: [] }
 
     const newState = [placing.placed, ended, behind, ends].join()
     if (newState !== state) movedAt = performance.now()
@@ -81,7 +92,7 @@ export async function watchUntilRest(watch: Watch): Promise<Watched> {
     if (performance.now() - movedAt > STALL_LIMIT_MS) {
       if (!placing.done) throw new Error(`the order API has not answered for ${STALL_LIMIT_MS / 1000} s`)
       const hanging = await whatHangs(watch.database, placing.accepted, now.lags)
-      return { killed, hanging: [`nothing has moved for ${STALL_LIMIT_MS / 1000} s`, ...hanging] }
+      return { hanging: [`nothing has moved for ${STALL_LIMIT_MS / 1000} s`, ...hanging] }
     }
     await pause(LOOK_EVERY_MS, stop)
   }

@@ -284,8 +284,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     onBatch(batch: InboundBatch) {
       const target = owned.get(formatPartition(batch))
       if (target === undefined || target.loop === null || target.epoch.number !== batch.epoch) return // of an assignment that is over
-      target.loop.take(batch)
-      if (batch.records.length === 0) committer.moved(target.epoch) // all filtered: the watermark moves without a record
+      const taken = target.loop.take(batch)
+      if (taken === 0 || taken < batch.records.length) committer.moved(target.epoch) // the watermark moves without an outcome
     },
 
     onOutOfRange({ topic, partition, offset, epoch, earliest, latest }) {

@@ -1,99 +1,211 @@
+import { HoldfastError } from '../errors/index.ts'
+import { formatPartition } from '../record/index.ts'
 import type { BatchHandler, BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
-import type { HandlerContext } from './handler-context.ts'
-import type { Message } from './message.ts'
 import { NothingBegins } from './nothing-begins.ts'
 import type { Pipeline } from './pipeline.ts'
 
 /**
  * Gathers messages of one partition into calls of a batch handler. Each record goes its own way through `processRecord`, so that batches
  * have every guarantee that single messages have; where a handler of single messages would be called, it joins here.
+ *
+ * Calls are made in the order of offsets. What waits for something else (its lease, its next attempt) is waited for by all behind it, or
+ * a later message of its key would be handled before it.
  */
 export interface BatchGathering {
-  /** These begin together: a call waits until each of them has joined, or is known not to come. */
-  expect(deliveries: readonly Delivery[]): void
-  /** Resolves or rejects with what became of this message in the call that it was in. */
-  join(delivery: Delivery, message: Message<unknown>, context: HandlerContext): Promise<void>
-  /** It has its outcome without a call, or waits for one of its own: the others need not wait for it. */
-  notComing(delivery: Delivery): void
+  /** These begin together, and have been given a place. */
+  begin(deliveries: readonly Delivery[]): void
+  /** Takes part in a call as soon as there is one for it: with the others, or alone when it was part of a call before. */
+  join(delivery: Delivery, seat: Seat): void
+  /**
+   * Has it just failed for what others may have done: by a call with several messages that threw, or did not end in time? Once: the next
+   * time it is asked for the next call.
+   */
+  failedTogether(delivery: Delivery): boolean
+  /** It waits for something else: what is before it need not wait for it. */
+  waits(delivery: Delivery): void
+  /** It has its outcome, or will not come any more. */
+  ended(delivery: Delivery): void
 }
+
+/** Where a message waits for its call. */
+export interface Seat {
+  /** The call begins, now. */
+  enter(): Member
+  /** There is no call any more. */
+  refuse(reason: NothingBegins): void
+}
+
+/** A message in a call. */
+export interface Member {
+  readonly message: BatchMessage<unknown>
+  resolve(): void
+  reject(reason: unknown): void
+}
+
+interface Part {
+  phase: 'coming' | 'here' | 'away'
+  /** Null while it is not here. */
+  seat: Seat | null
+  /** Was it part of a call before? Then one of its own follows, so that one bad message fails by itself. */
+  alone: boolean
+}
+
+type Surroundings = Pick<
+  Pipeline,
+  'dispatcher' | 'subscription' | 'epoch' | 'logger' | 'isSuspect' | 'confirmMembership'
+>
 
 /** Makes a {@link BatchGathering} for one epoch. */
-export function createBatchGathering(
-  handler: BatchHandler<unknown>,
-  { dispatcher, subscription, epoch, logger }: Pick<Pipeline, 'dispatcher' | 'subscription' | 'epoch' | 'logger'>,
-): BatchGathering {
-  const expected = new Set<Delivery>()
-  const alone = new WeakSet<Delivery>() // they were in a call that failed as a whole
-  let joined: Joined[] = []
+export function createBatchGathering(handler: BatchHandler<unknown>, surroundings: Surroundings): BatchGathering {
+  const { dispatcher, subscription, epoch, logger } = surroundings
+  const parts = new Map<Delivery, Part>() // of what has begun and was not handled yet, in the order of offsets
+  const together = new WeakSet<Delivery>() // they are in a call with others, or were in one that failed as a whole
+  let hasPlace = false
   let calling = false
 
-  const callIfComplete = (): void => {
-    if (calling || expected.size > 0 || joined.length === 0) return
-    const together = joined.filter(({ delivery }) => !alone.has(delivery))
-    const members = together.length > 0 ? together : joined.slice(0, 1)
-    joined = joined.filter((each) => !members.includes(each))
-    calling = true
-    void call(members.toSorted((a, b) => a.delivery.arrival - b.delivery.arrival)).finally(() => {
-      calling = false
-      callIfComplete()
-    })
+  const callable = (): readonly Delivery[] => {
+    const found: Delivery[] = []
+    for (const [delivery, { phase, alone }] of parts) {
+      if (phase === 'coming') return []
+      if (phase === 'away' || (alone && found.length > 0)) break
+      found.push(delivery)
+      if (alone) break
+    }
+    return found
   }
 
-  const call = async (members: readonly Joined[]): Promise<void> => {
+  const isComing = (): boolean => {
+    for (const { phase } of parts.values()) if (phase !== 'here') return phase === 'coming'
+    return false
+  }
+
+  const next = (): void => {
+    if (calling) return
+    if (callable().length > 0) void call()
+    else if (!isComing()) leavePlace()
+  }
+
+  const leavePlace = (): void => {
+    if (!hasPlace) return
+    hasPlace = false
+    dispatcher.leave(subscription.bound)
+  }
+
+  const call = async (): Promise<void> => {
+    calling = true
     try {
-      await dispatcher.enter(subscription.bound, epoch.stopSignal)
-    } catch {
-      for (const { reject } of members) reject(new NothingBegins())
-      return
-    }
-    const failures = new Map<unknown, unknown>()
-    const messages = members.map(({ message, context }): BatchMessage<unknown> => ({ ...message, context }))
-    const { topic, partition } = epoch
-    try {
-      await handler(messages, {
-        topic,
-        partition,
-        signal: members[0]!.context.signal,
-        log: logger,
-        fail: (message, error) => void failures.set(message, error),
-      })
-      members.forEach(({ resolve, reject }, i) => {
-        const message = messages[i]
-        if (failures.has(message)) reject(failures.get(message) as Error)
-        else resolve()
-      })
-    } catch (thrown) {
-      for (const { delivery, reject } of members) {
-        alone.add(delivery)
-        reject(thrown as Error)
-      }
+      if (await mayCall()) await callNow(callable())
     } finally {
-      dispatcher.leave(subscription.bound)
+      calling = false
+      leavePlace()
+      next()
     }
   }
+
+  /** False when the epoch has stopped: all that are here have been refused then. */
+  const mayCall = async (): Promise<boolean> => {
+    if (!hasPlace) {
+      try {
+        await dispatcher.enter(subscription.bound, epoch.stopSignal)
+      } catch {
+        return false
+      }
+      hasPlace = true
+    }
+    if (surroundings.isSuspect()) await surroundings.confirmMembership()
+    return !epoch.stopped
+  }
+
+  const callNow = async (deliveries: readonly Delivery[]): Promise<void> => {
+    const members = deliveries.map((delivery) => ({ delivery, member: enter(delivery) }))
+    const messages = members.map(({ member }) => member.message)
+    const known = new Set(messages)
+    const failures = new Map<unknown, unknown>()
+    const { topic, partition } = epoch
+    if (deliveries.length > 1) for (const delivery of deliveries) together.add(delivery)
+    let over = false
+    try {
+      await deliveries[0]!.observation.run(() =>
+        handler(messages, {
+          topic,
+          partition,
+          signal: messages[0]!.context.signal,
+          log: logger,
+          fail(message, error) {
+            if (!known.has(message)) throw notOfBatch()
+            if (!over) failures.set(message, error)
+            else logger.warn({ partition: epoch.name }, 'a message was failed after its batch had ended: it was handled')
+          },
+        }),
+      )
+    } catch (thrown) {
+      for (const { member } of members) member.reject(thrown)
+      return
+    } finally {
+      over = true
+    }
+    for (const { delivery, member } of members) {
+      if (failures.has(member.message)) {
+        together.delete(delivery)
+        member.reject(failures.get(member.message))
+      } else {
+        parts.delete(delivery)
+        member.resolve()
+      }
+    }
+  }
+
+  const enter = (delivery: Delivery): Member => {
+    const part = parts.get(delivery)!
+    const { seat } = part
+    Object.assign(part, { phase: 'away', seat: null, alone: true } satisfies Part)
+    return seat!.enter()
+  }
+
+  const notOfBatch = (): HoldfastError =>
+    new HoldfastError('HOLDFAST_CONFIG_INVALID', `${formatPartition(epoch)}: fail() was given no message of its batch`, {
+      problems: [{ path: 'message', message: 'must be one of those that the handler was called with' }],
+    })
+
+  epoch.stopSignal.addEventListener(
+    'abort',
+    () => {
+      for (const part of parts.values()) {
+        part.seat?.refuse(new NothingBegins())
+        part.seat = null
+        part.phase = 'away'
+      }
+    },
+    { once: true },
+  )
 
   return {
-    expect(deliveries) {
-      for (const delivery of deliveries) expected.add(delivery)
+    begin(deliveries) {
+      hasPlace = true
+      for (const delivery of deliveries) parts.set(delivery, { phase: 'coming', seat: null, alone: false })
     },
-    join(delivery, message, context) {
-      return new Promise((resolve, reject) => {
-        expected.delete(delivery)
-        joined.push({ delivery, message, context, resolve, reject })
-        callIfComplete()
-      })
+    join(delivery, seat) {
+      if (epoch.stopped) {
+        seat.refuse(new NothingBegins())
+        return
+      }
+      // One that was handled, and could not be marked as that, comes again.
+      const part = parts.get(delivery) ?? { phase: 'here', seat, alone: true }
+      part.phase = 'here'
+      part.seat = seat
+      parts.set(delivery, part)
+      next()
     },
-    notComing(delivery) {
-      if (expected.delete(delivery)) callIfComplete()
+    failedTogether: (delivery) => together.delete(delivery),
+    waits(delivery) {
+      const part = parts.get(delivery)
+      if (part?.phase !== 'coming') return
+      part.phase = 'away'
+      next()
+    },
+    ended(delivery) {
+      if (parts.delete(delivery)) next()
     },
   }
-}
-
-interface Joined {
-  readonly delivery: Delivery
-  readonly message: Message<unknown>
-  readonly context: HandlerContext
-  resolve(): void
-  reject(error: Error): void
 }

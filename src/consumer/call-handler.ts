@@ -2,6 +2,7 @@ import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
 import type { Headers, InboundRecord } from '../record/index.ts'
 import { withoutHeaders } from '../record/index.ts'
+import { nothingProcessed } from '../telemetry/index.ts'
 import type { Delivery } from './delivery.ts'
 import { endOfLateCall, untilTimeout } from './handler-call.ts'
 import { HandlerContext } from './handler-context.ts'
@@ -19,34 +20,47 @@ export type Readable = Exclude<Reading, { kind: 'malformed' }>
 /** What a handler said of its message at its end; null when it simply handled it. */
 export type FinalWord = Extract<HandlerOutcome, { kind: 'park' | 'skip' }> | null
 
+/** What every call of the handler for one message has in common. */
+export interface Call {
+  readonly reading: Readable
+  readonly headers: Headers
+}
+
 /**
- * Calls the handler once, in a place of its own.
+ * Calls the handler once, in a place of its own. Resolves with what it returns: see {@link finalWord}.
  *
- * @throws what the handler throws; HOLDFAST_HANDLER_TIMEOUT when it has not ended in time; {@link Postponed} when it asks for another
- * time; {@link NothingBegins} when the epoch has stopped before the call.
+ * @throws (thrown, or rejected by the promise) what the handler throws; HOLDFAST_HANDLER_TIMEOUT when it has not ended in time;
+ * {@link NothingBegins} when the epoch has stopped before the call.
  */
-export async function callHandler(
-  delivery: Delivery,
-  reading: Readable,
-  headers: Headers,
-  attempt: number,
-  pipeline: Pipeline,
-): Promise<FinalWord> {
-  const { epoch, subscription } = pipeline
+export function callHandler(delivery: Delivery, call: Call, attempt: number, pipeline: Pipeline): unknown {
+  const mayCall = delivery.hasPlace && delivery.wait === null && delivery.late === null
+  delivery.since = pipeline.runtime.clock.monotonic() // now: the process may have been suspended since the record was read
+  return mayCall && !pipeline.isSuspect(delivery.since)
+    ? callNow(delivery, call, attempt, pipeline)
+    : callWhenPossible(delivery, call, attempt, pipeline)
+}
+
+async function callWhenPossible(delivery: Delivery, call: Call, attempt: number, pipeline: Pipeline): Promise<unknown> {
   if (delivery.late !== null) {
     const late = await endOfLateCall(delivery, delivery.late, pipeline)
-    if (late.kind === 'resolved') return finalWord(late.returned) // it has handled its message after all
+    if (late.kind === 'resolved') return late.returned // it has handled its message after all
   }
   if (!delivery.hasPlace && delivery.batch === null) await takePlace(delivery, pipeline)
   if (pipeline.isSuspect()) await pipeline.confirmMembership()
   if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
   delivery.since = pipeline.runtime.clock.monotonic()
-  if (epoch.stopped) throw new NothingBegins() // the partition went while the record was read, begun, or waited for its place
+  return callNow(delivery, call, attempt, pipeline)
+}
 
+function callNow(delivery: Delivery, { reading, headers }: Call, attempt: number, pipeline: Pipeline): unknown {
+  if (pipeline.epoch.stopped) throw new NothingBegins() // the partition went while the record was read, begun, or waited for its place
+  const { observation } = delivery
   const context = new HandlerContext(delivery, headers, attempt, pipeline)
-  const call = (): unknown => invoke(reading, context, delivery, subscription)
-  const returned = delivery.observation.run(call)
-  return finalWord(await untilTimeout(returned, context, delivery, pipeline))
+  const returned =
+    observation === nothingProcessed
+      ? invoke(reading, context, delivery, pipeline.subscription)
+      : observation.run(() => invoke(reading, context, delivery, pipeline.subscription))
+  return untilTimeout(returned, context, delivery, pipeline)
 }
 
 /** The handler asks to be called at another time. */
@@ -94,7 +108,12 @@ function invoke(reading: Readable, context: HandlerContext, delivery: Delivery, 
   return handler(reading.message, context)
 }
 
-function finalWord(returned: unknown): FinalWord {
+/**
+ * What the handler has said of its message.
+ *
+ * @throws {@link Postponed} when it asks for another time.
+ */
+export function finalWord(returned: unknown): FinalWord {
   const said = handlerOutcomeOf(returned)
   if (said?.kind === 'retry-after' || said?.kind === 'pause-for') throw new Postponed(said)
   return said

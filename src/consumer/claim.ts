@@ -93,21 +93,30 @@ async function beginAtStore(
 }
 
 /** Marks the message as done. Whatever keeps it from that sends the record round again. */
-export async function completeMessage(
+export function completeMessage(
   claim: Claim,
   outcome: DedupeOutcome,
   delivery: Delivery,
   pipeline: Pipeline,
-): Promise<'completed' | Unfinished> {
+): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
   const { record } = delivery
   const { lease } = claim
-  const { subscription, epoch, events, runtime } = pipeline
+  const { epoch, events } = pipeline
   if (epoch.dead) {
     const { topic, partition, offset } = record
     events.emit('stale-refused', { position: { topic, partition, offset }, operation: 'complete' })
     return unfinished('epoch-lost')
   }
-  if (lease === null) return 'completed'
+  return lease === null ? 'completed' : completeAtStore(lease, outcome, delivery, pipeline)
+}
+
+async function completeAtStore(
+  lease: Lease,
+  outcome: DedupeOutcome,
+  delivery: Delivery,
+  pipeline: Pipeline,
+): Promise<'completed' | Unfinished> {
+  const { subscription, runtime } = pipeline
   const completed = await insist(
     delivery,
     pipeline,

@@ -196,7 +196,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     if (epoch.dead || tracker === null) return false
     if (isAhead(epoch)) return true
     if (!withRanges || tracker.revision === committedRevision || tracker.watermark !== committed) return false
-    return textOf(epoch) !== '' || hasRanges(epoch)
+    return hasRanges(epoch)
   }
 
   const recovered = (): void => {
@@ -254,10 +254,9 @@ export function createCommitter(options: CommitterOptions): Committer {
       return trouble
     },
     commitStarts: flushAll,
-    async rewind(epoch) {
-      while (underWay !== null) await underWay // its success would say that more is committed than shall be
-      epoch.committed = null
-      await flushAll([epoch])
+    rewind(epoch) {
+      epoch.committed = null // whatever the group has: isBehind lets its start through once
+      return flushAll([epoch])
     },
     close() {
       closed = true

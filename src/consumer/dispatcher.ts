@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/index.ts'
 import { nextTurn } from '../clock/index.ts'
 
 /** Who has something to begin: one partition. */
@@ -45,13 +46,15 @@ export interface Dispatcher {
 }
 
 /** Makes a {@link Dispatcher} of `limit` places. */
-export function createDispatcher(limit: number): Dispatcher {
+export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>): Dispatcher {
   const sources: Source[] = [] // those with something to begin, in turn
   let front = 0
   const offered = new Set<Source>()
-  const returning = new Set<Returning>()
+  const returning = new Map<Bound | null, Set<Returning>>() // by bound: however many wait for a full one, the others are found at once
+  let returned = 0
   let taken = 0
   let begunThisTurn = 0
+  let turnBeganAt = 0
   let pausing = false
   let dispatching = false
 
@@ -74,7 +77,7 @@ export function createDispatcher(limit: number): Dispatcher {
     try {
       if (returning.size > 0) letReturn()
       while (taken < limit && front < sources.length) {
-        if (begunThisTurn >= MOST_IN_A_TURN) {
+        if (isTurnOver()) {
           void pause()
           return
         }
@@ -106,13 +109,36 @@ export function createDispatcher(limit: number): Dispatcher {
   }
 
   const letReturn = (): void => {
-    for (const each of returning) {
-      if (taken >= limit) return
-      if (!hasRoom(each.bound)) continue
-      returning.delete(each)
+    while (taken < limit) {
+      const each = firstToReturn()
+      if (each === null) return
+      forget(each)
       take(each.bound)
       each.proceed()
     }
+  }
+
+  const firstToReturn = (): Returning | null => {
+    let first: Returning | null = null
+    for (const [bound, waiting] of returning) {
+      if (!hasRoom(bound)) continue
+      for (const each of waiting) {
+        if (first === null || each.order < first.order) first = each
+        break
+      }
+    }
+    return first
+  }
+
+  const forget = (each: Returning): void => {
+    const waiting = returning.get(each.bound)
+    if (waiting?.delete(each) && waiting.size === 0) returning.delete(each.bound)
+  }
+
+  const isTurnOver = (): boolean => {
+    if (begunThisTurn === 0) turnBeganAt = clock.monotonic()
+    else if (begunThisTurn % LOOK_EVERY === 0 && clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN) return true
+    return begunThisTurn >= MOST_IN_A_TURN
   }
 
   // Handlers that never wait for anything would keep timers and sockets waiting, the heartbeat among them, until all buffers are empty.
@@ -141,18 +167,21 @@ export function createDispatcher(limit: number): Dispatcher {
           reject(signal.reason as Error)
           return
         }
-        const waiting: Returning = {
+        const each: Returning = {
           bound,
+          order: returned++,
           proceed() {
             signal.removeEventListener('abort', giveUp)
             resolve()
           },
         }
         const giveUp = (): void => {
-          returning.delete(waiting)
+          forget(each)
           reject(signal.reason as Error)
         }
-        returning.add(waiting)
+        const waiting = returning.get(bound)
+        if (waiting === undefined) returning.set(bound, new Set([each]))
+        else waiting.add(each)
         signal.addEventListener('abort', giveUp, { once: true })
       })
     },
@@ -168,11 +197,19 @@ export function createDispatcher(limit: number): Dispatcher {
 
 interface Returning {
   readonly bound: Bound | null
+  /** When it came: grows from one to the next. */
+  readonly order: number
   proceed(): void
 }
 
 /** So many handlers that do nothing take about a millisecond. */
 const MOST_IN_A_TURN = 512
+
+/** Those that compute for long are fewer: with seconds between two turns, a full buffer of them would outlast the session. */
+const MOST_MS_IN_A_TURN = 50
+
+/** Looking at the clock has its price too. */
+const LOOK_EVERY = 4
 
 /** Below this the front of the list is not worth moving. */
 const MOVE_FROM = 1_024

@@ -4,8 +4,8 @@ import { describeError } from '../errors/index.ts'
 import { formatPosition } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
-import type { Readable } from './call-handler.ts'
-import { callHandler, handlerHeaders, Postponed } from './call-handler.ts'
+import type { Call, FinalWord, Readable } from './call-handler.ts'
+import { callHandler, finalWord, handlerHeaders, Postponed } from './call-handler.ts'
 import type { Claim } from './claim.ts'
 import type { ErrorVerdict } from './consumer.ts'
 import { verdictOf } from './error-rules.ts'
@@ -30,10 +30,30 @@ export async function handleMessage(
   claim: Claim,
   pipeline: Pipeline,
 ): Promise<Handling> {
+  const { attempt } = claim
+  if (attempt > pipeline.subscription.retry.maxAttempts) return neverEnded(claim, pipeline)
+  const call: Call = {
+    headers: handlerHeaders(delivery.record, pipeline.subscription),
+    reading,
+  }
+  try {
+    const said = finalWord(await callHandler(delivery, call, attempt, pipeline))
+    return said === null ? { kind: 'handled', attempts: attempt } : endOf(said, attempt, null, pipeline)
+  } catch (thrown) {
+    return handleAgain(thrown, delivery, call, claim, pipeline)
+  }
+}
+
+/** What follows a first failure: apart, since nearly all messages have none and need nothing of it. */
+async function handleAgain(
+  first: unknown,
+  delivery: Delivery,
+  call: Call,
+  claim: Claim,
+  pipeline: Pipeline,
+): Promise<Handling> {
   const { observation } = delivery
   const { subscription, epoch, runtime } = pipeline
-  if (claim.attempt > subscription.retry.maxAttempts) return neverEnded(claim, pipeline)
-  const headers = handlerHeaders(delivery.record, subscription)
   let verdict: ErrorVerdict | 'interrupted' | 'lease-lost' = 'retry'
   let firstFailedAt: number | null = null
 
@@ -80,7 +100,13 @@ export async function handleMessage(
     pipeline.events.emit('retrying', { position, attempt: failure.attempt, delayMs, error: failure.thrown })
   }
 
-  const result = await retry((attempt) => callHandler(delivery, reading, headers, attempt, pipeline), {
+  let isFirst = true
+  const next = async (attempt: number): Promise<FinalWord> => {
+    if (!isFirst) return finalWord(await callHandler(delivery, call, attempt, pipeline))
+    isFirst = false
+    throw first
+  }
+  const result = await retry(next, {
     policy: subscription.retry,
     firstAttempt: claim.attempt,
     signal: epoch.stopSignal,
@@ -92,20 +118,7 @@ export async function handleMessage(
   if (result.kind === 'stopped') return unfinished('stopping')
 
   const { attempts } = result
-  const now = runtime.clock.now()
-  if (result.kind === 'succeeded') {
-    const said = result.value
-    if (said === null) return { kind: 'handled', attempts }
-    if (said.kind === 'skip') return { kind: 'skipped', reason: said.reason }
-    const error = { name: 'park', message: said.reason }
-    return failed({
-      reason: 'parked-by-handler',
-      attempts,
-      firstFailedAt: firstFailedAt ?? now,
-      lastFailedAt: now,
-      error,
-    })
-  }
+  if (result.kind === 'succeeded') return endOf(result.value, attempts, firstFailedAt, pipeline)
   const ending = verdict as ErrorVerdict | 'interrupted' | 'lease-lost' // the rule has set it; control flow cannot see that
   if (ending === 'lease-lost') return unfinished('lease-lost')
   if (ending === 'interrupted') return unfinished(epoch.dead ? 'epoch-lost' : 'stopping')
@@ -115,7 +128,23 @@ export async function handleMessage(
   }
   const error = describe(result.thrown)
   if (ending === 'skip') return { kind: 'skipped', reason: `an error rule: ${error.code ?? error.name}` }
+  const now = runtime.clock.now()
   return failed({ reason: 'handler-failed', attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now, error })
+}
+
+/** What the handler has said at its end. */
+function endOf(said: FinalWord, attempts: number, firstFailedAt: number | null, { runtime }: Pipeline): Handling {
+  if (said === null) return { kind: 'handled', attempts }
+  if (said.kind === 'skip') return { kind: 'skipped', reason: said.reason }
+  const now = runtime.clock.now()
+  const error = { name: 'park', message: said.reason }
+  return failed({
+    reason: 'parked-by-handler',
+    attempts,
+    firstFailedAt: firstFailedAt ?? now,
+    lastFailedAt: now,
+    error,
+  })
 }
 
 const RETRY: Ruling = { kind: 'retry' }

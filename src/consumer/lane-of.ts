@@ -1,4 +1,5 @@
 import type { InboundRecord } from '../record/index.ts'
+import { latin1Of } from '../record/index.ts'
 import type { Ordering } from './consumer.ts'
 import type { Delivery } from './delivery.ts'
 
@@ -11,7 +12,7 @@ import type { Delivery } from './delivery.ts'
 export function laneOf({ key, offset }: InboundRecord, ordering: Ordering, anyClosed: boolean): string | null {
   if (ordering === 'partition') return WHOLE_PARTITION
   if (ordering === 'none') return anyClosed ? laneOfOffset(offset) : null
-  return key === null ? NO_KEY : bytesOf(key).latin1Slice()
+  return key === null ? NO_KEY : latin1Of(key)
 }
 
 /** The lane that a record keeps from later epochs while it is under way. */
@@ -23,9 +24,3 @@ export function openLaneOf({ lane, record }: Delivery): string {
 const NO_KEY = '\u0100'
 const WHOLE_PARTITION = '\u0101'
 const laneOfOffset = (offset: bigint): string => `\u0102${offset}`
-
-/** Node has the method for long, its types only since 22. */
-function bytesOf(key: Uint8Array): Buffer & { latin1Slice(): string } {
-  const bytes = Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)
-  return bytes as Buffer & { latin1Slice(): string }
-}

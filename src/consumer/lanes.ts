@@ -19,7 +19,7 @@ export interface Lanes<T extends Laned<T>> {
   take(): T | undefined
   /** It has ended: the next of its lane may begin. */
   leave(item: T): void
-  /** Closes a lane until the function that it returns is called: something of it is under way elsewhere. */
+  /** Closes a lane, to which nothing has come yet, until the function that it returns is called: something of it is under way elsewhere. */
   close(lane: string): () => void
   /** May anything begin? */
   readonly ready: boolean
@@ -27,6 +27,8 @@ export interface Lanes<T extends Laned<T>> {
   readonly first: T | undefined
   /** Is any lane closed from outside? */
   readonly anyClosed: boolean
+  /** How many lanes there are: those with something that waits or is under way, and those closed from outside. */
+  readonly size: number
 }
 
 /** Makes {@link Lanes} in which nothing waits. Every operation is O(1). */
@@ -83,6 +85,9 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
     },
     get anyClosed() {
       return closedLanes > 0
+    },
+    get size() {
+      return last.size
     },
   }
 }

@@ -78,7 +78,7 @@ export function createMember(options: MemberOptions): Member {
     isSuspect: () => isSuspect(),
     confirmMembership: (epoch) => confirmMembership(epoch),
   })
-  const dispatcher = createDispatcher(settings.concurrency)
+  const dispatcher = createDispatcher(settings.concurrency, clock)
   const parks = [...subscriptions.values()].some(({ deadLetterTopic }) => deadLetterTopic !== null)
   const parking: Parking | null = parks ? createParking({ driver, runtime, logger }) : null
   const keepers = new Map<Subscription, LeaseKeeper>()
@@ -95,9 +95,9 @@ export function createMember(options: MemberOptions): Member {
     logger.warn({ groupId }, message)
   }
 
-  const isSuspect = (): boolean => {
+  const isSuspect = (now = clock.monotonic()): boolean => {
     const beat = driverConsumer.lastHeartbeatAt()
-    return beat !== null && clock.monotonic() - beat > sessionTimeoutMs
+    return beat !== null && now - beat > sessionTimeoutMs
   }
   const confirmMembership = async (epoch: Epoch): Promise<void> => {
     while (!epoch.stopped && isSuspect()) {

@@ -4,10 +4,10 @@ import { describeError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
-import type { Telemetry } from '../telemetry/index.ts'
+import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
 import { createBatchGathering } from './batch-gathering.ts'
-import type { Delivery, LateCall } from './delivery.ts'
-import { createDelivery } from './delivery.ts'
+import type { LateCall } from './delivery.ts'
+import { Delivery } from './delivery.ts'
 import type { Begun, Source } from './dispatcher.ts'
 import type { Wait } from './epoch.ts'
 import { stillRunning } from './handler-call.ts'
@@ -24,8 +24,8 @@ import type { Subscription } from './subscription.ts'
 
 /** Works off the records of one epoch: those of a lane in the order of their offsets, those of different lanes side by side. */
 export interface PartitionLoop {
-  /** Takes records over. Those of it that were taken before, or that an earlier owner has finished, are dropped. */
-  take(batch: InboundBatch): void
+  /** Takes records over, and says how many. Those that were taken before, or that an earlier owner has finished, are dropped. */
+  take(batch: InboundBatch): number
   /** Begins no further record until `release`; those under way go on. */
   hold(): void
   release(): void
@@ -107,11 +107,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   for (const [lane, ended] of options.openLanes) {
     const open = lanes.close(lane)
-    keyWaits(
-      'a handler of an earlier assignment is still running; its key waits for that',
-      ended,
-      open,
-    )
+    keyWaits('a handler of an earlier assignment is still running; its key waits for that', ended, open)
   }
 
   /** Something of a lane is under way that nothing can end: the others go on, and health says so. */
@@ -182,42 +178,29 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const run = async (delivery: Delivery): Promise<void> => {
     let outcome: RecordOutcome | Unfinished
     for (let troubles = 0; ;) {
+      delivery.since = clock.monotonic()
+      const observation = telemetry.processing(delivery)
+      delivery.observation = observation
       try {
-        outcome = await dispatch(delivery)
+        outcome = await processRecord(delivery, pipeline)
+        observeEnd(observation, outcome)
         if (outcome.kind !== 'unfinished' || epoch.stopped) break
-        delivery.again = true
       } catch (thrown) {
         // Something that should not: a bug of ours, or of what was handed in. It fails closed: tried again for ever, and health says so.
+        const error = describeError(thrown)
+        observation.ended('unfinished', error.code ?? error.name)
         logger.error(
-          { record: formatPosition(delivery.record), error: describeError(thrown) },
+          { record: formatPosition(delivery.record), error },
           'a record could not be processed; it is tried again',
         )
-        delivery.again = true
         if (!(await afterTrouble(delivery, ++troubles))) {
           outcome = unfinished('stopping')
           break
         }
       }
+      delivery.again = true
     }
     end(delivery, outcome)
-  }
-
-  const dispatch = async (delivery: Delivery): Promise<RecordOutcome | Unfinished> => {
-    const { record } = delivery
-    delivery.since = clock.monotonic()
-    const observation = telemetry.processing({ record, groupId, messageId: delivery.messageId })
-    delivery.observation = observation
-    try {
-      const outcome = await processRecord(delivery, pipeline)
-      if (outcome.kind === 'unfinished') observation.ended('unfinished', outcome.because)
-      else if (outcome.kind === 'parked') observation.ended('parked', outcome.errorType)
-      else observation.ended(outcome.kind)
-      return outcome
-    } catch (thrown) {
-      const { code, name } = describeError(thrown)
-      observation.ended('unfinished', code ?? name)
-      throw thrown
-    }
   }
 
   /** False when the epoch has stopped meanwhile. */
@@ -280,7 +263,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
         if (ticket === KNOWN) continue // fetched twice, after a pause; or finished by an earlier owner
         records++
         const lane = laneOf(record, subscription.ordering, lanes.anyClosed)
-        const delivery = createDelivery({ record, ticket, lane, arrival: arrivals++, takenAt: now })
+        const delivery = new Delivery({ record, groupId, ticket, lane, arrival: arrivals++, takenAt: now })
         bytes += delivery.bytes
         lanes.add(delivery)
         taken.push(delivery)
@@ -289,6 +272,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       tracker.cover(batch.nextOffset)
       onBuffered()
       kick()
+      return taken.length
     },
     hold: () => void (held = true),
     release() {
@@ -350,4 +334,10 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       return bytes
     },
   }
+}
+
+function observeEnd(observation: ProcessObservation, outcome: RecordOutcome | Unfinished): void {
+  if (outcome.kind === 'unfinished') observation.ended('unfinished', outcome.because)
+  else if (outcome.kind === 'parked') observation.ended('parked', outcome.errorType)
+  else observation.ended(outcome.kind)
 }

@@ -26,7 +26,7 @@ export interface Pipeline {
    * Has the group not confirmed the membership for longer than the session timeout? A process that was suspended, or cut off, wakes up
    * believing that it owns what others own by now.
    */
-  isSuspect(): boolean
+  isSuspect(now?: number): boolean
   /** Resolves when the group has confirmed the membership again, or the epoch has stopped. */
   confirmMembership(): Promise<void>
   /** Resolves when somebody calls `resume` for the topic, or the epoch stops. */

@@ -1,11 +1,10 @@
 import { isDeadLetterTopic } from '../dlq/index.ts'
 import type { Failure } from '../dlq/index.ts'
 import { describeError, HoldfastError } from '../errors/index.ts'
-import type { InboundRecord } from '../record/index.ts'
-import { headerText, MESSAGE_HEADERS } from '../record/index.ts'
 import { retry } from '../retry/index.ts'
 import { decodeMessage } from '../topic/index.ts'
 import type { Message } from './message.ts'
+import { ReadMessage } from './read-message.ts'
 import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
@@ -21,36 +20,31 @@ export type Reading =
  * Decodes a record and holds it against its schema. What does not fit never will, so nothing is tried again, with one exception: an
  * asynchronous validator that rejected may have met an outage of its own.
  */
-export async function readRecord({ record, messageId }: Delivery, pipeline: Pipeline): Promise<Reading | Unfinished> {
+export function readRecord(delivery: Delivery, pipeline: Pipeline): Reading | Promise<Reading | Unfinished> {
+  const { record } = delivery
   const { topic } = pipeline.subscription
-  if (isDeadLetterTopic(topic)) return messageOf(record, messageId, topic.readRecord(record))
+  if (isDeadLetterTopic(topic)) return messageOf(delivery, topic.readRecord(record))
   if (record.value === null) return TOMBSTONE
+  const unread = (error: unknown): Reading | Promise<Reading | Unfinished> =>
+    HoldfastError.is(error) && error.retriable ? readAgain(delivery, pipeline) : malformed(error, pipeline)
   try {
-    return messageOf(record, messageId, await decodeMessage(topic, record))
+    const value = decodeMessage(topic, record)
+    return value instanceof Promise
+      ? value.then((each) => messageOf(delivery, each), unread)
+      : messageOf(delivery, value)
   } catch (error) {
-    return HoldfastError.is(error) && error.retriable
-      ? readAgain(record, messageId, pipeline)
-      : malformed(error, pipeline)
+    return unread(error)
   }
 }
 
 const TOMBSTONE: Reading = { kind: 'tombstone' }
 
-function messageOf(record: InboundRecord, id: string, value: unknown): Reading {
-  const time = new Date(timeOf(record)) // oxlint-disable-line no-restricted-globals -- the record's own time
-  return { kind: 'message', message: { id, source: headerText(record.headers, MESSAGE_HEADERS.source), time, value } }
+function messageOf(delivery: Delivery, value: unknown): Reading {
+  return { kind: 'message', message: new ReadMessage(delivery, value) }
 }
 
-/** What the message says itself: where a topic has LogAppendTime, the record's timestamp is the broker's. */
-function timeOf({ headers, timestamp }: InboundRecord): number {
-  const said = headerText(headers, MESSAGE_HEADERS.time)
-  const time = said !== undefined && /^\d{1,16}$/.test(said) ? Number(said) : Infinity
-  return time <= LAST_DATE ? time : Number(timestamp)
-}
-
-const LAST_DATE = 8_640_000_000_000_000 // the last moment that a Date can hold, in the year 275760
-
-async function readAgain(record: InboundRecord, messageId: string, pipeline: Pipeline): Promise<Reading | Unfinished> {
+async function readAgain(delivery: Delivery, pipeline: Pipeline): Promise<Reading | Unfinished> {
+  const { record } = delivery
   const { subscription, epoch, runtime } = pipeline
   const result = await retry(async () => decodeMessage(subscription.topic, record), {
     policy: subscription.retry,
@@ -59,7 +53,7 @@ async function readAgain(record: InboundRecord, messageId: string, pipeline: Pip
     rule: ({ thrown }) => (HoldfastError.is(thrown) && thrown.retriable ? { kind: 'retry' } : { kind: 'give-up' }),
   })
   if (result.kind === 'stopped') return unfinished('stopping')
-  return result.kind === 'succeeded' ? messageOf(record, messageId, result.value) : malformed(result.thrown, pipeline)
+  return result.kind === 'succeeded' ? messageOf(delivery, result.value) : malformed(result.thrown, pipeline)
 }
 
 function malformed(thrown: unknown, { runtime }: Pipeline): Reading {

@@ -44,7 +44,7 @@ export function decodeClaim(bytes: Uint8Array, topicCount: number): MemberClaim 
   if (!Array.isArray(told) || !Number.isSafeInteger(told[0]) || !Array.isArray(told[1])) return undefined
   const [generation, entries] = told as [number, unknown[]]
   if (entries.length !== topicCount || !entries.every(isEntry)) return undefined
-  const topics = entries.map(([partitionCount, bits]) => ({ partitionCount, owned: decodeBits(bits, partitionCount) }))
+  const topics = entries.map(([partitionCount, bits]) => ({ partitionCount, owned: decodeBits(bits) }))
   return { generation, topics }
 }
 
@@ -65,10 +65,10 @@ function encodeBits(partitions: readonly number[]): string {
   return bits.toString('base64')
 }
 
-function decodeBits(text: string, count: number): readonly number[] {
+function decodeBits(text: string): readonly number[] {
   const bits = Buffer.from(text, 'base64')
   const partitions: number[] = []
-  for (let partition = 0; partition < Math.min(count, bits.length * 8); partition++) {
+  for (let partition = 0; partition < bits.length * 8; partition++) {
     if ((bits[partition >> 3]! & (1 << (partition & 7))) !== 0) partitions.push(partition)
   }
   return partitions

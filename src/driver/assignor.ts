@@ -123,9 +123,10 @@ function kindsTogether(topics: readonly string[], shares: readonly Share[], kind
     let most: readonly string[] = []
     for (const share of shares) {
       const read = rest.filter((topic) => share.topics.has(topic))
-      if (read.length > most.length || (read.length === most.length && compare(`${read}`, `${most}`) < 0)) most = read
+      const earlier = read.length === most.length && compare(read.join(), most.join()) < 0
+      if (read.length > most.length || earlier) most = read
     }
-    const key = `${most}`
+    const key = most.join()
     let kind = kinds.get(key)
     if (kind === undefined) {
       const together = most

@@ -1,3 +1,5 @@
+import { textOf } from './text.ts'
+
 /**
  * The headers of a record, as Kafka has them: an ordered list in which names may repeat and a value may be null or empty.
  * Never a plain object: names such as `__proto__` or `constructor` are data.
@@ -7,19 +9,12 @@ export type Headers = ReadonlyArray<Header>
 /** One header: its name and its bytes; `null` and the empty value are different things. */
 export type Header = readonly [name: string, value: Uint8Array | null]
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /** The last value of a name as text; `undefined` when it is absent, null, or not UTF-8. */
 export function headerText(headers: Headers, name: string): string | undefined {
   for (let i = headers.length - 1; i >= 0; i--) {
     const [candidate, value] = headers[i]!
     if (candidate !== name) continue
-    if (value === null) return undefined
-    try {
-      return utf8.decode(value)
-    } catch {
-      return undefined
-    }
+    return value === null ? undefined : textOf(value)
   }
   return undefined
 }

@@ -1,5 +1,5 @@
 import type { Header, Headers } from '../record/index.ts'
-import { textHeader } from '../record/index.ts'
+import { textHeader, textOf } from '../record/index.ts'
 
 /** A W3C trace context as it travels in headers: checked for form, not interpreted. */
 export interface TraceContext {
@@ -20,8 +20,6 @@ const MAX_TRACESTATE_CHARACTERS = 512
 /** Baggage, the largest of the W3C headers, may have 8,192 bytes; nothing longer is taken for a context. */
 const MAX_VALUE_BYTES = 8_192
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /**
  * The last value of a header as text, its name compared without regard to case as other instrumentations do; `undefined` when
  * it is absent, null, not UTF-8, or longer than 8,192 bytes. Never throws.
@@ -30,7 +28,7 @@ export function lastHeaderText(headers: Headers, name: string): string | undefin
   for (let i = headers.length - 1; i >= 0; i--) {
     const [candidate, value] = headers[i]!
     if (!isNamed(candidate, name)) continue
-    return value === null || value.length > MAX_VALUE_BYTES ? undefined : bytesAsText(value)
+    return value === null || value.length > MAX_VALUE_BYTES ? undefined : textOf(value)
   }
   return undefined
 }
@@ -38,15 +36,6 @@ export function lastHeaderText(headers: Headers, name: string): string | undefin
 /** Is there a header of this name, whatever its case and value? */
 export function hasHeader(headers: Headers, name: string): boolean {
   return headers.some(([candidate]) => isNamed(candidate, name))
-}
-
-/** Bytes as text; `undefined` when they are not UTF-8. */
-export function bytesAsText(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 /** The trace context that a record carries; `undefined` when there is none or it is malformed. A malformed tracestate is left out. */

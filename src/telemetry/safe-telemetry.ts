@@ -1,6 +1,6 @@
 import type { Header } from '../record/index.ts'
 import type { ProcessObservation, SendObservation, Telemetry } from './telemetry.ts'
-import { nothingSent, noTelemetry } from './telemetry.ts'
+import { nothingProcessed, nothingSent, noTelemetry } from './telemetry.ts'
 
 /**
  * Whatever watches the records, from which nothing comes back: one that throws must not decide what becomes of a record. A handler is
@@ -38,6 +38,7 @@ function safeSend(observation: SendObservation): SendObservation {
 }
 
 function safeObservation(observation: ProcessObservation): ProcessObservation {
+  if (observation === nothingProcessed) return observation
   return {
     run: (call) => runOnce(observation, call),
     attemptFailed: (attempt, errorType) => quietly(() => observation.attemptFailed(attempt, errorType)),

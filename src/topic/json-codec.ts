@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors/index.ts'
+import { textOf } from '../record/index.ts'
 import type { Codec } from './codec.ts'
 import { CodecError } from './codec.ts'
 import { isDeeperThan } from './json-depth.ts'
@@ -55,7 +56,7 @@ function encode(value: unknown, maxDepth: number): Uint8Array {
     if (error !== undefined) throw error
   }
   const bytes = Buffer.from(text, 'utf8')
-  if (isDeeperThan(maxDepth, bytes)) throw unsayable(value, maxDepth) ?? new CodecError(tooDeep(maxDepth))
+  if (isDeeperThan(maxDepth, text)) throw unsayable(value, maxDepth) ?? new CodecError(tooDeep(maxDepth))
   return bytes
 }
 
@@ -71,13 +72,9 @@ function decode(bytes: Uint8Array, maxDepth: number): unknown {
       'begins with a byte order mark, which JSON between systems must not have (RFC 8259, section 8.1)',
     )
   }
-  if (isDeeperThan(maxDepth, bytes)) throw new CodecError(tooDeep(maxDepth))
-  let text: string
-  try {
-    text = utf8.decode(bytes)
-  } catch {
-    throw new CodecError('is not UTF-8')
-  }
+  const text = textOf(bytes)
+  if (text === undefined) throw new CodecError('is not UTF-8')
+  if (isDeeperThan(maxDepth, text)) throw new CodecError(tooDeep(maxDepth))
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -88,4 +85,3 @@ function decode(bytes: Uint8Array, maxDepth: number): unknown {
 }
 
 const tooDeep = (maxDepth: number): string => `is nested deeper than ${maxDepth} levels`
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,21 +1,30 @@
 /**
- * Is the JSON text nested deeper than `maxDepth`? `1` has no level, `[1]` one, `[{"a":1}]` two. Reads bytes, not values, so that
+ * Is the JSON text nested deeper than `maxDepth`? `1` has no level, `[1]` one, `[{"a":1}]` two. Reads text, not values, so that
  * it can stand before the parser, and needs no stack: a hundred thousand brackets are as harmless as one. Answers for whatever
- * comes; bytes that are no JSON are the parser's to refuse.
+ * comes; text that is no JSON are the parser's to refuse.
  */
-export function isDeeperThan(maxDepth: number, json: Uint8Array): boolean {
-  const length = json.length
-  if (length <= maxDepth) return false // each level takes at least a bracket
+export function isDeeperThan(maxDepth: number, json: string): boolean {
+  const { length } = json
+  if (!hasMoreBrackets(maxDepth, json)) return false // each level takes at least one
   let depth = 0
   let i = 0
   while (i < length) {
-    const byte = json[i]!
-    if (byte === QUOTE) {
-      for (i++; i < length && json[i] !== QUOTE; i++) if (json[i] === BACKSLASH) i++
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+    const code = json.charCodeAt(i)
+    if (code === QUOTE) {
+      for (i++; i < length && json.charCodeAt(i) !== QUOTE; i++) if (json.charCodeAt(i) === BACKSLASH) i++
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       if (++depth > maxDepth) return true
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
     i++
+  }
+  return false
+}
+
+/** Most values have few: found at the speed of the machine, and the walk is spared. */
+function hasMoreBrackets(count: number, json: string): boolean {
+  let left = count
+  for (const bracket of ['{', '[']) {
+    for (let at = json.indexOf(bracket); at !== -1; at = json.indexOf(bracket, at + 1)) if (--left < 0) return true
   }
   return false
 }

@@ -3,6 +3,7 @@ import type { CommitOffset } from '../../src/driver/index.ts'
 import { createCommitter } from '../../src/consumer/commit.ts'
 import type { Epoch } from '../../src/consumer/epoch.ts'
 import { createEpoch } from '../../src/consumer/epoch.ts'
+import type { Events } from '../../src/consumer/events.ts'
 import { createEvents } from '../../src/consumer/events.ts'
 import { decodeFinishedRanges } from '../../src/consumer/finished-ranges.ts'
 import { HoldfastError } from '../../src/errors/index.ts'
@@ -16,6 +17,7 @@ function setup(
     readonly commit?: (offsets: readonly CommitOffset[]) => Promise<void>
     readonly metadata?: boolean
     readonly logger?: Logger
+    readonly events?: Events
   } = {},
 ) {
   const points = failpoints()
@@ -31,7 +33,7 @@ function setup(
     },
     runtime,
     logger: options.logger ?? silentLogger,
-    events: createEvents(silentLogger),
+    events: options.events ?? createEvents(silentLogger),
     intervalMs: options.intervalMs ?? 100,
     metadata: options.metadata ?? true,
     isSuspect: () => membership.suspect,
@@ -322,6 +324,66 @@ test('a commit that is refused without text too is a failure as any other, and t
   expect(committer.trouble).toBeNull()
 })
 
+test('an outage is not taken for a broker that takes no text', async () => {
+  let outages = 1
+  const { runtime, committer, offsets } = setup({
+    commit: async () => {
+      if (outages-- > 0) throw new HoldfastError('HOLDFAST_UNAVAILABLE', 'nobody answers')
+    },
+  })
+  committer.moved(stuckEpoch(0, 3n))
+  await runtime.advance(1_000)
+  expect(offsets()).toEqual(['0@0+1-2', '0@0+1-2'])
+})
+
+test('a refusal of offsets that had no text is a failure, and takes text from nobody', async () => {
+  let refusals = 1
+  const { runtime, committer, offsets } = setup({
+    commit: async () => {
+      if (refusals-- > 0) throw new HoldfastError('HOLDFAST_REFUSED', 'INVALID_REQUEST')
+    },
+  })
+  committer.moved(epochAt(0, 3n))
+  await runtime.advance(0)
+  expect(offsets()).toEqual(['0@3'])
+  await runtime.advance(1_000)
+  committer.moved(stuckEpoch(1, 3n))
+  await runtime.advance(1_000)
+  expect(offsets()).toEqual(['0@3', '0@3', '1@0+1-2'])
+})
+
+test('offsets are not given without their text either while the group does not confirm the membership', async () => {
+  const world = setup({
+    commit: async (all) => {
+      if (all.every(({ metadata }) => metadata === undefined)) return
+      world.membership.suspect = true
+      throw new HoldfastError('HOLDFAST_REFUSED', 'OFFSET_METADATA_TOO_LARGE')
+    },
+  })
+  const epoch = stuckEpoch(0, 3n)
+  world.committer.moved(epoch)
+  await world.runtime.advance(10_000)
+  expect(world.offsets()).toEqual(['0@0+1-2'])
+  epoch.end(new Error('lost'))
+  world.membership.suspect = false
+  await world.runtime.advance(10_000)
+  expect(world.offsets()).toEqual(['0@0+1-2'])
+})
+
+test('a commit that is refused as stale is told of the partitions that it was for, not of those that had nothing to say', async () => {
+  const events = createEvents(silentLogger)
+  const stale: number[] = []
+  events.listen('stale-refused', ({ position }) => void stale.push(position.partition))
+  const { runtime, committer } = setup({
+    events,
+    commit: () => Promise.reject(new HoldfastError('HOLDFAST_EPOCH_LOST', 'gone')),
+  })
+  committer.moved(epochAt(0, 3n))
+  committer.moved(epochAt(1, 0n))
+  await runtime.advance(0)
+  expect(stale).toEqual([0])
+})
+
 test('nothing is committed while the group does not confirm the membership, and then what is finished by then', async () => {
   const { runtime, committer, membership, offsets } = setup()
   const epoch = epochAt(0, 3n)
@@ -361,6 +423,14 @@ test('a drain commits nothing while the membership is not confirmed, gives up at
   membership.suspect = false
   await runtime.run(flushed)
   expect(offsets()).toEqual(['0@3'])
+})
+
+test('a drain with nothing to commit waits for nobody', async () => {
+  const { runtime, committer, membership } = setup()
+  membership.suspect = true
+  const before = runtime.clock.monotonic()
+  await runtime.run(committer.flush([epochAt(0, 0n)], 5_000))
+  expect(runtime.clock.monotonic()).toBe(before)
 })
 
 test('a seek commits its target, though the group has committed more, and only after what is under way', async () => {

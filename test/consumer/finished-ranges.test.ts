@@ -74,6 +74,14 @@ test('what does not fit is left out from the highest down, and the lowest that f
   )
 })
 
+test('ranges beyond the highest offset there is mean nothing', () => {
+  const base = 2n ** 63n - 3n
+  const upTo = (last: bigint): string => encodeFinishedRanges(base, [{ first: base + 1n, last }])
+  expect(decodeFinishedRanges(base, upTo(base + 1n))).toHaveLength(1)
+  expect(decodeFinishedRanges(base, upTo(base + 2n))).toEqual([]) // the offset after it would not be one
+  expect(decodeFinishedRanges(base, upTo(2n ** 100n))).toEqual([])
+})
+
 test('without a bound it stays within what a broker takes, and reads no more than fits of a partition with millions of ranges', () => {
   let read = 0
   function* endless(): Generator<FinishedRange> {

@@ -94,6 +94,24 @@ test('what an earlier owner has finished and nobody has reached again stays said
   expect(rangesOf(tracker)).toBe('13-17')
 })
 
+test('the revision grows with what a commit would say, and not with what is only taken', () => {
+  const tracker = createOffsetTracker(0n, [{ first: 9n, last: 9n }])
+  const revisions = [tracker.revision]
+  const then = (act: () => void): void => {
+    act()
+    revisions.push(tracker.revision)
+  }
+  let ticket = KNOWN
+  then(() => tracker.take(0n))
+  then(() => void (ticket = tracker.take(3n)))
+  then(() => tracker.finish(ticket))
+  then(() => tracker.finish(ticket))
+  then(() => tracker.cover(7n))
+  then(() => tracker.cover(9n)) // nothing is between 3 and 9 any more: the two ranges are one
+  expect(rangesOf(tracker)).toBe('3-9')
+  expect(revisions).toEqual([0, 0, 0, 1, 1, 1, 2])
+})
+
 test('ranges that lie below the start mean nothing', () => {
   const tracker = createOffsetTracker(10n, [
     { first: 2n, last: 9n },

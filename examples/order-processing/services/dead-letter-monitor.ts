@@ -47,7 +47,7 @@ const store: Handler<DeadLetterEntry> = async ({ value: letter }, context) => {
 }
 
 for (const { name } of [orderEvents, paymentEvents, inventoryEvents, notificationEvents]) {
-  consumer.on(deadLetters(name), store)
+  consumer.on(deadLetters(name), store, { ordering: 'none' }) // each letter is a row of its own
 }
 
 await start()

@@ -4,6 +4,8 @@ import { inTransaction, recordEffect } from '../shared/database.ts'
 import { createService } from '../shared/service.ts'
 import type { PoolClient } from 'pg'
 
+// Orders are the keys: the events of one order are handled one after the other, those of different orders side by side. Two orders
+// that want the same article meet at its row in the database, which lets one go first.
 const { consumer, database, dedupe, producer, start } = createService('inventory')
 
 consumer.on(

@@ -4,7 +4,9 @@ import { inTransaction, recordEffect } from '../shared/database.ts'
 import { simulatedMailServer } from '../shared/mail-server.ts'
 import { createService } from '../shared/service.ts'
 
-const { configuration, consumer, database, dedupe, producer, start } = createService('notification')
+const { configuration, consumer, database, dedupe, producer, start } = createService('notification', {
+  concurrency: 16, // it waits for the mail server; the mails of one order go out one after the other
+})
 const mailServer = simulatedMailServer(configuration.seed)
 
 consumer.on(

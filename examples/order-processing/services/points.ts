@@ -18,7 +18,7 @@ consumer.on(
       await recordEffect(tx, 'points', message, context, entry.rowCount === 0 ? 'known' : 'done')
     })
   },
-  { dedupe },
+  { dedupe, ordering: 'none' }, // points only add up: no event has to wait for another
 )
 
 await start()

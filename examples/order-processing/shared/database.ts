@@ -5,17 +5,26 @@ import type { Pool, PoolClient } from 'pg'
 export async function inTransaction<T>(database: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
   const tx = await database.connect()
   let broken: Error | undefined
+  const onBroken = (error: Error): void => void (broken = error)
+  tx.on('error', onBroken) // the server may end it between two queries; unheard, that would end the process
   try {
     await tx.query('begin')
     const result = await work(tx)
     await tx.query('commit')
     return result
   } catch (error) {
-    await tx.query('rollback').catch((failure: Error) => (broken = failure))
+    await tx.query('rollback').catch(onBroken)
     throw error
   } finally {
+    tx.off('error', onBroken)
     tx.release(broken) // a connection that could not even roll back does not go back to the pool
   }
+}
+
+/** A message, and where it came from. */
+export interface Received {
+  readonly message: Pick<Message<{ orderId: string }>, 'id' | 'value'>
+  readonly context: Pick<MessageContext, 'topic' | 'partition' | 'offset'>
 }
 
 /**
@@ -27,15 +36,32 @@ export async function inTransaction<T>(database: Pool, work: (tx: PoolClient) =>
 export async function recordEffect(
   tx: Pick<PoolClient, 'query'>,
   service: string,
-  message: Pick<Message<{ orderId: string }>, 'id' | 'value'>,
-  context: Pick<MessageContext, 'topic'>,
+  message: Received['message'],
+  context: Received['context'],
   kind: 'done' | 'known' = 'done',
 ): Promise<void> {
-  await tx.query('insert into effects (service, topic, event_id, order_id, kind) values ($1, $2, $3, $4, $5)', [
-    service,
-    context.topic,
-    message.id,
-    message.value.orderId,
-    kind,
-  ])
+  await recordEffects(tx, service, [{ message, context }], kind)
+}
+
+/** As {@link recordEffect}, for many at once. */
+export async function recordEffects(
+  tx: Pick<PoolClient, 'query'>,
+  service: string,
+  received: readonly Received[],
+  kind: 'done' | 'known' = 'done',
+): Promise<void> {
+  await tx.query(
+    `insert into effects (service, process, kind, topic, partition, log_offset, event_id, order_id)
+     select $1, $2, $3, * from unnest($4::text[], $5::int[], $6::bigint[], $7::text[], $8::text[])`,
+    [
+      service,
+      process.pid,
+      kind,
+      received.map(({ context }) => context.topic),
+      received.map(({ context }) => context.partition),
+      received.map(({ context }) => String(context.offset)),
+      received.map(({ message }) => message.id),
+      received.map(({ message }) => message.value.orderId),
+    ],
+  )
 }

@@ -21,8 +21,26 @@ export interface Service {
   readonly start: (...alsoClose: ReadonlyArray<() => Promise<unknown>>) => Promise<void>
 }
 
+/** How a service differs from the others. */
+export interface ServiceOptions {
+  /**
+   * Messages in handlers at a time. As many as there are database connections is right for handlers that mostly talk to the database;
+   * one that waits for something else may have more.
+   *
+   * @defaultValue `CONNECTIONS`
+   */
+  readonly concurrency?: number
+}
+
+/** Database connections of one process: a dozen processes share the 100 that PostgreSQL has by default. */
+const CONNECTIONS = 6
+
+/** How long the partitions of a killed or stopped process wait for their next owner; 6 s is Kafka's usual minimum. */
+const SESSION_TIMEOUT_MS = 6_000
+const HEARTBEAT_INTERVAL_MS = 1_500
+
 /** Wires a service. Nothing connects before `start`. */
-export function createService(name: string): Service {
+export function createService(name: string, { concurrency = CONNECTIONS }: ServiceOptions = {}): Service {
   const configuration = readConfiguration(process.env)
   const stopTracing = startTracing(name)
   const log = createLog(name)
@@ -35,10 +53,21 @@ export function createService(name: string): Service {
     groupId: name,
     telemetry,
     logger: log,
-    sessionTimeoutMs: 6_000, // how long the partitions of a killed process wait for their next owner; 6 s is Kafka's usual minimum
-    heartbeatIntervalMs: 1_500,
+    concurrency,
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
   })
-  const database = new Pool({ connectionString: configuration.databaseUrl, max: 8 })
+  consumer.listen('stale-refused', ({ position, operation }) => {
+    log.warn({ ...position, operation }, 'late work refused: the partition is somebody else’s by now')
+  })
+  const database = new Pool({
+    connectionString: configuration.databaseUrl,
+    application_name: name,
+    max: CONNECTIONS,
+    // A process that stands still keeps its open transactions, with their locks. They end before the next owner of its partitions can
+    // need them: a session counts from its last heartbeat.
+    idle_in_transaction_session_timeout: SESSION_TIMEOUT_MS - HEARTBEAT_INTERVAL_MS - 500,
+  })
   database.on('error', (error) => log.warn({ code: (error as { code?: string }).code }, 'a database connection broke'))
 
   return {

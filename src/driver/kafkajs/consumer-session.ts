@@ -9,6 +9,7 @@ import type { Epoch } from './consumer-epoch.ts'
 import { createDelivery } from './consumer-delivery.ts'
 import { createDriftWatch } from './consumer-drift.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
+import { watchTopics } from './consumer-topics.ts'
 import { createConsumerWire } from './consumer-wire.ts'
 import { createKafkajsAssignor } from './kafkajs-assignor.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
@@ -88,6 +89,11 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   const drift = createDriftWatch(clock, () => {
     const message = `the consumer of group ${groupId} is a member without an assignment, and does not ask for one`
     fail(new HoldfastError('HOLDFAST_CONSUMER_CRASHED', message, { retriable: true }))
+  })
+  watchTopics(cluster, (error) => {
+    // Without a commit: it would be one for the topic that is made next under this name. The next start reads the commits anew,
+    // and the broker has deleted those of the topic with it.
+    if (phase === 'running') fail(error)
   })
   const beats = clock.every(heartbeatIntervalMs, () => void beat())
 

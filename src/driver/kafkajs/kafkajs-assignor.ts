@@ -104,22 +104,22 @@ export function createKafkajsAssignor({ groupId, runtime, logger }: AssignorOpti
       assign: ({ members, topics }) => assign(cluster, members, topics),
     })
 
+  const protocolChanged = (name: string): void => {
+    if (name === ASSIGNOR_NAME) {
+      logger.info({ groupId }, 'all members share the partitions out by holdfast again')
+      return
+    }
+    const message = 'a member without Holdfast is in the group: until it leaves, all members must read the same topics'
+    warn({ assignor: name }, message)
+  }
+
   return {
     assigners: [makeAssigner(ASSIGNOR_NAME), makeAssigner(ROUND_ROBIN_NAME)],
     follow(consumer) {
       consumer.on('consumer.group_join', ({ payload }) => {
         owned = new Map(Object.entries(payload.memberAssignment))
         told = undefined
-        const before = protocolName
-        protocolName = payload.groupProtocol
-        if (protocolName === before) return
-        if (protocolName === ASSIGNOR_NAME)
-          logger.info({ groupId }, 'the group shares its partitions out by holdfast again')
-        else
-          warn(
-            { assignor: protocolName },
-            'a member without Holdfast is in the group: until it leaves, all members must read the same topics',
-          )
+        if (payload.groupProtocol !== protocolName) protocolChanged((protocolName = payload.groupProtocol))
       })
       // The only place where kafkajs tells the generation. It is that of the assignment, or of an earlier one: never a later.
       consumer.on('consumer.heartbeat', ({ payload }) => void (generation = payload.groupGenerationId))

@@ -1,6 +1,7 @@
+import { textOf } from '../../record/index.ts'
 import type { Attributes } from '@opentelemetry/api'
 import { headerText, MESSAGE_HEADERS } from '../../record/index.ts'
-import { bytesAsText } from '../propagation.ts'
+
 import type { ProcessDescription, SendDescription } from '../telemetry.ts'
 import type { Semconv } from './semconv.ts'
 
@@ -63,7 +64,7 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
         'messaging.consumer.group.name': groupId,
       }
       if (id !== undefined && id.length <= MAX_ID_CHARACTERS) attributes['messaging.message.id'] = id
-      const key = withKeys && record.key !== null ? bytesAsText(record.key) : undefined
+      const key = withKeys && record.key !== null ? textOf(record.key) : undefined
       return describe(place(attributes, record.partition, record.offset), key, record.value === null)
     },
   }

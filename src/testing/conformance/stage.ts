@@ -62,7 +62,6 @@ export interface RecordSketch {
 }
 
 const LOOK_AGAIN_MS = 20
-const TIMESTAMP = 1_760_000_000_000n
 
 /** Makes a {@link Stage}; `boundMs` bounds every wait. */
 export function createStage(world: DriverWorld, boundMs: number): Stage {
@@ -136,7 +135,9 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
         topic,
         partition,
         compression,
-        records: records.map((sketch) => outbound({ topic, partition }, sketch)),
+        records: records.map((sketch) =>
+          outbound({ topic, partition }, sketch, BigInt(Math.trunc(runtime.clock.now()))),
+        ),
       }
       const outcomes = await to.produce(batch, { timeoutMs: PRODUCE_TIMEOUT_MS })
       assert.equal(outcomes.length, records.length, 'one outcome a record')
@@ -185,8 +186,9 @@ export function numbered(name: string, count: number): readonly RecordSketch[] {
   return Array.from({ length: count }, (_, i) => ({ key: 'k', value: `${name}${i}` }))
 }
 
-function outbound(target: TopicPartition, sketch: RecordSketch): OutboundRecord {
-  const { key = 'k', value = 'v', headers = [], timestamp = TIMESTAMP } = sketch
+/** @param now - an older default than this would let the broker delete the records in the middle of a test, for their age */
+function outbound(target: TopicPartition, sketch: RecordSketch, now: bigint): OutboundRecord {
+  const { key = 'k', value = 'v', headers = [], timestamp = now } = sketch
   return { ...target, key: bytes(key), value: bytes(value), headers, timestamp }
 }
 

@@ -41,6 +41,7 @@ export function createLedger(): Ledger {
 
 /** How a service is made. */
 export interface ServiceOptions extends Partial<ConsumerOptions> {
+  /** @defaultValue no dead letter topic; what is exhausted waits */
   readonly subscription?: SubscriptionOptions
 }
 
@@ -53,7 +54,7 @@ export function driverOf({ brokers }: World): Driver {
 export function createService(
   world: World,
   handle: (value: number, context: MessageContext) => unknown,
-  { subscription = {}, ...options }: ServiceOptions = {},
+  { subscription = { deadLetter: false, onExhausted: 'pause' }, ...options }: ServiceOptions = {},
 ): Consumer {
   const topic = defineTopic({ name: world.topic, schema: z.number(), key: 'none' })
   const consumer = createConsumer({
@@ -69,7 +70,7 @@ export function createService(
     async ({ value }, context) => {
       await handle(value, context)
     },
-    { deadLetter: false, onExhausted: 'pause', ...subscription },
+    subscription,
   )
   onTestFinished(() => consumer.close())
   return consumer

@@ -4,9 +4,10 @@ import { deferred } from '../../../src/testing/deferred.ts'
 import type { RunningKafka, Services } from '../../helpers/services.ts'
 import { startServices } from '../../helpers/services.ts'
 import { runBare } from './bare.ts'
-import { hurryKafkajs } from './group.ts'
+import { coordinatorOf, hurryKafkajs } from './group.ts'
 import type { Member, World } from './member.ts'
 import { createMember, createWorld, numbers } from './member.ts'
+import { createLedger, createService, startLoad, work } from './service.ts'
 import { watchSockets } from './watched-sockets.ts'
 
 let services: Services
@@ -100,7 +101,10 @@ test('reads again from the commit after a rejoin by partition growth, though a p
   await member.until(() => member.values().at(-1) === '40')
 
   expect(readLast(member).values).toEqual(numbers(18, 41))
-  await world.send(2, 'new partition')
+  const producer = world.kafka.producer() // the world's own does not know of the new partition
+  await producer.connect()
+  await producer.send({ topic: world.topic, messages: [{ partition: 2, value: 'new partition' }] })
+  await producer.disconnect()
   await member.until(() => member.values().includes('new partition'))
 })
 
@@ -172,4 +176,38 @@ test('the joins of three brokers wait for one drain and leave together behind it
   for (const partition of partitions) await world.send(partition, `second ${partition}`)
   await member.until(() => member.records().length === 6)
   expect(member.values().slice(3).toSorted()).toEqual(['second 0', 'second 1', 'second 2'])
+})
+
+// The last test here: it leaves two nodes.
+test('goes on when the node that coordinates the group is killed under load: nothing is lost, and offsets are committed again', async () => {
+  const world = await createWorld({ partitions: 3, brokers: kafka.brokers })
+  const ledger = createLedger()
+  const handle = async (value: number): Promise<void> => {
+    await work(5)
+    ledger.note(value)
+  }
+  const services = [createService(world, handle), createService(world, handle)]
+  const load = startLoad(world, 3)
+  await Promise.all(services.map((service) => service.start()))
+  await ledger.until(() => ledger.entries.length >= 100)
+  const coordinator = await coordinatorOf(world)
+  const killed = kafka.nodes.find(({ id }) => id === coordinator)!
+  await killed.kill()
+  const atKill = ledger.entries.length
+  const committed = deferred()
+  for (const service of services) service.listen('committed', () => committed.resolve())
+  await ledger.until(() => ledger.entries.length >= atKill + 200)
+  await committed.promise
+  const sent = await load.stop()
+  await ledger.until(() => new Set(ledger.entries).size === sent.length)
+  await vi.waitFor(() => expect(services.map((service) => service.health().status)).toEqual(['healthy', 'healthy']), {
+    timeout: 20_000,
+  })
+  await Promise.all(services.map((service) => service.close()))
+
+  expect([...new Set(ledger.entries)].toSorted((a, b) => a - b)).toEqual(sent)
+  const ends = await world.admin.fetchTopicOffsets(world.topic) // above what was sent: this producer doubles what it sends again
+  expect(await world.committed()).toEqual(
+    Object.fromEntries(ends.map(({ partition, high }) => [partition, [high, expect.anything()]])),
+  )
 })

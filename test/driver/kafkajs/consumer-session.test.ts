@@ -54,7 +54,12 @@ async function setup(given: { readonly onBatch?: () => void } = {}) {
     heartbeat: async () => {},
     offsetFetch: async () => ({ responses: [] }),
   }
-  const cluster = { findGroupCoordinator: async () => coordinator }
+  const lookUp = async (): Promise<void> => {}
+  const cluster = {
+    findGroupCoordinator: async () => coordinator,
+    refreshMetadata: lookUp,
+    refreshMetadataIfNecessary: lookUp,
+  }
   let factory!: ISocketFactory
   const socket = Object.assign(new EventEmitter(), { write: () => true, writable: true, resetAndDestroy: () => {} })
   const context = {

@@ -1,0 +1,18 @@
+import type { Trouble } from './trouble.ts'
+import { databaseMs } from './trouble.ts'
+
+/** Kills the service whose effect, a charge, cannot be taken back, and starts it again. */
+export const killPayment: Trouble = {
+  after: 0.5,
+  async run({ fleet, database, say, note }) {
+    const victim = fleet.first('payment')
+    fleet.letGo(victim)
+    victim.child.signal('SIGKILL')
+    await victim.child.exited
+    note({ kind: 'killed', service: victim.name, process: victim.child.pid, atMs: await databaseMs(database) })
+    await victim.stop()
+    const next = await fleet.start('payment')
+    say(`killed payment (process ${victim.child.pid}) with SIGKILL and started it again`)
+    await fleet.ready(next)
+  },
+}
