@@ -1,4 +1,6 @@
 import type { Consumed } from './consumer-process.ts'
+import type { Point } from './slope.ts'
+import { slope } from './slope.ts'
 
 /** Counts handled records and measures from the first to the last that is wanted; what comes after that is not looked at. */
 export interface Counter {
@@ -20,7 +22,7 @@ export function createCounter(count: number, heap: boolean): Counter {
   let cpuBefore = process.cpuUsage()
   let cpu = cpuBefore
   let bufferedBytes = 0
-  const heapAt: { readonly x: number; readonly y: number }[] = []
+  const heapAt: Point[] = []
   let finish: () => void
   const done = new Promise<void>((resolve) => (finish = resolve))
   return {
@@ -53,12 +55,4 @@ export function createCounter(count: number, heap: boolean): Counter {
       ...(heap && { heapBytesPerRecord: slope(heapAt) }),
     }),
   }
-}
-
-/** Of the straight line with the least squares. */
-function slope(points: ReadonlyArray<{ readonly x: number; readonly y: number }>): number {
-  const mean = (of: (point: { readonly x: number; readonly y: number }) => number): number =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length
-  const [x, y] = [mean((point) => point.x), mean((point) => point.y)]
-  return mean((point) => (point.x - x) * (point.y - y)) / mean((point) => (point.x - x) ** 2)
 }

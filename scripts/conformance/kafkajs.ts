@@ -53,6 +53,8 @@ export function kafkajsEnvironment(brokers: () => Promise<string[]>): Conformanc
           },
           async addPartitions(topic, count) {
             await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+            // The controller has answered; the broker hears of it a moment later.
+            while ((await topics.partitionCounts([topic])).get(topic) !== count) await systemRuntime.clock.sleep(20)
           },
           expireSessions: operator.removeMembers,
           async crashConsumers(groupId) {

@@ -1,7 +1,7 @@
 import type { Duty } from './duties.ts'
 import { groupBy } from './group-by.ts'
 import type { Incident } from './incidents.ts'
-import { causeOf } from './incidents.ts'
+import { createExplanations } from './incidents.ts'
 
 /** Everything that happened, as the topics and the tables tell it. */
 export interface History {
@@ -199,17 +199,19 @@ function lostPills({ log, letters }: History, duties: readonly Duty[]): readonly
 }
 
 function repeatedRecords({ effects, incidents }: History): readonly Repetition[] {
+  const { causeOf } = createExplanations(incidents)
   const handled = groupBy(effects, (effect) => `${effect.service} ${place(effect)}`)
   return [...handled.values()]
     .filter((each) => each.length > 1)
     .map((each) => ({
       service: each[0]!.service,
       what: `${each[0]!.eventId} at ${place(each[0]!)}, ${each.length} times`,
-      cause: causeOf(each, incidents),
+      cause: causeOf(each),
     }))
 }
 
 function doubledEffects({ effects, incidents }: History): readonly Repetition[] {
+  const { causeOf } = createExplanations(incidents)
   const done = groupBy(
     effects.filter((effect) => effect.kind === 'done'),
     ({ service, topic, eventId }) => `${service} ${topic} ${eventId}`,
@@ -219,7 +221,7 @@ function doubledEffects({ effects, incidents }: History): readonly Repetition[] 
     .map((each) => ({
       service: each[0]!.service,
       what: `${each[0]!.eventId}, ${each.length} times`,
-      cause: causeOf(each, incidents) ?? (isSentAgain(each) ? 'sent again' : null),
+      cause: causeOf(each) ?? (isSentAgain(each) ? 'sent again' : null),
     }))
 }
 

@@ -67,7 +67,7 @@ export interface AssignmentOptions {
   readonly startPositions: (partitions: readonly AssignedPartition[]) => Promise<readonly Position[]>
   readonly createLoop: (
     epoch: Epoch,
-    options: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered'>,
+    options: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered' | 'isFull'>,
   ) => PartitionLoop
   /** An assignment is in place. */
   readonly onReady: () => void
@@ -162,6 +162,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       openLanes: stillOpen.of(epoch.name),
       held: heldTopics.has(epoch.topic),
       onBuffered: () => mine.bound?.check(),
+      isFull: () => mine.bound?.full ?? false,
     })
     mine.loop = loop
     mine.bound = backPressure.add(epoch, loop)

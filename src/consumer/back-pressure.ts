@@ -21,6 +21,8 @@ export interface Buffered {
 export interface BufferBound {
   /** What is held has changed. */
   check(): void
+  /** Is the partition paused at the driver, for what it holds? */
+  readonly full: boolean
   /** The partition is gone. Twice does nothing. */
   remove(): void
 }
@@ -54,6 +56,9 @@ export function createBackPressure(
             paused = false
             consumer.resume(target)
           }
+        },
+        get full() {
+          return paused
         },
         remove() {
           if (removed) return

@@ -22,6 +22,8 @@ export interface BatchGathering {
    * time it is asked for the next call.
    */
   failedTogether(delivery: Delivery): boolean
+  /** Is it here, and waits for its call? */
+  awaitsCall(delivery: Delivery): boolean
   /** It waits for something else: what is before it need not wait for it. */
   waits(delivery: Delivery): void
   /** It has its outcome, or will not come any more. */
@@ -95,7 +97,9 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
   const call = async (): Promise<void> => {
     calling = true
     try {
-      if (await mayCall()) await callNow(callable())
+      if (!(await mayCall())) return
+      const deliveries = callable() // after the awaits: more may have come, or all have been refused
+      if (deliveries.length > 0) await callNow(deliveries)
     } finally {
       calling = false
       leavePlace()
@@ -135,7 +139,8 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
           fail(message, error) {
             if (!known.has(message)) throw notOfBatch()
             if (!over) failures.set(message, error)
-            else logger.warn({ partition: epoch.name }, 'a message was failed after its batch had ended: it was handled')
+            else
+              logger.warn({ partition: epoch.name }, 'a message was failed after its batch had ended: it was handled')
           },
         }),
       )
@@ -164,9 +169,13 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
   }
 
   const notOfBatch = (): HoldfastError =>
-    new HoldfastError('HOLDFAST_CONFIG_INVALID', `${formatPartition(epoch)}: fail() was given no message of its batch`, {
-      problems: [{ path: 'message', message: 'must be one of those that the handler was called with' }],
-    })
+    new HoldfastError(
+      'HOLDFAST_CONFIG_INVALID',
+      `${formatPartition(epoch)}: fail() was given no message of its batch`,
+      {
+        problems: [{ path: 'message', message: 'must be one of those that the handler was called with' }],
+      },
+    )
 
   epoch.stopSignal.addEventListener(
     'abort',
@@ -198,6 +207,7 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
       next()
     },
     failedTogether: (delivery) => together.delete(delivery),
+    awaitsCall: (delivery) => parts.get(delivery)?.phase === 'here',
     waits(delivery) {
       const part = parts.get(delivery)
       if (part?.phase !== 'coming') return

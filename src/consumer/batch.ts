@@ -9,7 +9,12 @@ export interface BatchMessage<Value> extends Message<Value> {
 
 /** What a batch handler is told beside the messages. */
 export interface BatchContext extends TopicPartition {
-  /** Fails one message: an attempt of its own, with all that follows from one. The others are handled when the handler resolves. */
+  /**
+   * Fails one message: a failed attempt of its own, with all that follows from one; it is called again by itself. The others are handled
+   * when the handler resolves: those of the same key that came behind it, too.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID for anything that is no message of this batch.
+   */
   fail(message: BatchMessage<unknown>, error: unknown): void
   /** Aborts when `handlerTimeoutMs` is over, or the partition is gone. */
   readonly signal: AbortSignal
@@ -17,8 +22,9 @@ export interface BatchContext extends TopicPartition {
 }
 
 /**
- * Handles messages of one partition, in the order of their offsets. Resolving has handled all but those given to `fail`; throwing fails all
- * of them, and they are tried again one by one.
+ * Handles messages of one partition, in the order of their offsets. Resolving has handled all but those given to `fail`. One that throws, or
+ * does not end in time, has handled none of them: each is called again by itself, in the same order, and only what comes of that counts as
+ * an attempt and is judged by error rules. So one bad message is retried and parked alone; those behind it wait for that.
  */
 export type BatchHandler<Value> = (
   messages: readonly BatchMessage<Value>[],

@@ -3,6 +3,7 @@ import type { ErrorDescription } from '../errors/index.ts'
 import type { Headers, InboundRecord } from '../record/index.ts'
 import { withoutHeaders } from '../record/index.ts'
 import { nothingProcessed } from '../telemetry/index.ts'
+import { callInBatch } from './batch-call.ts'
 import type { Delivery } from './delivery.ts'
 import { endOfLateCall, untilTimeout } from './handler-call.ts'
 import { HandlerContext } from './handler-context.ts'
@@ -41,11 +42,14 @@ export function callHandler(delivery: Delivery, call: Call, attempt: number, pip
 }
 
 async function callWhenPossible(delivery: Delivery, call: Call, attempt: number, pipeline: Pipeline): Promise<unknown> {
+  const { batch } = delivery
+  if (batch !== null && call.reading.kind === 'message')
+    return callInBatch(delivery, batch, call.reading.message, call, attempt, pipeline)
   if (delivery.late !== null) {
     const late = await endOfLateCall(delivery, delivery.late, pipeline)
     if (late.kind === 'resolved') return late.returned // it has handled its message after all
   }
-  if (!delivery.hasPlace && delivery.batch === null) await takePlace(delivery, pipeline)
+  if (!delivery.hasPlace) await takePlace(delivery, pipeline)
   if (pipeline.isSuspect()) await pipeline.confirmMembership()
   if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
   delivery.since = pipeline.runtime.clock.monotonic()
@@ -58,8 +62,8 @@ function callNow(delivery: Delivery, { reading, headers }: Call, attempt: number
   const context = new HandlerContext(delivery, headers, attempt, pipeline)
   const returned =
     observation === nothingProcessed
-      ? invoke(reading, context, delivery, pipeline.subscription)
-      : observation.run(() => invoke(reading, context, delivery, pipeline.subscription))
+      ? invoke(reading, context, pipeline.subscription)
+      : observation.run(() => invoke(reading, context, pipeline.subscription))
   return untilTimeout(returned, context, delivery, pipeline)
 }
 
@@ -83,7 +87,7 @@ export class Postponed extends Error {
 
 /** The headers a handler may see: on a topic that others write, what only our own topics may carry is a forgery. */
 export function handlerHeaders({ headers }: InboundRecord, { trusted }: Subscription): Headers {
-  if (trusted || !headers.some(([name]) => isForged(name))) return headers
+  if (trusted || headers.length === 0 || !headers.some(([name]) => isForged(name))) return headers
   return withoutHeaders(headers, isForged)
 }
 
@@ -101,10 +105,8 @@ async function takePlace(delivery: Delivery, { dispatcher, subscription, epoch }
   delivery.hasPlace = true
 }
 
-function invoke(reading: Readable, context: HandlerContext, delivery: Delivery, subscription: Subscription): unknown {
-  const { handler, onTombstone } = subscription
+function invoke(reading: Readable, context: HandlerContext, { handler, onTombstone }: Subscription): unknown {
   if (reading.kind === 'tombstone') return onTombstone?.(context)
-  if (delivery.batch !== null) return delivery.batch.join(delivery, reading.message, context)
   return handler(reading.message, context)
 }
 

@@ -36,7 +36,7 @@ const BUSY_WAIT_MS = { least: 20, most: 1_000 } as const
 export function beginMessage(
   delivery: Delivery,
   pipeline: Pipeline,
-): Claim | Promise<Claim | AlreadyDone | Unfinished> {
+): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
   const { subscription, leases } = pipeline
   const { dedupe } = subscription
   if (dedupe === null || leases === null) return { attempt: 1, lease: null, failedAttempts: 0 }

@@ -159,7 +159,8 @@ export interface BatchSubscriptionOptions extends Omit<SubscriptionOptions, 'ord
   /** The most messages of one call. An integer of 1 to 10,000. @defaultValue `100` */
   readonly maxBatchSize?: number
   /**
-   * How long a batch that is not full waits for more, in milliseconds: 0 takes what is there. An integer of 0 to 60,000.
+   * How long a batch that is not full waits for more after its first message has come, in milliseconds: 0 takes what is there. One that
+   * holds all that `maxBufferedRecords` or `maxBufferedBytes` allow does not wait. An integer of 0 to 60,000.
    *
    * @defaultValue `0`
    */
@@ -263,8 +264,8 @@ export interface Consumer {
   on<Input, Output>(topic: Topic<Input, Output>, handler: Handler<Output>, options?: SubscriptionOptions): Consumer
   /**
    * Adds a topic whose messages are handled many at a time. Every record still has an outcome of its own: the handler may fail single
-   * messages, and when it throws all of them are tried again one by one, so that one bad message parks alone. Tombstones are skipped
-   * and counted.
+   * messages, and when it throws all of them are tried again one by one, so that one bad message parks alone. A partition has one batch
+   * at a time, in one place of `concurrency`. Duplicates, what cannot be decoded, and tombstones (skipped and counted) are in no batch.
    *
    * @throws HOLDFAST_CONFIG_INVALID after `start`.
    */

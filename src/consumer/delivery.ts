@@ -25,8 +25,8 @@ export class Delivery implements Laned<Delivery>, ProcessDescription {
   /** What it holds in memory. */
   readonly bytes: number
   next: Delivery | null = null
-  /** Has it its outcome? */
-  done = false
+  /** Is the record on bytes of its own by now? */
+  detached = false
   /** Was it dispatched before, in this epoch? */
   again = false
   observation: ProcessObservation = nothingProcessed
@@ -68,5 +68,7 @@ export interface LateCall {
   readonly ended: Promise<LateEnd>
 }
 
-/** How such a call has ended. */
-export type LateEnd = { readonly kind: 'resolved'; readonly returned: unknown } | { readonly kind: 'rejected' }
+/** How such a call has ended. `unacknowledged`: it has resolved, and its `ack` was asked for and never called. */
+export type LateEnd =
+  | { readonly kind: 'resolved'; readonly returned: unknown }
+  | { readonly kind: 'rejected' | 'unacknowledged' }

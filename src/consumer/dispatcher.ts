@@ -54,7 +54,7 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
   let returned = 0
   let taken = 0
   let begunThisTurn = 0
-  let turnBeganAt = 0
+  let turnBeganAt: number | null = null
   let pausing = false
   let dispatching = false
 
@@ -77,8 +77,9 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     try {
       if (returning.size > 0) letReturn()
       while (taken < limit && front < sources.length) {
+        // Handlers that never wait for anything would keep timers and sockets waiting, the heartbeat among them, until all buffers are empty.
         if (isTurnOver()) {
-          void pause()
+          pausing = true
           return
         }
         const source = shiftSource()
@@ -136,17 +137,20 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
   }
 
   const isTurnOver = (): boolean => {
-    if (begunThisTurn === 0) turnBeganAt = clock.monotonic()
-    else if (begunThisTurn % LOOK_EVERY === 0 && clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN) return true
-    return begunThisTurn >= MOST_IN_A_TURN
+    if (turnBeganAt === null) {
+      turnBeganAt = clock.monotonic()
+      void endTurn()
+      return false
+    }
+    if (begunThisTurn >= MOST_IN_A_TURN) return true
+    return begunThisTurn % LOOK_EVERY === 0 && clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN
   }
 
-  // Handlers that never wait for anything would keep timers and sockets waiting, the heartbeat among them, until all buffers are empty.
-  const pause = async (): Promise<void> => {
-    pausing = true
+  const endTurn = async (): Promise<void> => {
     await nextTurn()
-    pausing = false
+    turnBeganAt = null
     begunThisTurn = 0
+    pausing = false
     dispatch()
   }
 

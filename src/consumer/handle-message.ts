@@ -4,6 +4,7 @@ import { describeError } from '../errors/index.ts'
 import { formatPosition } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
+import { isPromiseLike } from '../topic/index.ts'
 import type { Call, FinalWord, Readable } from './call-handler.ts'
 import { callHandler, finalWord, handlerHeaders, Postponed } from './call-handler.ts'
 import type { Claim } from './claim.ts'
@@ -24,23 +25,37 @@ export type Handling =
   | Unfinished
 
 /** Calls the handler until it succeeds, has failed for good, has said what shall become of the message, or the epoch stops. */
-export async function handleMessage(
+export function handleMessage(
   delivery: Delivery,
   reading: Readable,
   claim: Claim,
   pipeline: Pipeline,
-): Promise<Handling> {
+): Handling | Promise<Handling> {
   const { attempt } = claim
   if (attempt > pipeline.subscription.retry.maxAttempts) return neverEnded(claim, pipeline)
   const call: Call = {
     headers: handlerHeaders(delivery.record, pipeline.subscription),
     reading,
   }
+  const end = (returned: unknown): Handling => endOf(finalWord(returned), attempt, null, pipeline)
+  const again = (thrown: unknown): Promise<Handling> => handleAgain(thrown, delivery, call, claim, pipeline)
   try {
-    const said = finalWord(await callHandler(delivery, call, attempt, pipeline))
-    return said === null ? { kind: 'handled', attempts: attempt } : endOf(said, attempt, null, pipeline)
+    const returned = callHandler(delivery, call, attempt, pipeline)
+    return isPromiseLike(returned) ? endLater(returned, end, again) : end(returned)
   } catch (thrown) {
-    return handleAgain(thrown, delivery, call, claim, pipeline)
+    return again(thrown)
+  }
+}
+
+async function endLater(
+  returned: PromiseLike<unknown>,
+  end: (returned: unknown) => Handling,
+  again: (thrown: unknown) => Promise<Handling>,
+): Promise<Handling> {
+  try {
+    return end(await returned)
+  } catch (thrown) {
+    return again(thrown)
   }
 }
 

@@ -5,6 +5,7 @@ import { isPromiseLike } from '../topic/index.ts'
 import type { Delivery, LateCall, LateEnd } from './delivery.ts'
 import type { HandlerContext } from './handler-context.ts'
 import { LeaseLetGo, NothingBegins } from './nothing-begins.ts'
+import { handlerOutcomeOf } from './outcome.ts'
 import { waitInLane } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
 
@@ -45,7 +46,8 @@ export function untilTimeout(
     const resolved = (said: unknown): void => {
       ended = true
       value = said
-      if (late !== null) late({ kind: 'resolved', returned: said })
+      if (late !== null)
+        late(!manual || isSettled(said, context) ? { kind: 'resolved', returned: said } : { kind: 'unacknowledged' })
       else if (over) return
       else if (!manual || isSettled(said, context)) settle(() => resolve(said))
       else if (epoch.signal.aborted) abandoned()
@@ -56,7 +58,7 @@ export function untilTimeout(
       else if (!over) settle(() => reject(thrown as Error))
     }
     const watched = timeouts.watch(() => {
-      const timedOut = timeout(context, pipeline)
+      const timedOut = timeout(context, ended ? 'has ended and was not acknowledged' : 'has not ended', pipeline)
       if (!ended) delivery.late = lateCall(delivery, pipeline, (end) => (late = end))
       settle(() => reject(timedOut))
       context.abort(timedOut)
@@ -74,7 +76,7 @@ export function untilTimeout(
 
 /** Handlers that say what shall become of their message need not acknowledge it. */
 function isSettled(said: unknown, { acknowledged }: HandlerContext): boolean {
-  return acknowledged || said !== undefined
+  return acknowledged || handlerOutcomeOf(said) !== null
 }
 
 /**
@@ -88,7 +90,7 @@ export async function endOfLateCall(delivery: Delivery, late: LateCall, pipeline
   const end = await Promise.race([late.ended, stopped(epoch.stopSignal)])
   if (end === null) throw new NothingBegins()
   delivery.late = null
-  if (end.kind === 'rejected' && pipeline.leases !== null) throw new LeaseLetGo()
+  if (end.kind !== 'resolved' && pipeline.leases !== null) throw new LeaseLetGo()
   return end
 }
 
@@ -97,11 +99,14 @@ export function stillRunning(record: Position): string {
   return `the handler of ${formatPosition(record)} has timed out and has not ended; its key waits for that`
 }
 
-function timeout(context: HandlerContext, { subscription, events, logger }: Pipeline): HoldfastError {
+function timeout(context: HandlerContext, what: string, { subscription, events, logger }: Pipeline): HoldfastError {
   const { attempt } = context
   const afterMs = subscription.handlerTimeoutMs
-  const message = `${formatPosition(context)}: the handler has not ended after ${afterMs} ms`
-  logger.warn({ record: formatPosition(context), attempt, afterMs }, 'a handler has timed out; its signal aborts')
+  const message = `${formatPosition(context)}: the handler ${what} after ${afterMs} ms`
+  logger.warn(
+    { record: formatPosition(context), attempt, afterMs },
+    `a handler ${what} in its time; its signal aborts`,
+  )
   events.emit('timed-out', { position: positionOf(context), attempt, afterMs })
   return new HoldfastError('HOLDFAST_HANDLER_TIMEOUT', message, { retriable: true })
 }
@@ -116,7 +121,8 @@ function lateCall(delivery: Delivery, pipeline: Pipeline, listen: (end: (how: La
     late.hasEnded = true
     const afterMs = Math.round(runtime.clock.monotonic() - since)
     logger.warn({ record: formatPosition(record), afterMs, ended: how.kind }, 'a handler that had timed out has ended')
-    events.emit('late', { position: positionOf(record), afterMs, ended: how.kind })
+    const ended = how.kind === 'rejected' ? 'rejected' : 'resolved'
+    events.emit('late', { position: positionOf(record), afterMs, ended })
     end(how)
   })
   return late

@@ -27,6 +27,7 @@ export class HandlerContext implements MessageContext {
   #abort: AbortController | null = null
   #reason: Error | null = null
   #log: Logger | null = null
+  #over = false
   #stopListening: (() => void) | null = null
 
   constructor({ record, again, since }: Delivery, headers: Headers, attempt: number, pipeline: Pipeline) {
@@ -48,7 +49,7 @@ export class HandlerContext implements MessageContext {
     const { signal } = this.#pipeline.epoch
     if (this.#reason !== null) abort.abort(this.#reason)
     else if (signal.aborted) abort.abort(signal.reason)
-    else {
+    else if (!this.#over) {
       const follow = (): void => abort.abort(signal.reason)
       signal.addEventListener('abort', follow, { once: true })
       this.#stopListening = () => signal.removeEventListener('abort', follow)
@@ -71,7 +72,9 @@ export class HandlerContext implements MessageContext {
     return () => {
       if (this.acknowledged) return
       this.acknowledged = true
-      this.onAck?.()
+      if (this.onAck !== null) this.onAck()
+      else if (this.#over && this.#pipeline.subscription.ack === 'manual')
+        this.log.debug({ attempt: this.attempt }, 'an ack came too late: its attempt was over')
     }
   }
 
@@ -83,6 +86,7 @@ export class HandlerContext implements MessageContext {
 
   /** The call has ended: its signal aborts no more. */
   ended(): void {
+    this.#over = true
     this.#stopListening?.()
   }
 }

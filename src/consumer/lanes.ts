@@ -21,6 +21,8 @@ export interface Lanes<T extends Laned<T>> {
   leave(item: T): void
   /** Closes a lane, to which nothing has come yet, until the function that it returns is called: something of it is under way elsewhere. */
   close(lane: string): () => void
+  /** Visits all that waits: what may begin, and what is behind it. What is behind something under way is reached from that. */
+  forEachWaiting(visit: (item: T) => void): void
   /** May anything begin? */
   readonly ready: boolean
   /** What would begin next. */
@@ -77,6 +79,13 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
         follow(closed, lane)
       }
     },
+    forEachWaiting(visit) {
+      const visitLane = (first: T): void => {
+        for (let item: T | null = first; item !== null; item = item.next) visit(item)
+      }
+      following.forEach(visitLane)
+      fresh.forEach(visitLane)
+    },
     get ready() {
       return following.peek() !== undefined || fresh.peek() !== undefined
     },
@@ -98,6 +107,7 @@ interface Closed<T> {
 }
 
 interface Queue<T> {
+  forEach(visit: (item: T) => void): void
   push(item: T): void
   peek(): T | undefined
   shift(): T | undefined
@@ -108,6 +118,9 @@ function createQueue<T>(): Queue<T> {
   const items: (T | undefined)[] = []
   let head = 0
   return {
+    forEach(visit) {
+      for (let i = head; i < items.length; i++) visit(items[i]!)
+    },
     push: (item) => void items.push(item),
     peek: () => items[head],
     shift() {

@@ -1,3 +1,4 @@
+import { noFailpoint } from '../clock/index.ts'
 import type { DriverAdmin, DriverConsumer } from '../driver/index.ts'
 import type { Parking } from '../dlq/index.ts'
 import { createParking } from '../dlq/index.ts'
@@ -107,7 +108,7 @@ export function createMember(options: MemberOptions): Member {
 
   const createLoop = (
     epoch: Epoch,
-    loopOptions: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered'>,
+    loopOptions: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered' | 'isFull'>,
   ): PartitionLoop => {
     const subscription = subscriptions.get(epoch.topic)!
     return createPartitionLoop({
@@ -124,6 +125,7 @@ export function createMember(options: MemberOptions): Member {
         events,
         logger,
         runtime,
+        failpoint: runtime.failpoint === noFailpoint ? null : runtime.failpoint,
         isSuspect,
         confirmMembership: () => confirmMembership(epoch),
         failConsumer,

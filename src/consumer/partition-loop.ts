@@ -68,6 +68,8 @@ export interface PartitionLoopOptions {
   readonly onOutcome: (record: InboundRecord, outcome: RecordOutcome) => void
   /** What is held has grown or shrunk. */
   readonly onBuffered: () => void
+  /** Is all held that may be? Nothing further is fetched then. */
+  readonly isFull: () => boolean
   readonly held: boolean
 }
 
@@ -83,8 +85,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const late = new Set<Delivery>() // they have their outcome, and a timed-out call of their handler is still running
   const whenResumed = new Set<() => void>()
   const whenIdle = new Set<() => void>()
-  let newest: Delivery[] = [] // what the last batch brought
-  let older: Delivery[] = [] // and the one before
+  let lookedForOld = 0
   let arrivals = 0
   let records = 0
   let bytes = 0
@@ -106,7 +107,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   }
 
   for (const [lane, ended] of options.openLanes) {
-    const open = lanes.close(lane)
+    const open = subscription.batch === null ? lanes.close(lane) : (): void => {} // a batch is of many lanes: it waits for all of them
     keyWaits('a handler of an earlier assignment is still running; its key waits for that', ended, open)
   }
 
@@ -136,10 +137,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     bound: subscription.bound,
     begin(): Begun {
       if (!mayBegin()) return 'idle'
-      if (batch !== null) {
-        beginBatch(batch)
-        return 'idle' // the place is taken for the call
-      }
+      if (batch !== null) return beginBatch(batch)
       const delivery = lanes.take()!
       underWay.add(delivery)
       delivery.hasPlace = true
@@ -149,26 +147,27 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   }
 
   /** One batch at a time: what fails of it is tried again before anything behind it. */
-  const beginBatch = ({ maxSize, maxWaitMs }: NonNullable<Subscription['batch']>): void => {
-    if (underWay.size > 0 || late.size > 0) return
-    const leftMs = records < maxSize ? lanes.first!.takenAt + maxWaitMs - clock.monotonic() : 0
+  const beginBatch = ({ maxSize, maxWaitMs }: NonNullable<Subscription['batch']>): Begun => {
+    if (underWay.size > 0 || late.size > 0) return 'idle'
+    const isFull = records >= maxSize || options.isFull()
+    const leftMs = !isFull ? lanes.first!.takenAt + maxWaitMs - clock.monotonic() : 0
     if (leftMs > 0) {
       batchTimer ??= clock.after(leftMs, () => {
         batchTimer = null
         kick()
       })
-      return
+      return 'idle'
     }
     while (underWay.size < maxSize && lanes.ready) underWay.add(lanes.take()!)
     const members = [...underWay]
-    gathering!.expect(members)
+    gathering!.begin(members)
     for (const delivery of members) {
       delivery.batch = gathering
       delivery.running = run(delivery)
     }
+    return 'last'
   }
 
-  // A batch is of many lanes: it waits for all of them.
   const readyToBegin = batch === null ? options.ready : Promise.all([options.ready, ...options.openLanes.values()])
   void readyToBegin.then(() => {
     ready = true
@@ -219,10 +218,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   const end = (delivery: Delivery, outcome: RecordOutcome | Unfinished): void => {
     underWay.delete(delivery)
-    delivery.batch?.notComing(delivery)
+    delivery.batch?.ended(delivery)
     goOn(delivery, pipeline)
     if (outcome.kind !== 'unfinished' && !epoch.dead) {
-      delivery.done = true
       records--
       bytes -= delivery.bytes
       tracker.finish(delivery.ticket)
@@ -239,11 +237,17 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     onBuffered()
   }
 
-  /** What two batches have come after may wait for long: it must not keep the response it came in. */
-  const letGo = (taken: Delivery[]): void => {
-    for (const delivery of older) if (!delivery.done) delivery.record = detached(delivery.record)
-    older = newest
-    newest = taken
+  /** What waits for long must not keep the response that it came in: it may hold megabytes of records that are long done. */
+  const detachOld = (now: number): void => {
+    if (now - lookedForOld < DETACH_AFTER_MS) return
+    lookedForOld = now
+    const detach = (delivery: Delivery): void => {
+      if (delivery.detached || now - delivery.takenAt < DETACH_AFTER_MS) return
+      delivery.detached = true
+      delivery.record = detached(delivery.record)
+    }
+    lanes.forEachWaiting(detach)
+    for (const first of underWay) for (let each: Delivery | null = first; each !== null; each = each.next) detach(each)
   }
 
   const leaveWhenEnded = (delivery: Delivery, { ended }: LateCall): void => {
@@ -257,7 +261,8 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   return {
     take(batch) {
       const now = clock.monotonic()
-      const taken: Delivery[] = []
+      const before = arrivals
+      detachOld(now)
       for (const record of batch.records) {
         const ticket = tracker.take(record.offset)
         if (ticket === KNOWN) continue // fetched twice, after a pause; or finished by an earlier owner
@@ -266,13 +271,11 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
         const delivery = new Delivery({ record, groupId, ticket, lane, arrival: arrivals++, takenAt: now })
         bytes += delivery.bytes
         lanes.add(delivery)
-        taken.push(delivery)
       }
-      if (taken.length > 0) letGo(taken)
       tracker.cover(batch.nextOffset)
       onBuffered()
       kick()
-      return taken.length
+      return arrivals - before
     },
     hold: () => void (held = true),
     release() {
@@ -297,7 +300,6 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       lanes = createLanes()
       for (const delivery of underWay) delivery.next = null
       for (const delivery of late) delivery.next = null
-      older = newest = []
       records = bytes = 0
     },
     openLanes() {
@@ -315,7 +317,8 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     get longest() {
       let longest: Delivery | null = null
       for (const delivery of underWay) {
-        if (delivery.wait === null && (longest === null || delivery.since < longest.since)) longest = delivery
+        const waits = delivery.wait !== null || gathering?.awaitsCall(delivery)
+        if (!waits && (longest === null || delivery.since < longest.since)) longest = delivery
       }
       return longest === null ? null : { position: formatPosition(longest.record), since: longest.since, boundMs }
     },
@@ -341,3 +344,6 @@ function observeEnd(observation: ProcessObservation, outcome: RecordOutcome | Un
   else if (outcome.kind === 'parked') observation.ended('parked', outcome.errorType)
   else observation.ended(outcome.kind)
 }
+
+/** By then nearly all have been worked off; copying those that have not takes no time worth counting. */
+const DETACH_AFTER_MS = 1_000

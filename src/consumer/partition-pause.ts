@@ -67,9 +67,9 @@ function setWait(delivery: Delivery, pipeline: Pausable, wait: Wait): void {
   leavePlace(delivery, pipeline)
 }
 
-/** Who waits keeps no place from others, and no batch from being handled. */
+/** Who waits keeps no place from others, nor a batch from being handled that is before it. */
 function leavePlace(delivery: Delivery, { dispatcher, subscription }: Pausable): void {
-  delivery.batch?.notComing(delivery)
+  delivery.batch?.waits(delivery)
   if (!delivery.hasPlace) return
   delivery.hasPlace = false
   dispatcher.leave(subscription.bound)

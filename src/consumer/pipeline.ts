@@ -1,4 +1,4 @@
-import type { Runtime } from '../clock/index.ts'
+import type { Failpoint, Runtime } from '../clock/index.ts'
 import type { Parking } from '../dlq/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -22,6 +22,8 @@ export interface Pipeline {
   readonly events: Events
   readonly logger: Logger
   readonly runtime: Runtime
+  /** The runtime's; null where it does nothing, as in production. */
+  readonly failpoint: Failpoint | null
   /**
    * Has the group not confirmed the membership for longer than the session timeout? A process that was suspended, or cut off, wakes up
    * believing that it owns what others own by now.

@@ -1,7 +1,7 @@
 import { abandonMessage, beginMessage, completeMessage } from './claim.ts'
+import type { Delivery } from './delivery.ts'
 import { giveUp } from './give-up.ts'
 import { handleMessage } from './handle-message.ts'
-import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
 import { readRecord } from './read-record.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
@@ -12,25 +12,30 @@ import type { RecordOutcome, Unfinished } from './record-outcome.ts'
  *
  * An {@link Unfinished} moves nothing: the record is dispatched again, here or by the partition's next owner. So does a throw,
  * which only a bug can cause.
+ *
+ * It awaits only what is not there yet: for a handler that does nothing, the awaits would cost more than all else.
  */
 export async function processRecord(delivery: Delivery, pipeline: Pipeline): Promise<RecordOutcome | Unfinished> {
-  const { failpoint } = pipeline.runtime
+  const { failpoint } = pipeline
 
-  const reading = await readRecord(delivery, pipeline)
-  await failpoint('process:decoded') // a crash so far has left no trace: the record is read again
+  let reading = readRecord(delivery, pipeline)
+  if (reading instanceof Promise) reading = await reading
+  if (failpoint !== null) await failpoint('process:decoded') // a crash so far has left no trace: the record is read again
   if (reading.kind === 'unfinished') return reading
   if (reading.kind === 'malformed') return giveUp(delivery, reading.failure, pipeline) // it never gets better
   if (reading.kind === 'tombstone' && pipeline.subscription.onTombstone === null)
     return { kind: 'skipped', reason: 'tombstone' }
 
-  const claim = await beginMessage(delivery, pipeline)
+  let claim = beginMessage(delivery, pipeline)
+  if (claim instanceof Promise) claim = await claim
   if ('kind' in claim) return claim.kind === 'done' ? { kind: 'duplicate' } : claim
   let marked = false
   try {
-    await failpoint('process:begun') // a crash here: the lease runs out, and the message begins again with its next attempt
+    if (failpoint !== null) await failpoint('process:begun') // a crash here: the lease runs out, and the message begins its next attempt
 
-    const handling = await handleMessage(delivery, reading, claim, pipeline)
-    await failpoint('process:handled') // a crash here repeats the effect: at least once. An inbox in its transaction closes the gap
+    let handling = handleMessage(delivery, reading, claim, pipeline)
+    if (handling instanceof Promise) handling = await handling
+    if (failpoint !== null) await failpoint('process:handled') // a crash here repeats the effect: at least once. An inbox closes the gap
     if (handling.kind === 'unfinished') return handling
 
     const end =
@@ -39,10 +44,11 @@ export async function processRecord(delivery: Delivery, pipeline: Pipeline): Pro
         : handling
     if (end.kind === 'unfinished') return end
 
-    const completed = await completeMessage(claim, end.kind === 'parked' ? 'parked' : 'handled', delivery, pipeline)
+    let completed = completeMessage(claim, end.kind === 'parked' ? 'parked' : 'handled', delivery, pipeline)
+    if (completed instanceof Promise) completed = await completed
     if (completed !== 'completed') return completed
     marked = true
-    await failpoint('process:completed') // a crash here: the record comes again, and the store knows it
+    if (failpoint !== null) await failpoint('process:completed') // a crash here: the record comes again, and the store knows it
     return end
   } finally {
     if (claim.lease !== null) {

@@ -20,7 +20,10 @@ export type Reading =
  * Decodes a record and holds it against its schema. What does not fit never will, so nothing is tried again, with one exception: an
  * asynchronous validator that rejected may have met an outage of its own.
  */
-export function readRecord(delivery: Delivery, pipeline: Pipeline): Reading | Promise<Reading | Unfinished> {
+export function readRecord(
+  delivery: Delivery,
+  pipeline: Pipeline,
+): Reading | Unfinished | Promise<Reading | Unfinished> {
   const { record } = delivery
   const { topic } = pipeline.subscription
   if (isDeadLetterTopic(topic)) return messageOf(delivery, topic.readRecord(record))

@@ -53,6 +53,7 @@ export function createBatchSubscription<Input, Output>(
 ): CheckedSubscription {
   const { maxBatchSize, maxBatchWaitMs, ...rest } = options
   const checked = batchSchema.safeParse({ maxBatchSize, maxBatchWaitMs })
+  const foreign = ['ordering', 'ack', 'onTombstone'].filter((name) => name in rest)
   const single = createSubscription(topic, handler as unknown as Handler<Output>, rest)
   const batch = {
     handler: handler as BatchHandler<unknown>,
@@ -61,7 +62,11 @@ export function createBatchSubscription<Input, Output>(
   }
   return {
     subscription: { ...single.subscription, batch, ordering: 'none' },
-    problems: [...single.problems, ...(checked.success ? [] : problemsOf(checked.error, topic.name))],
+    problems: [
+      ...single.problems,
+      ...(checked.success ? [] : problemsOf(checked.error, topic.name)),
+      ...foreign.map((name) => ({ path: `${topic.name}.${name}`, message: 'has no meaning for batches' })),
+    ],
   }
 }
 

@@ -123,8 +123,7 @@ function kindsTogether(topics: readonly string[], shares: readonly Share[], kind
     let most: readonly string[] = []
     for (const share of shares) {
       const read = rest.filter((topic) => share.topics.has(topic))
-      const earlier = read.length === most.length && compare(read.join(), most.join()) < 0
-      if (read.length > most.length || earlier) most = read
+      if (read.length > most.length) most = read
     }
     const key = most.join()
     let kind = kinds.get(key)

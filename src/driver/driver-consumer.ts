@@ -73,7 +73,8 @@ export interface DriverConsumer {
    * Joins the group. Resolves when it is under way (the first assignment comes by `onAssigned`). May be called again after
    * `onCrash`.
    *
-   * @throws HOLDFAST_TOPIC_UNKNOWN, HOLDFAST_NOT_AUTHORIZED, HOLDFAST_UNAVAILABLE
+   * @throws HOLDFAST_TOPIC_UNKNOWN, HOLDFAST_NOT_AUTHORIZED, HOLDFAST_UNAVAILABLE; HOLDFAST_REFUSED while it is started,
+   * HOLDFAST_CLOSED after {@link stop}
    */
   start(topics: readonly string[], callbacks: ConsumerCallbacks): Promise<void>
   /**
@@ -81,7 +82,8 @@ export interface DriverConsumer {
    *
    * @throws HOLDFAST_EPOCH_LOST when one of the offsets belongs to an old epoch (refused locally, nothing is sent) or the
    * broker knows this member no more; HOLDFAST_UNAVAILABLE, HOLDFAST_INDETERMINATE when the answer is missing: committing
-   * again is safe within the same epoch.
+   * again is safe within the same epoch; HOLDFAST_REFUSED when metadata is longer than the broker takes (4,096 UTF-16 units by
+   * default): the other partitions of the call are stored.
    */
   commit(offsets: readonly CommitOffset[]): Promise<void>
   /** Delivers nothing of these until {@link resume}; keeps the membership. What was already fetched may be fetched again. */

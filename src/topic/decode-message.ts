@@ -20,23 +20,28 @@ export function decodeMessage<Output>(
   topic: Pick<Topic<unknown, Output>, 'schema' | 'codec'>,
   record: InboundRecord,
 ): Output | Promise<Output> {
-  const place = formatPosition(record)
-  const validation = validate(topic, decodeValue(topic, record, place))
+  const validation = validate(topic, decodeValue(topic, record))
   return isPromiseLike(validation)
-    ? validation.then((each) => valueOf(each, place, true))
-    : valueOf(validation, place, false)
+    ? validation.then((each) => valueOf(each, record, true))
+    : valueOf(validation, record, false)
 }
 
-function decodeValue({ codec }: Pick<Topic, 'codec'>, record: InboundRecord, place: string): unknown {
+function decodeValue({ codec }: Pick<Topic, 'codec'>, record: InboundRecord): unknown {
   if (record.value === null) {
-    throw new HoldfastError('HOLDFAST_DECODE_FAILED', `${place} is a tombstone: it has no value to decode`)
+    throw new HoldfastError(
+      'HOLDFAST_DECODE_FAILED',
+      `${formatPosition(record)} is a tombstone: it has no value to decode`,
+    )
   }
   try {
     return codec.decode(record.value)
   } catch (error) {
     // No cause: the errors of parsers quote what they parse.
     const safe = error instanceof CodecError ? problemOf(error) : `the codec threw ${describeForeignError(error)}`
-    throw new HoldfastError('HOLDFAST_DECODE_FAILED', `${place} cannot be decoded as ${codec.contentType}: ${safe}`)
+    throw new HoldfastError(
+      'HOLDFAST_DECODE_FAILED',
+      `${formatPosition(record)} cannot be decoded as ${codec.contentType}: ${safe}`,
+    )
   }
 }
 
@@ -45,9 +50,9 @@ function problemOf(error: CodecError): string {
   return path === WHOLE_VALUE ? `it ${error.message}` : `${path} ${error.message}`
 }
 
-function valueOf<Output>(validation: Validation<Output>, place: string, waited: boolean): Output {
+function valueOf<Output>(validation: Validation<Output>, record: InboundRecord, waited: boolean): Output {
   if (validation.kind === 'valid') return validation.value
-  throw new HoldfastError('HOLDFAST_SCHEMA_INVALID', `${place} does not fit the schema of its topic`, {
+  throw new HoldfastError('HOLDFAST_SCHEMA_INVALID', `${formatPosition(record)} does not fit the schema of its topic`, {
     problems: validation.problems,
     retriable: validation.kind === 'broken' && waited,
   })

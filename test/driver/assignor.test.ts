@@ -210,6 +210,19 @@ test('is the same whatever the order of members, topics and claims, so that it d
   )
 })
 
+test('of each topic the newcomer gets an even part, so that one busy topic does not stay with its old member', () => {
+  const members = [newcomer('m1', ['a', 'b', 'c'])]
+  const counts = { a: 4, b: 4, c: 4 }
+  const after = assign([...settle(members, assign(members, counts), 5), newcomer('m2', ['a', 'b', 'c'])], counts)
+  expect(['a', 'b', 'c'].map((topic) => after.get('m2')!.get(topic)?.length)).toEqual([2, 2, 2])
+})
+
+test('what only few can take is given out first, so that they are not laden already with what anybody could have taken', () => {
+  const members = [newcomer('m0', ['c']), newcomer('m1', ['a', 'c']), newcomer('m2', ['a', 'c', 'd'])]
+  const assignment = assign(members, { a: 6, c: 5, d: 4 })
+  expect(members.map(({ id }) => total(assignment, id))).toEqual([5, 5, 5])
+})
+
 test('moves nothing while nobody comes or goes', () => {
   fc.assert(
     fc.property(membersOf(WITH_RETRIES), countsOf(WITH_RETRIES), (members, counts) => {
@@ -266,6 +279,14 @@ test('new partitions of a topic go to where there is room, and the old ones stay
   const after = assign(settle(members, before, 5), { a: 6 })
   expect(moves(before, after)).toEqual([])
   expect(members.map(({ id }) => total(after, id))).toEqual([2, 2, 2])
+})
+
+test('a new partition goes to the one of two equally laden members that has less of its topic', () => {
+  const members = [
+    { ...newcomer('m1', ['a', 'b']), owned: new Map([['a', [0, 1]]]) },
+    { ...newcomer('m2', ['a', 'b']), owned: new Map([['b', [0, 1]]]) },
+  ]
+  expect(plain(assign(members, { a: 3, b: 2 }))).toEqual({ m1: { a: [0, 1] }, m2: { a: [2], b: [0, 1] } })
 })
 
 test('of two that claim a partition the newer had it last: a zombie that returns takes nothing back', () => {

@@ -5,7 +5,7 @@ import { simulatedGateway } from '../shared/payment-gateway.ts'
 import { createService } from '../shared/service.ts'
 
 const { configuration, consumer, database, dedupe, producer, start } = createService('payment', {
-  concurrency: 32, // a charge waits for the gateway and needs a database connection only at its end; charges of one order stay in order
+  concurrency: 16, // a charge waits for the gateway and needs a database connection only at its end; charges of one order stay in order
 })
 const gateway = simulatedGateway(configuration.seed)
 

@@ -3,7 +3,7 @@ import { databaseMs } from './trouble.ts'
 
 /** Kills the service whose effect, a charge, cannot be taken back, and starts it again. */
 export const killPayment: Trouble = {
-  after: 0.5,
+  after: 0.4,
   async run({ fleet, database, say, note }) {
     const victim = fleet.first('payment')
     fleet.letGo(victim)

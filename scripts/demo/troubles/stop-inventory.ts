@@ -5,6 +5,8 @@ import { pause, withPatience } from '../stopping.ts'
 import type { Scene, Trouble } from './trouble.ts'
 import { databaseMs } from './trouble.ts'
 
+/** Too few orders, and nobody has anything to do: then it is no more than a rebalance. */
+const WORK_LIMIT_MS = 8_000
 const WAKE_LIMIT_MS = 30_000
 /** What it had under way ends within this time: a round trip to the database or to Kafka. */
 const LATE_WORK_MS = 1_500
@@ -23,7 +25,8 @@ export const stopInventory: Trouble = {
     const fromMs = await databaseMs(database)
     const next = await fleet.start('inventory')
     await fleet.ready(next)
-    while ((await effectsBy(next.child.pid, database)) === 0) await pause(100, stop)
+    const giveUpAt = performance.now() + WORK_LIMIT_MS
+    while ((await effectsBy(next.child.pid, database)) === 0 && performance.now() < giveUpAt) await pause(100, stop)
     const forS = (((await databaseMs(database)) - fromMs) / 1_000).toFixed(1)
     say(
       `stopped inventory (process ${pid}) with SIGSTOP, ${open} bookings open; ` +
@@ -48,11 +51,12 @@ export const stopInventory: Trouble = {
 
 /** Stops it while it has a transaction open. @returns how many it had; 0 when it never had one for long. */
 async function stopInTheMiddle({ child, name }: ServiceProcess, { database, stop }: Scene): Promise<number> {
-  for (let tries = 1; ; tries++) {
+  const giveUpAt = performance.now() + WORK_LIMIT_MS
+  for (;;) {
     child.signal('SIGSTOP')
     await sleep(20) // a statement that it has sent is carried out all the same
     const open = await openTransactions(name, database)
-    if (open > 0 || tries === 300) return open
+    if (open > 0 || performance.now() > giveUpAt) return open
     child.signal('SIGCONT')
     await pause(10, stop)
   }

@@ -133,7 +133,7 @@ interface StoredOffset {
 }
 
 /** The broker answered that the group is not with it, or not yet: it did nothing. Read in kafkajs' `protocol/error.js`. */
-const MOVED: ReadonlySet<string> = new Set([
+export const MOVED: ReadonlySet<string> = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'GROUP_LOAD_IN_PROGRESS',

@@ -103,7 +103,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       epoch: epoch.number,
       records,
       nextOffset,
-      highWatermark: BigInt(highWatermark),
+      highWatermark: endOf(highWatermark, nextOffset),
     })
     payload.resolveOffset(lastOffset)
   }
@@ -184,7 +184,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           epoch: epoch.number,
           records: [],
           nextOffset: state.next!,
-          highWatermark: BigInt(highWatermark),
+          highWatermark: endOf(highWatermark, state.next!),
         })
       } catch (error) {
         onFailure(error)
@@ -204,3 +204,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 }
 
 const RANGE_RETRY_MS = 500
+
+/**
+ * Where the partition ends. A broker takes note of the high watermark before it reads (`Partition.readRecords`), and may answer with
+ * records that were written in between: a lag taken from it would be negative.
+ */
+function endOf(highWatermark: string, nextOffset: bigint): bigint {
+  const end = BigInt(highWatermark)
+  return end > nextOffset ? end : nextOffset
+}

@@ -4,10 +4,12 @@ import type { Logger } from '../../logger/index.ts'
 import type { Position, TopicPartition } from '../../record/index.ts'
 import { formatPartition } from '../../record/index.ts'
 import type { CommitOffset, ConsumerCallbacks, DriverConsumerOptions } from '../driver-consumer.ts'
+import type { Beat } from './consumer-coordinator.ts'
 import { createGroupCoordinator } from './consumer-coordinator.ts'
 import type { Epoch } from './consumer-epoch.ts'
 import { createDelivery } from './consumer-delivery.ts'
 import { createDriftWatch } from './consumer-drift.ts'
+import { followCoordinator } from './consumer-following.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
 import { watchTopics } from './consumer-topics.ts'
 import { createConsumerWire } from './consumer-wire.ts'
@@ -50,6 +52,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   let phase: 'new' | 'starting' | 'running' | 'stopping' | 'ended' = 'new'
   let heartbeatAt: number | null = null
   let beating = false
+  let lastBeat: Beat = 'unanswered'
   let commits: Promise<unknown> = Promise.resolve()
   let shutdown: Promise<void> | undefined
   const underWay = outcome()
@@ -72,7 +75,10 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     },
   })
   const { consumer, cluster } = checked(() => makeKafkajsConsumer(context, options, wire.socketFactory), groupId)
-  const coordinator = createGroupCoordinator(cluster, groupId, runtime.failpoint)
+  const findGroupCoordinator = cluster.findGroupCoordinator.bind(cluster) // as it is, before kafkajs' is made to follow
+  const fetchTopicsOffset = cluster.fetchTopicsOffset.bind(cluster)
+  const coordinator = createGroupCoordinator({ findGroupCoordinator, fetchTopicsOffset }, groupId, runtime.failpoint)
+  followCoordinator(cluster, () => lastBeat)
   const delivery = createDelivery({ consumer, coordinator, callbacks, paused, runtime, logger, onFailure: fail })
   const drainBudgetMs = Math.max(MIN_DRAIN_MS, rebalanceTimeoutMs - heartbeatIntervalMs - maxWaitMs)
   const rebalancing = createRebalancing({
@@ -110,6 +116,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     const answer = await coordinator.heartbeat(epoch)
     beating = false
     if (epoch !== rebalancing.current()) return
+    lastBeat = answer
     if (answer === 'alive' || answer === 'rebalancing') heartbeatAt = sentAt
     else if (answer === 'lost') rebalancing.lose(epoch)
   }
@@ -192,6 +199,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   consumer.on('consumer.group_join', ({ payload }) => {
     if (phase === 'stopping' || phase === 'ended') return
     heartbeatAt = clock.monotonic()
+    lastBeat = 'alive'
     drift.reset()
     rebalancing.joined(payload.memberAssignment)
     started()

@@ -1,5 +1,5 @@
 import { AssignerProtocol } from 'kafkajs'
-import { onTestFinished, expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Logger } from '../../../src/logger/index.ts'
 import { silentLogger } from '../../../src/logger/index.ts'
 import { deferred } from '../../../src/testing/deferred.ts'
@@ -11,7 +11,8 @@ import { createMember, createWorld } from './member.ts'
 /** Another topic beside the world's own. */
 async function secondTopic({ admin, topic }: World, numPartitions: number): Promise<string> {
   const second = `${topic}-second`
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic: second, numPartitions }] })
+  await admin.createTopics({ waitForLeaders: false, topics: [{ topic: second, numPartitions }] })
+  await vi.waitFor(() => admin.fetchTopicMetadata({ topics: [second] }), { timeout: 10_000 }) // kafkajs' own wait gives up at once on a slow broker
   return second
 }
 

@@ -178,8 +178,9 @@ test('the joins of three brokers wait for one drain and leave together behind it
   expect(member.values().slice(3).toSorted()).toEqual(['second 0', 'second 1', 'second 2'])
 })
 
-// The last test here: it leaves two nodes.
-test('goes on when the node that coordinates the group is killed under load: nothing is lost, and offsets are committed again', async () => {
+// The last test here: it leaves two nodes. kafkajs looks for the coordinator only when it joins: without help it fails each heartbeat
+// until its retries are spent, ends after some 20 s, and cannot leave, so that its work is repeated.
+test('goes on when the node that coordinates the group is killed under load: nothing is lost, no member falls, offsets are committed again', async () => {
   const world = await createWorld({ partitions: 3, brokers: kafka.brokers })
   const ledger = createLedger()
   const handle = async (value: number): Promise<void> => {
@@ -191,18 +192,19 @@ test('goes on when the node that coordinates the group is killed under load: not
   await Promise.all(services.map((service) => service.start()))
   await ledger.until(() => ledger.entries.length >= 100)
   const coordinator = await coordinatorOf(world)
-  const killed = kafka.nodes.find(({ id }) => id === coordinator)!
-  await killed.kill()
+  const fallen: string[] = []
+  for (const service of services) {
+    service.listen('crashed', () => fallen.push('crashed'))
+    service.listen('revoked', () => fallen.push('revoked'))
+    service.listen('lost', () => fallen.push('lost'))
+  }
+  await kafka.nodes.find(({ id }) => id === coordinator)!.kill()
   const atKill = ledger.entries.length
-  const committed = deferred()
-  for (const service of services) service.listen('committed', () => committed.resolve())
   await ledger.until(() => ledger.entries.length >= atKill + 200)
-  await committed.promise
   const sent = await load.stop()
   await ledger.until(() => new Set(ledger.entries).size === sent.length)
-  await vi.waitFor(() => expect(services.map((service) => service.health().status)).toEqual(['healthy', 'healthy']), {
-    timeout: 20_000,
-  })
+  expect(fallen).toEqual([])
+  expect(services.map((service) => service.health().status)).toEqual(['healthy', 'healthy'])
   await Promise.all(services.map((service) => service.close()))
 
   expect([...new Set(ledger.entries)].toSorted((a, b) => a - b)).toEqual(sent)

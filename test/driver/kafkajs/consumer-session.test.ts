@@ -57,6 +57,7 @@ async function setup(given: { readonly onBatch?: () => void } = {}) {
   const lookUp = async (): Promise<void> => {}
   const cluster = {
     findGroupCoordinator: async () => coordinator,
+    fetchTopicsOffset: async () => [],
     refreshMetadata: lookUp,
     refreshMetadataIfNecessary: lookUp,
   }

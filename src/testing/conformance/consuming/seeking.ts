@@ -77,6 +77,7 @@ export const seeking: readonly ConformanceCase[] = [
       let sought: number | undefined
       const member = await stage.member(stage.world.group(), [topic], {
         onAssigned(_partitions, { consumer, batches }) {
+          // A turn later, when the driver has the start positions and has begun to read.
           void stage.world.runtime.clock.sleep(0).then(() => {
             sought = batches.length // some may have come: after the seek nothing of them does
             consumer.seek({ topic, partition: 0, offset: 7n })
