@@ -17,8 +17,9 @@ export type DemoArguments =
 export const USAGE: string = `Usage: npm run demo [-- --orders N] [--seed S] [--serve] [--json] [--reset]
 
 Starts Kafka, PostgreSQL and the order-processing services, places orders with poison pills, short stock and flaky payments
-among them, kills the payment service on the way, waits until every order has ended, and audits topics against tables.
-Exit code 1 when anything is lost or out of order.
+among them. On the way it stops an inventory process until another has its partitions and wakes it up, kills the payment service,
+and adds two members to the notification service and takes them away. It waits until every order has ended, and audits topics
+against tables. Exit code 1 when anything is lost, out of order, misbooked, or done twice without a kill or stop that explains it.
 
   --orders N   how many orders, 1 to 100000 (default 300)
   --seed S     makes all that is random the same again, 0 to 999999999 (default 1)

@@ -78,8 +78,8 @@ function listed(title: string, sentences: readonly string[]): readonly string[] 
 const isUnexplained = ({ cause }: Repetition): boolean => cause === null
 
 const EXPLANATIONS: Readonly<Record<NonNullable<Cause>, string>> = {
-  killed: 'SIGKILL between effect and commit',
-  stopped: 'SIGSTOP between effect and commit',
+  killed: 'killed between its effect and its commit',
+  stopped: 'under way when it was stopped; its successor had to do it too',
   'sent again': 'the event was sent again, and met another process',
 }
 

@@ -16,7 +16,8 @@ import type { ConsumerOptions } from './consumer.ts'
 import { decodeFinishedRanges } from './finished-ranges.ts'
 import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
 import { holdPartition, OUTAGE } from './partition-pause.ts'
-import type { RebalanceHooks } from './rebalance-hooks.ts'
+import type { Preparation, RebalanceHooks } from './rebalance-hooks.ts'
+import { PREPARED } from './rebalance-hooks.ts'
 import { createStillOpen } from './still-open.ts'
 import { within } from './within.ts'
 
@@ -33,7 +34,7 @@ export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
   /** The topics that are held have changed. */
   heldChanged(topics: readonly string[]): void
   /**
-   * Lets what is under way of these partitions end, and goes on at the positions, committed first.
+   * Lets what is under way of these partitions end, and goes on at the positions, committed first. One call after the other.
    *
    * @throws HOLDFAST_EPOCH_LOST when one of them is not owned, or goes meanwhile.
    */
@@ -47,6 +48,8 @@ export interface OwnedPartition {
   readonly loop: PartitionLoop | null
   /** Its position is not on the log any more; null when it is. */
   readonly outOfRange: string | null
+  /** What the user loads for it. */
+  readonly preparation: Preparation
 }
 
 /** What an {@link Assignment} is made of. */
@@ -77,6 +80,20 @@ interface Owned extends OwnedPartition {
   loop: PartitionLoop | null
   bound: BufferBound | null
   outOfRange: string | null
+  preparation: Preparation
+  /** Those that came together and are still here; aborts when the last of them goes. */
+  readonly stay: Stay
+  /** It drains for good; null while it stays. */
+  going: Promise<void> | null
+  /** A seek has not been committed yet. */
+  moving: boolean
+  /** Called when all that is held is worked off; null when nobody asks. */
+  onEmpty: (() => void) | null
+}
+
+interface Stay {
+  readonly here: Set<string>
+  readonly over: AbortController
 }
 
 /** Makes an {@link Assignment} of nothing. */
@@ -90,16 +107,17 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     unassignedSince = null
     await runtime.failpoint('assign:begin')
     const carried = new Map<string, OffsetTracker>()
+    const stay: Stay = { here: new Set(), over: new AbortController() }
     const fresh = partitions.map((partition) => {
       const epoch = createEpoch(partition, partition.epoch, partition.committed?.offset ?? null)
       const before = owned.get(epoch.name)
-      if (before?.epoch.tracker) carried.set(epoch.name, before.epoch.tracker)
+      if (before?.epoch.tracker && !before.moving) carried.set(epoch.name, before.epoch.tracker)
       if (before !== undefined) close(before, replaced(epoch))
-      owned.set(epoch.name, { epoch, loop: null, bound: null, outOfRange: null })
+      stay.here.add(epoch.name)
+      own({ epoch, preparation: PREPARED, stay })
       return epoch
     })
-    const [first] = fresh
-    const starts = first === undefined ? [] : await findStarts(partitions, first)
+    const starts = fresh.length === 0 ? [] : await findStarts(partitions, stay.over.signal)
     await runtime.failpoint('assign:positions')
 
     const started: Epoch[] = []
@@ -107,17 +125,20 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const epoch = owned.get(formatPartition(start))?.epoch
       if (epoch === undefined || !fresh.includes(epoch) || epoch.dead) continue
       // This process knows what it has finished; a commit that did not get through in time changes nothing.
-      const own = carried.get(epoch.name)
-      if (own !== undefined && own.watermark >= start.offset) epoch.begin(own.watermark, [...own.finishedRanges()])
+      const known = carried.get(epoch.name)
+      if (known !== undefined && known.watermark >= start.offset)
+        epoch.begin(known.watermark, [...known.finishedRanges()])
       else epoch.begin(start.offset, finishedBefore(partitions, start))
       started.push(epoch)
     }
     // Without this a group at `latest` that crashes before its first commit would start at a later `latest`.
     const unknown = started.filter(({ committed }) => committed === null)
     const startsCommitted = committer.commitStarts(unknown)
-    const prepared = first === undefined ? undefined : prepare(started, first)
+    const preparation = hooks.assigned(started.map(positionOf), stay.over.signal)
     for (const epoch of started) {
-      open(epoch, Promise.all([epoch.committed === null ? startsCommitted : undefined, prepared]))
+      const mine = owned.get(epoch.name)!
+      mine.preparation = preparation
+      open(mine, epoch.committed === null ? startsCommitted : Promise.resolve())
       if (epoch.committed !== null) committer.moved(epoch)
     }
     events.emit('assigned', { partitions: partitions.map(partitionOf) })
@@ -126,23 +147,20 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     return started.map(positionOf)
   }
 
-  /** Has the user load what belongs to the partitions. */
-  const prepare = async (started: readonly Epoch[], first: Epoch): Promise<void> => {
-    let release = started.map((epoch) => holdPartition(epoch, 'onAssigned has not ended'))
-    const rename = (reason: string): void => {
-      const before = release
-      release = started.map((epoch) => holdPartition(epoch, reason))
-      for (const each of before) each()
-    }
-    await hooks.assigned(started.map(positionOf), first.stopSignal, rename)
-    for (const each of release) each()
+  const own = (each: Pick<Owned, 'epoch' | 'preparation' | 'stay'>): Owned => {
+    const mine = { ...each, loop: null, bound: null, outOfRange: null, going: null, moving: false, onEmpty: null }
+    owned.set(each.epoch.name, mine)
+    return mine
   }
 
-  const findStarts = async (partitions: readonly AssignedPartition[], first: Epoch): Promise<readonly Position[]> => {
+  const findStarts = async (
+    partitions: readonly AssignedPartition[],
+    signal: AbortSignal,
+  ): Promise<readonly Position[]> => {
     let release: readonly (() => void)[] = []
     const found = await retry(() => options.startPositions(partitions), {
       policy: OUTAGE,
-      signal: first.stopSignal, // those of one assignment go together
+      signal,
       runtime,
       rule: () => ({ kind: 'wait' }),
       onWait: () => {
@@ -155,20 +173,33 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     return found.kind === 'succeeded' ? found.value : []
   }
 
-  const open = (epoch: Epoch, ready: Promise<unknown>): void => {
-    const mine = owned.get(epoch.name)!
+  const open = (mine: Owned, committed: Promise<unknown>): void => {
+    const { epoch, preparation } = mine
     const loop = options.createLoop(epoch, {
-      ready: ready.then(() => {}),
+      ready: Promise.all([committed, preparation.ended]).then(() => {}),
       openLanes: stillOpen.of(epoch.name),
       held: heldTopics.has(epoch.topic),
-      onBuffered: () => mine.bound?.check(),
+      onBuffered: () => {
+        mine.bound?.check()
+        if (loop.records === 0) mine.onEmpty?.()
+      },
       isFull: () => mine.bound?.full ?? false,
     })
     mine.loop = loop
     mine.bound = backPressure.add(epoch, loop)
   }
 
-  const close = ({ epoch, loop, bound }: Owned, reason: HoldfastError): void => {
+  const close = (each: Owned, reason: HoldfastError): void => {
+    leave(each)
+    end(each, reason)
+  }
+
+  const leave = ({ epoch, stay }: Owned): void => {
+    stay.here.delete(epoch.name)
+    if (stay.here.size === 0) stay.over.abort(new Error('the partitions go'))
+  }
+
+  const end = ({ epoch, loop, bound }: Owned, reason: HoldfastError): void => {
     if (epoch.dead) return // it was lost while it drained
     if (loop !== null) stillOpen.add(epoch.name, loop.openLanes())
     epoch.end(reason)
@@ -186,13 +217,24 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     for (const { epoch } of going) epoch.abort(reason)
   }
 
+  /** Once for each, though a close may come while the group takes partitions back. */
+  const giveUp = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
+    const begun = going.filter((each) => each.going === null)
+    const drained = drainAndCommit(begun, reason)
+    for (const each of begun) each.going = drained
+    await Promise.all([drained, ...going.map((each) => each.going)])
+  }
+
   const drainAndCommit = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
+    for (const each of going) leave(each)
     await drain(going, reason)
     await runtime.failpoint('revoke:drained')
     const epochs = going.map(({ epoch }) => epoch)
     await committer.flush(epochs, COMMIT_BUDGET_MS)
     await runtime.failpoint('revoke:committed') // a crash from here on repeats nothing
-    await hooks.revoked(epochs.filter(({ dead, tracker }) => !dead && tracker !== null).map(positionOf))
+    // What was never loaded is not to be stored: it would overwrite what is good.
+    const kept = going.filter(({ epoch, preparation }) => !epoch.dead && epoch.tracker && preparation.waitsFor === null)
+    await hooks.revoked(kept.map(({ epoch }) => positionOf(epoch)))
   }
 
   const ofEpoch = (partitions: readonly TopicPartition[], number: number): readonly Owned[] =>
@@ -201,40 +243,84 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       return found?.epoch.number === number ? [found] : []
     })
 
+  // One after the other: the last one that was asked for is the one that stands.
+  let moves: Promise<void> = Promise.resolve()
+  const inTurn = (move: () => Promise<void>): Promise<void> => {
+    const moved = moves.then(move)
+    moves = moved.catch(() => {})
+    return moved
+  }
+
   const seek = async (positions: readonly Position[]): Promise<void> => {
-    const targets = positions.map((position) => {
-      const found = owned.get(formatPartition(position))
-      if (found === undefined || found.epoch.stopped || found.loop === null) throw notOwned(position)
-      return { position, before: found }
-    })
+    positions.forEach(ownedAt)
+    await inTurn(() => moveTo(positions))
+    events.emit('seeked', { positions })
+    logger.info({ positions: positions.map(formatPosition) }, 'reading goes on elsewhere')
+  }
+
+  const moveTo = async (positions: readonly Position[]): Promise<void> => {
     const reason = new HoldfastError('HOLDFAST_EPOCH_LOST', 'somebody has called seek')
-    await drain(
-      targets.map(({ before }) => before),
-      reason,
-    )
-    await runtime.failpoint('seek:drained') // a crash here, and seek was never called
-    const gone = targets.find(({ before }) => before.epoch.dead)
-    if (gone !== undefined) throw notOwned(gone.position)
+    const targets = positions.map((position) => ({ position, before: ownedAt(position) }))
+    try {
+      const before = targets.map((target) => target.before)
+      await drain(before, reason)
+      await runtime.failpoint('seek:drained') // a crash here, and seek was never called
+      before.forEach(stillHere)
+    } catch (error) {
+      for (const { before } of targets) goOnWhereItWas(before, reason)
+      throw error
+    }
     // All at once, so that no batch comes in between: the loop before would take it, and nobody would have it.
     const moved = targets.map(({ position, before }) => {
       const epoch = createEpoch(position, before.epoch.number, null)
       epoch.begin(position.offset)
-      close(before, reason)
-      owned.set(epoch.name, { epoch, loop: null, bound: null, outOfRange: null })
-      options.seekDriver(position)
-      const committed = committer.rewind(epoch)
-      open(epoch, committed)
-      return { epoch, committed }
+      return replace(before, epoch, reason)
     })
     await Promise.all(moved.map(({ committed }) => committed))
-    events.emit('seeked', { positions })
-    logger.info({ positions: positions.map(formatPosition) }, 'reading goes on elsewhere')
-    const lost = moved.find(({ epoch }) => epoch.dead && epoch.committed === null)
-    if (lost !== undefined) throw notOwned(lost.epoch)
+    for (const { mine } of moved) mine.moving = false
+    const lost = moved.find(({ mine: { epoch } }) => epoch.dead && epoch.committed === null)
+    if (lost !== undefined) throw notOwned(lost.mine.epoch)
   }
 
-  /** A partition whose position is gone goes on elsewhere, as `onOutOfRange` says. */
-  const passOver = (position: Position, { earliest, latest }: { earliest: bigint; latest: bigint }): void => {
+  /** It was drained for a seek that comes to nothing. What it held and had not begun is fetched again. */
+  const goOnWhereItWas = (before: Owned, reason: HoldfastError): void => {
+    if (before.epoch.dead || before.going !== null) return
+    const { number, committed, tracker } = before.epoch
+    const epoch = createEpoch(before.epoch, number, committed)
+    epoch.begin(tracker!.watermark, [...tracker!.finishedRanges()])
+    replace(before, epoch, reason)
+  }
+
+  const replace = (
+    before: Owned,
+    epoch: Epoch,
+    reason: HoldfastError,
+  ): { readonly mine: Owned; readonly committed: Promise<void> } => {
+    const { preparation, stay } = before
+    end(before, reason)
+    const mine = own({ epoch, preparation, stay })
+    options.seekDriver(positionOf(epoch))
+    mine.moving = epoch.committed === null
+    const committed = mine.moving ? committer.rewind(epoch) : Promise.resolve()
+    open(mine, committed)
+    if (!mine.moving) committer.moved(epoch)
+    return { mine, committed }
+  }
+
+  const ownedAt = (position: TopicPartition): Owned => {
+    const found = owned.get(formatPartition(position))
+    if (found === undefined || found.loop === null) throw notOwned(position)
+    return stillHere(found)
+  }
+
+  const stillHere = (each: Owned): Owned => {
+    if (each.epoch.dead || each.going !== null) throw notOwned(each.epoch)
+    return each
+  }
+
+  /** A partition whose position is gone goes on elsewhere, as `onOutOfRange` says. What is held of it is worked off all the same. */
+  const passOver = (target: Owned, position: Position, log: { earliest: bigint; latest: bigint }): void => {
+    const { earliest, latest } = log
     const continuesAt = options.onOutOfRange === 'earliest' ? earliest : latest
     const place = { record: formatPosition(position), earliest, latest, continuesAt }
     logger.error(
@@ -242,9 +328,23 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       'a position is not on the log; it goes on elsewhere',
     )
     events.emit('out-of-range', { position, earliest, latest, continuesAt })
-    seek([{ ...position, offset: continuesAt }]).catch((error: unknown) => {
-      logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')
-    })
+    if (continuesAt >= position.offset) {
+      target.epoch.tracker!.cover(continuesAt) // nothing comes from there: as after a compaction
+      options.seekDriver({ ...position, offset: continuesAt })
+      committer.moved(target.epoch)
+      return
+    }
+    // The log was cut or made anew: what comes has offsets that were had before, and nothing of them may stand beside the old ones.
+    const goBack = async (): Promise<void> => {
+      target.onEmpty = null
+      await inTurn(async () => {
+        if (owned.get(target.epoch.name) === target) await moveTo([{ ...position, offset: continuesAt }])
+      }).catch((error: unknown) => {
+        logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')
+      })
+    }
+    if (target.loop!.records === 0) void goBack()
+    else target.onEmpty = () => void goBack()
   }
 
   return {
@@ -263,7 +363,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const going = ofEpoch(partitions, number)
       const reason = takenAway(going)
       // After the fact there is nothing to drain for: a commit would be refused, and the new owner repeats what is unfinished.
-      if (options.revoke === 'before') await drainAndCommit(going, reason)
+      if (options.revoke === 'before') await giveUp(going, reason)
+      else hooks.lost(going.map(({ epoch }) => partitionOf(epoch)))
       for (const each of going) close(each, reason)
       unassignedSince ??= runtime.clock.monotonic()
       events.emit('revoked', { partitions: partitions.map(partitionOf) })
@@ -293,7 +394,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const [target] = ofEpoch([{ topic, partition }], epoch)
       if (target === undefined) return
       if (options.onOutOfRange !== 'fail') {
-        passOver({ topic, partition, offset }, { earliest, latest })
+        passOver(target, { topic, partition, offset }, { earliest, latest })
         return
       }
       const what =
@@ -318,7 +419,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
     async closeAll(reason) {
       const going = [...owned.values()]
-      await drainAndCommit(going, reason)
+      await giveUp(going, reason)
       for (const each of owned.values()) close(each, reason)
     },
 

@@ -79,12 +79,15 @@ export interface ConsumerOptions {
   readonly onOutOfRange?: 'fail' | 'earliest' | 'latest'
   /**
    * Called when partitions have come, with where each starts; awaited before any of their records is dispatched: to load the state that
-   * belongs to them. It is called again, with growing waits, until it succeeds; its partitions wait, and health says so.
+   * belongs to them, or to {@link Consumer.seek} to where that ends. It is called again, with growing waits, until it succeeds; its
+   * partitions wait, and health says so.
    */
   readonly onAssigned?: (partitions: readonly Position[], context: RebalanceContext) => Promise<void> | void
   /**
    * Called when partitions go, after their handlers have ended and what is finished is committed, and awaited before the group may
-   * give them to others: to store their state. What it takes counts against `rebalanceTimeoutMs`; when it throws, that is logged.
+   * give them to others, in a close as well: to store their state. Partitions whose `onAssigned` has not succeeded are not among them:
+   * there is nothing to store. It may take what `rebalanceTimeoutMs` leaves beside the drain and the last commit; then its signal aborts,
+   * and the partitions go. When it throws, that is logged.
    */
   readonly onRevoked?: (partitions: readonly Position[], context: RebalanceContext) => Promise<void> | void
   /**
@@ -291,12 +294,16 @@ export interface Consumer {
   resume(topics?: readonly string[]): void
   /**
    * Goes on elsewhere: at an offset of one partition, or in all owned partitions of a topic (or one of them) at the first record of a
-   * time or later. What is in handlers is drained first, as in a rebalance; the new position is committed before anything of it is
-   * dispatched, so that a crash does not undo it. Resolves with where each partition goes on. A dedupe store knows what it knows: messages
-   * that it has as handled are recognised as duplicates.
+   * time or later; at the end where there is none. What is in handlers is drained first, as in a rebalance, and what is held and has not
+   * begun is dropped; the new position is committed before anything of it is dispatched, so that a crash does not undo it. Resolves with
+   * where each partition goes on, once that is committed. Of several calls each is worked off after the other, and the last one stands.
    *
-   * @throws HOLDFAST_CONFIG_INVALID for a topic that is not of this consumer, HOLDFAST_EPOCH_LOST when the partition is not, or no
-   * longer, owned by this member: nothing has changed then; HOLDFAST_UNAVAILABLE when the cluster does not answer.
+   * A dedupe store knows what it knows: messages that it has as handled are recognised as duplicates. Safe inside a handler without
+   * awaiting it: one that awaits it waits for itself, until `drainTimeoutMs` is over. Inside `onAssigned` it may be awaited.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID when the target is none, or of no topic of this consumer; HOLDFAST_EPOCH_LOST when the partition is
+   * not, or no longer, owned by this member, before `start` as well; HOLDFAST_UNAVAILABLE when the cluster does not answer: nothing has
+   * changed then. HOLDFAST_CLOSED after `close`.
    */
   seek(to: SeekTarget): Promise<readonly Position[]>
   health(): ConsumerHealth

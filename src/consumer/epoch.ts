@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
 import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
@@ -26,6 +27,12 @@ export interface Epoch extends TopicPartition {
   readonly stopSignal: AbortSignal
   /** Aborts when the time to drain is used up, or the partition is gone: what handlers are given. */
   readonly signal: AbortSignal
+  /**
+   * Calls once when {@link stopSignal} aborts, or {@link signal}; the function that it returns calls that off. For what every record may
+   * need: an AbortSignal searches all of its listeners for each that comes or goes.
+   */
+  onStop(listener: () => void): () => void
+  onAbort(listener: () => void): () => void
   /** What somebody should know of the records that wait: the first wait that needs attention, else any; null when none waits. */
   readonly wait: Wait | null
   /** Is there a wait for which no further record may begin? */
@@ -56,6 +63,9 @@ export interface Wait {
 export function createEpoch({ topic, partition }: TopicPartition, number: number, committed: bigint | null): Epoch {
   const stopping = new AbortController()
   const aborting = new AbortController()
+  for (const { signal } of [stopping, aborting]) setMaxListeners(0, signal) // many records wait at a time, and that is no leak
+  const onStop = createListeners()
+  const onAbort = createListeners()
   const waits = new Set<Wait>()
   let gates = 0
   let tracker: OffsetTracker | null = null
@@ -71,6 +81,8 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     committedRevision: -1,
     stopSignal: stopping.signal,
     signal: aborting.signal,
+    onStop: onStop.add,
+    onAbort: onAbort.add,
     onUngated: () => {},
     get tracker() {
       return tracker
@@ -106,10 +118,13 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
       if (stopped) return
       stopped = true // before the signal: its listeners run at once, and look here
       stopping.abort(new Error('nothing further begins'))
+      onStop.call()
     },
     abort(reason) {
       epoch.stop()
-      if (!aborting.signal.aborted) aborting.abort(reason)
+      if (aborting.signal.aborted) return
+      aborting.abort(reason)
+      onAbort.call()
     },
     end(reason) {
       dead = true
@@ -117,4 +132,26 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     },
   }
   return epoch
+}
+
+interface Listeners {
+  add(listener: () => void): () => void
+  call(): void
+}
+
+function createListeners(): Listeners {
+  const listeners = new Set<() => void>()
+  return {
+    add(listener) {
+      const own = (): void => listener()
+      listeners.add(own)
+      return () => void listeners.delete(own)
+    },
+    call() {
+      for (const listener of listeners) {
+        listeners.delete(listener)
+        listener()
+      }
+    },
+  }
 }

@@ -30,12 +30,13 @@ export function untilTimeout(
     const { timeouts, epoch } = pipeline
     let late: ((end: LateEnd) => void) | null = null
     let over = false
+    let stopListening: (() => void) | null = null
     const settle = (then: () => void): void => {
       over = true
       timeouts.end(watched)
       context.ended()
       context.onAck = null
-      if (manual) epoch.signal.removeEventListener('abort', abandoned)
+      stopListening?.()
       then()
     }
     const abandoned = (): void => {
@@ -67,7 +68,7 @@ export function untilTimeout(
       context.onAck = () => {
         if (ended && !over) settle(() => resolve(value))
       }
-      epoch.signal.addEventListener('abort', abandoned, { once: true })
+      stopListening = epoch.onAbort(abandoned)
     }
     if (isPromiseLike(returned)) returned.then(resolved, rejected)
     else resolved(returned)
@@ -87,7 +88,12 @@ function isSettled(said: unknown, { acknowledged }: HandlerContext): boolean {
 export async function endOfLateCall(delivery: Delivery, late: LateCall, pipeline: Pipeline): Promise<LateEnd> {
   const { epoch } = pipeline
   if (!late.hasEnded) waitInLane(delivery, pipeline, { reason: stillRunning(delivery.record), unhealthy: true })
-  const end = await Promise.race([late.ended, stopped(epoch.stopSignal)])
+  let stopListening: (() => void) | null = null
+  const stopped = new Promise<null>((resolve) => {
+    if (epoch.stopped) resolve(null)
+    else stopListening = epoch.onStop(() => resolve(null))
+  })
+  const end = await Promise.race([late.ended, stopped]).finally(() => stopListening?.())
   if (end === null) throw new NothingBegins()
   delivery.late = null
   if (end.kind !== 'resolved' && pipeline.leases !== null) throw new LeaseLetGo()
@@ -103,10 +109,7 @@ function timeout(context: HandlerContext, what: string, { subscription, events, 
   const { attempt } = context
   const afterMs = subscription.handlerTimeoutMs
   const message = `${formatPosition(context)}: the handler ${what} after ${afterMs} ms`
-  logger.warn(
-    { record: formatPosition(context), attempt, afterMs },
-    `a handler ${what} in its time; its signal aborts`,
-  )
+  logger.warn({ record: formatPosition(context), attempt, afterMs }, `a handler ${what} in its time; its signal aborts`)
   events.emit('timed-out', { position: positionOf(context), attempt, afterMs })
   return new HoldfastError('HOLDFAST_HANDLER_TIMEOUT', message, { retriable: true })
 }
@@ -126,13 +129,6 @@ function lateCall(delivery: Delivery, pipeline: Pipeline, listen: (end: (how: La
     end(how)
   })
   return late
-}
-
-function stopped(signal: AbortSignal): Promise<null> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(null)
-    else signal.addEventListener('abort', () => resolve(null), { once: true })
-  })
 }
 
 function positionOf({ topic, partition, offset }: Position): Position {

@@ -29,6 +29,7 @@ export class HandlerContext implements MessageContext {
   #log: Logger | null = null
   #over = false
   #stopListening: (() => void) | null = null
+  #hasEnded = false
 
   constructor({ record, again, since }: Delivery, headers: Headers, attempt: number, pipeline: Pipeline) {
     this.record = record
@@ -46,14 +47,11 @@ export class HandlerContext implements MessageContext {
   get signal(): AbortSignal {
     if (this.#abort !== null) return this.#abort.signal
     const abort = (this.#abort = new AbortController())
-    const { signal } = this.#pipeline.epoch
+    const { epoch } = this.#pipeline
     if (this.#reason !== null) abort.abort(this.#reason)
-    else if (signal.aborted) abort.abort(signal.reason)
-    else if (!this.#over) {
-      const follow = (): void => abort.abort(signal.reason)
-      signal.addEventListener('abort', follow, { once: true })
-      this.#stopListening = () => signal.removeEventListener('abort', follow)
-    }
+    else if (this.#hasEnded) return abort.signal
+    else if (epoch.signal.aborted) abort.abort(epoch.signal.reason)
+    else this.#stopListening = epoch.onAbort(() => abort.abort(epoch.signal.reason))
     return abort.signal
   }
 
@@ -87,6 +85,7 @@ export class HandlerContext implements MessageContext {
   /** The call has ended: its signal aborts no more. */
   ended(): void {
     this.#over = true
+    this.#hasEnded = true
     this.#stopListening?.()
   }
 }

@@ -54,8 +54,9 @@ export function judgeHealth({
     reasons.push(
       `the event loop stood still for ${Math.round(blocked.forMs / 1_000)} s: something computes for too long`,
     )
-  for (const { epoch, loop, outOfRange } of owned) {
+  for (const { epoch, loop, outOfRange, preparation } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
+    if (preparation.waitsFor !== null) reasons.push(`${epoch.name}: ${preparation.waitsFor}`)
     if (epoch.wait?.unhealthy) reasons.push(`${epoch.name}: ${epoch.wait.reason}`)
     const longest = loop?.longest ?? null
     if (longest !== null && now - longest.since > longest.boundMs) {
@@ -71,14 +72,18 @@ export function judgeHealth({
     status: reasons.length === 0 ? 'healthy' : 'unhealthy',
     reasons,
     state,
-    partitions: owned.map(({ epoch, loop, outOfRange }) => ({
+    partitions: owned.map(({ epoch, loop, outOfRange, preparation }) => ({
       topic: epoch.topic,
       partition: epoch.partition,
       watermark: epoch.tracker?.watermark ?? null,
       buffered: loop?.records ?? 0,
       underWay: loop?.underWay ?? 0,
       headAgeMs: headAge(loop, now),
-      pausedFor: outOfRange ?? epoch.wait?.reason ?? (heldTopics.has(epoch.topic) ? 'pause() was called' : null),
+      pausedFor:
+        outOfRange ??
+        epoch.wait?.reason ??
+        preparation.waitsFor ??
+        (heldTopics.has(epoch.topic) ? 'pause() was called' : null),
     })),
   }
 }

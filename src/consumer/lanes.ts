@@ -21,8 +21,10 @@ export interface Lanes<T extends Laned<T>> {
   leave(item: T): void
   /** Closes a lane, to which nothing has come yet, until the function that it returns is called: something of it is under way elsewhere. */
   close(lane: string): () => void
-  /** Visits all that waits: what may begin, and what is behind it. What is behind something under way is reached from that. */
+  /** Visits all that may begin or waits in a closed lane, and what is behind it. What is behind something under way is reached from that. */
   forEachWaiting(visit: (item: T) => void): void
+  /** Lets go of all that waits: who still has a lane to open, or to leave, must not keep it in memory. */
+  clear(): void
   /** May anything begin? */
   readonly ready: boolean
   /** What would begin next. */
@@ -38,7 +40,7 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
   const last = new Map<string, T | Closed<T>>() // of each lane that has something waiting or under way, what came last
   const fresh = createQueue<T>() // first of their lanes, in the order in which they came
   const following = createQueue<T>() // the next of their lanes, in the order in which those before them ended
-  let closedLanes = 0
+  const closedLanes = new Set<Closed<T>>()
 
   const follow = (ended: { next: T | null }, lane: string): void => {
     const { next } = ended
@@ -73,18 +75,25 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
     close(lane) {
       const closed: Closed<T> = { next: null }
       last.set(lane, closed)
-      closedLanes++
+      closedLanes.add(closed)
       return () => {
-        closedLanes--
+        closedLanes.delete(closed)
         follow(closed, lane)
       }
     },
     forEachWaiting(visit) {
-      const visitLane = (first: T): void => {
-        for (let item: T | null = first; item !== null; item = item.next) visit(item)
+      const visitLane = (first: T | null): void => {
+        for (let item = first; item !== null; item = item.next) visit(item)
       }
       following.forEach(visitLane)
       fresh.forEach(visitLane)
+      for (const { next: first } of closedLanes) visitLane(first)
+    },
+    clear() {
+      last.clear()
+      fresh.clear()
+      following.clear()
+      for (const closed of closedLanes) closed.next = null
     },
     get ready() {
       return following.peek() !== undefined || fresh.peek() !== undefined
@@ -93,7 +102,7 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
       return next().peek()
     },
     get anyClosed() {
-      return closedLanes > 0
+      return closedLanes.size > 0
     },
     get size() {
       return last.size
@@ -108,6 +117,7 @@ interface Closed<T> {
 
 interface Queue<T> {
   forEach(visit: (item: T) => void): void
+  clear(): void
   push(item: T): void
   peek(): T | undefined
   shift(): T | undefined
@@ -121,6 +131,7 @@ function createQueue<T>(): Queue<T> {
     forEach(visit) {
       for (let i = head; i < items.length; i++) visit(items[i]!)
     },
+    clear: () => void (items.length = head = 0),
     push: (item) => void items.push(item),
     peek: () => items[head],
     shift() {

@@ -80,7 +80,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const { clock } = runtime
   const tracker = epoch.tracker!
   const boundMs = Math.max(subscription.handlerTimeoutMs, 2 * (subscription.dedupe?.leaseMs ?? 0))
-  let lanes = createLanes<Delivery>()
+  const lanes = createLanes<Delivery>()
   const underWay = new Set<Delivery>()
   const late = new Set<Delivery>() // they have their outcome, and a timed-out call of their handler is still running
   const whenResumed = new Set<() => void>()
@@ -246,8 +246,13 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       delivery.detached = true
       delivery.record = detached(delivery.record)
     }
-    lanes.forEachWaiting(detach)
-    for (const first of underWay) for (let each: Delivery | null = first; each !== null; each = each.next) detach(each)
+    forEachHeld(detach)
+  }
+
+  const forEachHeld = (visit: (delivery: Delivery) => void): void => {
+    lanes.forEachWaiting(visit)
+    for (const first of underWay) for (let each: Delivery | null = first; each !== null; each = each.next) visit(each)
+    for (const { next } of late) for (let each = next; each !== null; each = each.next) visit(each)
   }
 
   const leaveWhenEnded = (delivery: Delivery, { ended }: LateCall): void => {
@@ -297,7 +302,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       }),
     discard() {
       batchTimer?.cancel()
-      lanes = createLanes()
+      lanes.clear()
       for (const delivery of underWay) delivery.next = null
       for (const delivery of late) delivery.next = null
       records = bytes = 0
@@ -305,13 +310,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     openLanes() {
       const open = new Map<string, Promise<unknown>>()
       for (const delivery of late) open.set(openLaneOf(delivery), delivery.late!.ended)
-      for (const delivery of underWay) {
-        // Its call may time out only later: then it is open for longer than it is under way.
-        open.set(
-          openLaneOf(delivery),
-          delivery.running!.then(() => delivery.late?.ended),
-        )
-      }
+      for (const delivery of underWay) open.set(openLaneOf(delivery), hasEnded(delivery))
       return open
     },
     get longest() {
@@ -326,9 +325,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       return underWay.size
     },
     get headSince() {
-      let head: Delivery | undefined = lanes.first
-      for (const delivery of underWay) if (head === undefined || delivery.arrival < head.arrival) head = delivery
-      return head?.takenAt ?? null
+      let head: number | null = null
+      forEachHeld(({ takenAt }) => (head = head === null ? takenAt : Math.min(head, takenAt)))
+      return head
     },
     get records() {
       return records
@@ -337,6 +336,13 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       return bytes
     },
   }
+}
+
+/** A call may time out only later: then it is open for longer than its record is under way. */
+async function hasEnded(delivery: Delivery): Promise<void> {
+  await null // a handler that ends its assignment by itself is called before `running` is there
+  await delivery.running
+  await delivery.late?.ended
 }
 
 function observeEnd(observation: ProcessObservation, outcome: RecordOutcome | Unfinished): void {

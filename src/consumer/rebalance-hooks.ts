@@ -10,12 +10,23 @@ import { within } from './within.ts'
 
 /** The user's hooks of a rebalance, one after the other: that of an assignment never runs beside that of the loss before it. */
 export interface RebalanceHooks {
-  /** Resolves when the hook has succeeded, or the signal has aborted. Never rejects. */
-  assigned(partitions: readonly Position[], signal: AbortSignal, onFailure: (reason: string) => void): Promise<void>
+  /** Has the user load what belongs to partitions that came; until the signal aborts. */
+  assigned(partitions: readonly Position[], signal: AbortSignal): Preparation
   /** Resolves when the hook has ended, or has used up its time. Never rejects. */
   revoked(partitions: readonly Position[]): Promise<void>
   lost(partitions: readonly TopicPartition[]): void
 }
+
+/** The loading of what belongs to partitions that came. */
+export interface Preparation {
+  /** What is missing yet, for health; null once the hook has succeeded. */
+  readonly waitsFor: string | null
+  /** Resolves when the hook has succeeded, or the partitions have gone. Never rejects. */
+  readonly ended: Promise<void>
+}
+
+/** For consumers without the hook. */
+export const PREPARED: Preparation = { waitsFor: null, ended: Promise.resolve() }
 
 /** Makes {@link RebalanceHooks}. `budgetMs` is how long the group can wait for `onRevoked`. */
 export function createRebalanceHooks(options: {
@@ -33,12 +44,12 @@ export function createRebalanceHooks(options: {
   }
 
   return {
-    async assigned(partitions, signal, onFailure) {
+    assigned(partitions, signal) {
       const { onAssigned } = hooks
-      if (onAssigned === undefined || partitions.length === 0) return
-      await inTurn(async () => {
-        if (signal.aborted) return
-        await retry(async () => onAssigned(partitions, { signal }), {
+      if (onAssigned === undefined || partitions.length === 0) return PREPARED
+      const preparation = { waitsFor: 'onAssigned has not ended' as string | null, ended: Promise.resolve() }
+      const prepare = async (): Promise<void> => {
+        const result = await retry(async () => onAssigned(partitions, { signal }), {
           policy: OUTAGE,
           signal,
           runtime,
@@ -46,26 +57,32 @@ export function createRebalanceHooks(options: {
           onWait({ thrown }) {
             failed('onAssigned', partitions, thrown)
             const { code, name } = describeError(thrown)
-            onFailure(`onAssigned fails (${code ?? name}); it is called again`)
+            preparation.waitsFor = `onAssigned fails (${code ?? name}); it is called again`
           },
         })
+        if (result.kind === 'succeeded') preparation.waitsFor = null
+      }
+      const called = inTurn(async () => {
+        if (!signal.aborted) await prepare()
       })
+      preparation.ended = Promise.race([called, aborted(signal)])
+      return preparation
     },
     async revoked(partitions) {
       const { onRevoked } = hooks
       if (onRevoked === undefined || partitions.length === 0) return
-      await inTurn(async () => {
-        const over = new AbortController()
-        const called = (async () => onRevoked(partitions, { signal: over.signal }))()
+      const over = new AbortController()
+      const called = inTurn(async () => {
+        if (over.signal.aborted) return // a hook before it has used up the time: whoever has the partitions now has new state
         try {
-          if (await within(runtime.clock, budgetMs, called)) return
-          logger.error({ hook: 'onRevoked', budgetMs }, 'a hook did not end in time; the partitions go without it')
-          over.abort(new Error('the partitions go'))
-          called.catch((thrown: unknown) => failed('onRevoked', partitions, thrown))
+          await onRevoked(partitions, { signal: over.signal })
         } catch (thrown) {
           failed('onRevoked', partitions, thrown)
         }
       })
+      if (await within(runtime.clock, budgetMs, called)) return
+      logger.error({ hook: 'onRevoked', budgetMs }, 'hooks did not end in time; the partitions go without them')
+      over.abort(new Error('the partitions go'))
     },
     lost(partitions) {
       const { onLost } = hooks
@@ -79,4 +96,11 @@ export function createRebalanceHooks(options: {
       })
     },
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }

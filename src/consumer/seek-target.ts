@@ -32,13 +32,29 @@ export async function positionsOf(
   return found.filter((each) => meant.some((one) => one.partition === each.partition))
 }
 
-function* problemsOf(to: SeekTarget, topics: readonly string[]): Iterable<Problem> {
-  if (!topics.includes(to.topic)) yield { path: 'topic', message: 'is not a topic of this consumer' }
+function* problemsOf(to: unknown, topics: readonly string[]): Iterable<Problem> {
+  if (typeof to !== 'object' || to === null) {
+    yield { path: 'to', message: 'must say topic, and partition and offset, or timestamp' }
+    return
+  }
+  const { topic, partition, offset, timestamp } = to as Readonly<Record<string, unknown>>
+  if (typeof topic !== 'string' || !topics.includes(topic)) {
+    yield { path: 'topic', message: 'must be a topic of this consumer' }
+  }
+  if (partition === undefined ? 'offset' in to : !isPartition(partition)) {
+    yield { path: 'partition', message: 'must be a partition number, 0 or more' }
+  }
   if ('offset' in to) {
-    if (typeof to.offset !== 'bigint' || to.offset < 0n)
-      yield { path: 'offset', message: 'must be a bigint, 0n or more' }
-    if (!Number.isInteger(to.partition)) yield { path: 'partition', message: 'must be a partition number' }
-  } else if (!(to.timestamp instanceof Date) || Number.isNaN(to.timestamp.getTime())) {
+    if (typeof offset !== 'bigint' || offset < 0n || offset > MAX_OFFSET)
+      yield { path: 'offset', message: 'must be a bigint of 0n to 2n ** 63n - 1n' }
+  } else if (!(timestamp instanceof Date) || Number.isNaN(timestamp.getTime())) {
     yield { path: 'timestamp', message: 'must be a valid Date' }
   }
 }
+
+function isPartition(given: unknown): boolean {
+  return Number.isInteger(given) && (given as number) >= 0
+}
+
+/** Kafka's offsets are signed, of 64 bits. */
+const MAX_OFFSET = 2n ** 63n - 1n

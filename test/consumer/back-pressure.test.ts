@@ -247,3 +247,30 @@ test('a message that waits for a call that has timed out does not keep its batch
   await all.runtime.runUntil(() => all.committed() === 5n)
   await all.runtime.run(one.close())
 })
+
+test('an assignment that is over keeps nothing in memory, however long a handler before it hangs', async () => {
+  const all = world()
+  const { driver, batches } = watched(all)
+  const hang = gate()
+  let calls = 0
+  const one = all
+    .consumer({ driver, sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000 })
+    .on(orders, async ({ value }) => {
+      if (value.id === 'bad' && ++calls === 1) await hang.opened
+    })
+  all.append([{ id: 'bad' }, { id: 'behind' }])
+  await all.start(one)
+  await all.runtime.runUntil(() => calls === 1)
+  const assignments: number[] = []
+  for (let round = 0; round < 3; round++) {
+    all.cluster.expireSession(GROUP)
+    const before = batches.length
+    await all.runtime.runUntil(() => batches.length > before)
+    assignments.push(before)
+  }
+  await all.runtime.advance(500)
+  expect((await pinned(batches)).filter((i) => i > 0)).toEqual([assignments.at(-1)])
+  hang.open()
+  await all.runtime.runUntil(() => all.committed() === 2n)
+  await all.runtime.run(one.close())
+})

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { noFailpoint } from '../../src/clock/index.ts'
 import { memoryDedupeStore } from '../../src/idempotency/index.ts'
 import type { MessageContext } from '../../src/consumer/index.ts'
+import { createEpoch } from '../../src/consumer/epoch.ts'
 import type { World } from './world.ts'
 import { gate, GROUP, ids, orders, world } from './world.ts'
 
@@ -419,3 +420,54 @@ test('law: whatever handlers, timeouts and the group do, no key is in two handle
     { numRuns: 150 },
   )
 }, 60_000)
+
+test('hundreds of handlers with a signal, and of messages that wait, make Node warn of no leak', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  for (let i = 0; i < 100; i++) append([{ id: `${i}` }], { key: `k${i}` })
+  const warnings: string[] = []
+  const onWarning = ({ name }: Error): void => void warnings.push(name)
+  process.on('warning', onWarning)
+  const one = consumer({ concurrency: 40 }).on(
+    orders,
+    async (_, { signal, attempt }) => {
+      await runtime.clock.sleep(10, signal)
+      if (attempt === 1) throw new Error('once')
+    },
+    { retry: { initialDelayMs: 1_000 } },
+  )
+  await start(one)
+  await runtime.runUntil(() => committed() === 100n)
+  await runtime.run(one.close())
+  process.off('warning', onWarning)
+  expect(warnings).toEqual([])
+})
+
+test('an epoch knows who listens only as long as they do, and listening costs the same however many there are', () => {
+  const epoch = createEpoch({ topic: 'orders', partition: 0 }, 1, null)
+  const added = vi.spyOn(EventTarget.prototype, 'addEventListener')
+  const heard: string[] = []
+  try {
+    const ends = ['a', 'b', 'c'].map((name) => epoch.onAbort(() => heard.push(name)))
+    epoch.onStop(() => heard.push('stop'))()
+    epoch.onStop(() => heard.push('stopped'))
+    ends[1]!()
+    epoch.abort(new Error('over'))
+    epoch.end(new Error('over'))
+    expect(heard).toEqual(['stopped', 'a', 'c'])
+    expect(added).not.toHaveBeenCalled()
+  } finally {
+    added.mockRestore()
+  }
+})
+
+test('a signal that is asked for after the call has ended is one that never aborts, and nobody holds on to it', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1))
+  let kept: MessageContext | undefined
+  const one = consumer().on(orders, (_, context) => void (kept = context))
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  const { signal } = kept!
+  await runtime.run(one.close())
+  expect(signal.aborted).toBe(false)
+})

@@ -55,6 +55,35 @@ test('a closed lane that nothing has come to leaves nothing behind when it is op
   expect([lanes.size, lanes.anyClosed]).toEqual([0, false])
 })
 
+test('what is let go is nowhere any more, also where a lane is opened or left afterwards', () => {
+  const { lanes, add } = lanesWith()
+  const open = lanes.close('a')
+  for (const lane of ['a', 'b', 'b', 'c', null]) add(lane)
+  const [b] = [lanes.take()!]
+  lanes.clear()
+  b.next = null
+  open()
+  lanes.leave(b)
+  const left: Item[] = []
+  lanes.forEachWaiting((item) => left.push(item))
+  expect([lanes.ready, lanes.size, left]).toEqual([false, 0, []])
+})
+
+test('all that waits is found, in closed lanes too, and what is behind something under way from that', () => {
+  const { lanes, add } = lanesWith()
+  const open = lanes.close('a')
+  const [a1, a2, b1, b2, c1, c2] = ['a', 'a', 'b', 'b', 'c', 'c'].map(add)
+  expect(lanes.take()).toBe(b1)
+  const found: (Item | undefined)[] = []
+  lanes.forEachWaiting((item) => found.push(item))
+  expect(found).toEqual([c1, c2, a1, a2])
+  expect(b1!.next).toBe(b2)
+  open()
+  found.length = 0
+  lanes.forEachWaiting((item) => found.push(item))
+  expect(found).toEqual([a1, a2, c1, c2])
+})
+
 test('a million keys that have passed leave nothing behind: a service meets new keys for as long as it runs', () => {
   const { lanes, add } = lanesWith()
   for (let i = 0; i < 1_000_000; i += 10) {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Effect, History, Letter, LogRecord } from '../../scripts/demo/audit.ts'
 import { audit } from '../../scripts/demo/audit.ts'
 import type { Duty } from '../../scripts/demo/duties.ts'
+import type { Incident } from '../../scripts/demo/incidents.ts'
 
 const DUTIES: readonly Duty[] = [
   { service: 'stock', topic: 'order-events', types: ['order.created'] },
@@ -31,11 +32,17 @@ const pill = (offset: number): LogRecord => ({
 const effect = (seq: number, service: string, type: string, different: Partial<Effect> = {}): Effect => ({
   seq,
   service,
+  process: 100,
   topic: 'order-events',
+  partition: 0,
+  offset: BigInt(Math.max(0, LIFE.indexOf(type))),
   eventId: `o-1/${type}`,
   kind: 'done',
+  atMs: 1_000_000 + seq,
   ...different,
 })
+const killed: Incident = { kind: 'killed', service: 'stock', process: 100, atMs: 1_000_500 }
+const stopped: Incident = { kind: 'stopped', service: 'stock', process: 100, fromMs: 1_000_500, untilMs: 1_010_000 }
 const letter = (service: string, offset: number, different: Partial<Letter> = {}): Letter => ({
   service,
   topic: 'order-events',
@@ -56,6 +63,8 @@ function sound(different: Partial<History> = {}): History {
     letters: [],
     skips: [],
     stock: [{ sku: 'mouse', opening: 10, onHand: 7, reserved: 3 }],
+    commits: [0n, 2n, 2n, 4n].map((offset) => ({ service: 'mail', topic: 'order-events', partition: 0, offset })),
+    incidents: [],
     ...different,
   }
 }
@@ -68,9 +77,11 @@ test('a sound history has nothing to complain about', () => {
     parked: {},
     skipped: 0,
     lost: [],
+    repeated: [],
     doubled: [],
     outOfOrder: [],
     misbooked: [],
+    commitsBack: [],
     repeatedEvents: 0,
   })
 })
@@ -155,7 +166,7 @@ describe('lost', () => {
 describe('doubled', () => {
   test('work that was done twice for one event', () => {
     const effects = [...sound().effects, effect(9, 'stock', 'order.created')]
-    expect(find({ effects }).doubled).toEqual([{ service: 'stock', what: 'o-1/order.created, 2 times' }])
+    expect(find({ effects }).doubled).toEqual([{ service: 'stock', what: 'o-1/order.created, 2 times', cause: null }])
   })
 
   test('not what a service recognised as done before', () => {
@@ -166,7 +177,7 @@ describe('doubled', () => {
   test('a record that one group parked twice; two groups each park their own', () => {
     expect(find({ letters: [letter('mail', 2), letter('stock', 2)] }).doubled).toEqual([])
     expect(find({ letters: [letter('mail', 2), letter('mail', 2)] }).doubled).toEqual([
-      { service: 'mail', what: 'order-events[0]@2 parked 2 times' },
+      { service: 'mail', what: 'order-events[0]@2 parked 2 times', cause: null },
     ])
   })
 
@@ -175,6 +186,98 @@ describe('doubled', () => {
     expect(findings.repeatedEvents).toBe(1)
     expect(findings.doubled).toEqual([])
   })
+})
+
+describe('handled again', () => {
+  const again = (different: Partial<Effect>): readonly Effect[] => [
+    ...sound().effects,
+    effect(900, 'stock', 'order.created', { kind: 'known', ...different }),
+  ]
+
+  test('is a record that a service worked on twice, also when its tables recognised it', () => {
+    expect(find({ effects: again({}) }).repeated).toEqual([
+      { service: 'stock', what: 'o-1/order.created at order-events[0]@0, 2 times', cause: null },
+    ])
+  })
+
+  test('not the same event at another place of the log: that was sent again', () => {
+    expect(find({ effects: again({ offset: 7n }) }).repeated).toEqual([])
+  })
+
+  const causeOf = (effects: readonly Effect[], ...incidents: readonly Incident[]): readonly (string | null)[] =>
+    find({ effects, incidents }).repeated.map(({ cause }) => cause)
+
+  test('by the successor of a killed process is explained by the kill', () => {
+    expect(causeOf(again({ process: 200 }), killed)).toEqual(['killed'])
+  })
+
+  test('by the same process, by that of another service, or long after the work is not', () => {
+    expect(causeOf(again({}), killed)).toEqual([null])
+    expect(causeOf(again({ process: 200 }), { ...killed, service: 'mail' })).toEqual([null])
+    expect(causeOf(again({ process: 200 }), { ...killed, process: 300 })).toEqual([null])
+    expect(causeOf(again({ process: 200 }), { ...killed, atMs: 1_100_000 })).toEqual([null])
+  })
+
+  test('by a stopped process that ends what it had under way, after its successor did the same, is explained by the stop', () => {
+    const late = [
+      ...sound().effects.filter(({ service }) => service === 'mail'),
+      effect(1, 'stock', 'order.created', { process: 200, atMs: 1_008_000 }),
+      effect(900, 'stock', 'order.created', { process: 100, atMs: 1_009_500, kind: 'known' }),
+    ]
+    expect(causeOf(late, stopped)).toEqual(['stopped'])
+    expect(causeOf(late, { ...stopped, untilMs: 1_009_000 })).toEqual([null]) // it had long been a member again
+  })
+
+  test('more often than anything can have been under way is not explained, whatever was killed', () => {
+    const effects = Array.from({ length: 80 }, (_, i) =>
+      [100, 200].map((process) =>
+        effect(1 + i, 'stock', 'order.created', { process, eventId: `o-${i}/order.created`, offset: BigInt(i) }),
+      ),
+    ).flat()
+    const causes = causeOf(effects, killed)
+    expect(causes.filter((cause) => cause === 'killed')).toHaveLength(64)
+    expect(causes.filter((cause) => cause === null)).toHaveLength(16)
+  })
+})
+
+describe('a doubled effect', () => {
+  const twice = (different: Partial<Effect>): readonly Effect[] => [
+    ...sound().effects,
+    effect(900, 'stock', 'order.created', different),
+  ]
+  const causeOf = (effects: readonly Effect[], ...incidents: readonly Incident[]): unknown =>
+    find({ effects, incidents }).doubled[0]?.cause
+
+  test('is explained by the kill that came between the effect and its commit', () => {
+    expect(causeOf(twice({ process: 200 }), killed)).toBe('killed')
+    expect(causeOf(twice({ process: 200 }))).toBeNull()
+  })
+
+  test('is explained by an event that was sent again only where another process met it', () => {
+    expect(causeOf(twice({ process: 200, offset: 7n }))).toBe('sent again')
+    expect(causeOf(twice({ process: 100, offset: 7n }))).toBeNull() // one process recognises the second by its id
+  })
+
+  test('of parking is explained by what was done to the service', () => {
+    const letters = [letter('stock', 2), letter('stock', 2)]
+    expect(find({ letters, incidents: [killed] }).doubled[0]?.cause).toBe('killed')
+    expect(find({ letters, incidents: [{ ...killed, service: 'mail' }] }).doubled[0]?.cause).toBeNull()
+  })
+})
+
+test('commits that go back are those of one group for one partition below an earlier one', () => {
+  const at = (service: string, offset: bigint, partition = 0): History['commits'][number] => ({
+    service,
+    topic: 'order-events',
+    partition,
+    offset,
+  })
+  expect(find({ commits: [at('mail', 5n), at('stock', 3n), at('mail', 4n, 1), at('mail', 5n)] }).commitsBack).toEqual(
+    [],
+  )
+  expect(find({ commits: [at('mail', 5n), at('mail', 9n), at('mail', 7n)] }).commitsBack).toEqual([
+    'mail order-events[0] went back from 9 to 7',
+  ])
 })
 
 describe('out of order', () => {

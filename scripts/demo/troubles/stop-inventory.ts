@@ -21,7 +21,7 @@ export const stopInventory: Trouble = {
     const { fleet, database, say, note, stop } = scene
     const zombie = fleet.first('inventory')
     const { pid } = zombie.child
-    const open = await stopInTheMiddle(zombie, scene)
+    const bookings = await stopInTheMiddle(zombie, scene)
     const fromMs = await databaseMs(database)
     const next = await fleet.start('inventory')
     await fleet.ready(next)
@@ -29,45 +29,47 @@ export const stopInventory: Trouble = {
     while ((await effectsBy(next.child.pid, database)) === 0 && performance.now() < giveUpAt) await pause(100, stop)
     const forS = (((await databaseMs(database)) - fromMs) / 1_000).toFixed(1)
     say(
-      `stopped inventory (process ${pid}) with SIGSTOP, ${open} bookings open; ` +
+      `stopped inventory (process ${pid}) with SIGSTOP in the middle of ${counted(bookings.length, 'booking')}; ` +
         `after ${forS} s process ${next.child.pid} has its partitions and works on them`,
     )
 
+    const open = await openTransactions('inventory', database)
+    const undone = bookings.filter((each) => !open.includes(each)).length
     zombie.child.signal('SIGCONT')
     const lost = await zombie.waitForLine(
       partitionsLost,
       withPatience(stop, WAKE_LIMIT_MS, `inventory (process ${pid}) does not notice that it was replaced`),
     )
-    await sleep(LATE_WORK_MS)
+    await pause(LATE_WORK_MS, stop)
     note({ kind: 'stopped', service: 'inventory', process: pid, fromMs, untilMs: await databaseMs(database) })
     const refused = await zombie.countLines((line) => String(line['message']).startsWith('late work refused'))
-    const failed = await zombie.countLines((line) => line['message'] === 'an attempt failed')
     say(
-      `woke process ${pid} with SIGCONT: it gave up all ${lost} partitions as lost; of what it had under way ` +
-        `PostgreSQL has undone ${open} bookings, ${failed} handlers failed over that, and ${refused} late results were refused`,
+      `woke process ${pid} with SIGCONT: it let go of its ${lost} partitions; PostgreSQL had undone ` +
+        `${counted(undone, 'open booking')}; refused as late: ${counted(refused, 'result')}, none of them committed`,
     )
   },
 }
 
-/** Stops it while it has a transaction open. @returns how many it had; 0 when it never had one for long. */
-async function stopInTheMiddle({ child, name }: ServiceProcess, { database, stop }: Scene): Promise<number> {
+/** Stops it while it has transactions open. @returns their sessions; none when it never had one for long. */
+async function stopInTheMiddle({ child, name }: ServiceProcess, { database, stop }: Scene): Promise<readonly number[]> {
   const giveUpAt = performance.now() + WORK_LIMIT_MS
   for (;;) {
     child.signal('SIGSTOP')
     await sleep(20) // a statement that it has sent is carried out all the same
     const open = await openTransactions(name, database)
-    if (open > 0 || performance.now() > giveUpAt) return open
+    if (open.length > 0 || performance.now() > giveUpAt) return open
     child.signal('SIGCONT')
     await pause(10, stop)
   }
 }
 
-async function openTransactions(service: string, database: Client): Promise<number> {
-  const { rows } = await database.query<{ open: number }>(
-    "select count(*)::int as open from pg_stat_activity where application_name = $1 and state = 'idle in transaction'",
+/** The database sessions of a service in which a transaction waits for its next statement. */
+async function openTransactions(service: string, database: Client): Promise<readonly number[]> {
+  const { rows } = await database.query<{ pid: number }>(
+    "select pid from pg_stat_activity where application_name = $1 and state = 'idle in transaction'",
     [service],
   )
-  return rows[0]!.open
+  return rows.map(({ pid }) => pid)
 }
 
 async function effectsBy(process: number, database: Client): Promise<number> {
@@ -80,4 +82,8 @@ async function effectsBy(process: number, database: Client): Promise<number> {
 
 function partitionsLost({ message, partitions }: LogLine): number | undefined {
   return String(message).startsWith('the membership was lost') ? (partitions as unknown[]).length : undefined
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
