@@ -91,6 +91,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       failed?.assignment.loseAll(isClosed()) // an assignment may still be looking for its start, and would for ever
       await failed?.leave().catch(ignore)
       await admin.close().catch(ignore)
+      watchdog?.close() // a consumer that never started may never be closed
+      watchdog = null
       if (shuttingDown === null) state = 'new'
       throw error
     }

@@ -35,6 +35,11 @@ export interface TimeBound {
 export interface VirtualClock extends Clock, TimeControls {
   /** How many timers are waiting, repeating ones included. */
   readonly pending: number
+  /**
+   * Lets time pass while nothing runs, as a computation does that blocks the event loop, or a suspended process: what comes due meanwhile
+   * fires late, at the next move of time, and what repeats fires once.
+   */
+  block(forMs: number): void
   /** Makes the wall clock jump, forward or back, as a time server does; timers and the monotonic clock do not notice. */
   jumpWallClock(byMs: number): void
 }
@@ -85,7 +90,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     elapsed = Math.max(elapsed, timer.at)
     if (timer.repeatMs === null) timers.delete(timer)
     else {
-      timer.at += Math.max(1, timer.repeatMs)
+      timer.at = elapsed + Math.max(1, timer.repeatMs)
       timer.order = order++
     }
     timer.call()
@@ -133,6 +138,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     get pending() {
       return timers.size
     },
+    block: (forMs) => void (elapsed += Math.max(0, forMs)),
     jumpWallClock: (byMs) => void (wallOffset += byMs),
     advance: (ms) => advanceTo(elapsed + ms),
     runUntilIdle: (bound) => runUntil(() => ![...timers].some((timer) => timer.repeatMs === null), bound),
