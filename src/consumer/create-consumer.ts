@@ -66,7 +66,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     refuseUnfit()
     state = 'starting'
     firstAssignment = outcome()
-    watchdog ??= createWatchdog(clock, (forMs) => {
+    watchdog ??= createWatchdog(clock, settings, (forMs) => {
       logger.warn({ groupId, forMs }, 'the event loop stood still: something computes for too long without a pause')
       events.emit('blocked', { forMs })
     })

@@ -285,7 +285,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     hold: () => void (held = true),
     release() {
       held = false
-      for (const resume of [...whenResumed]) resume()
+      for (const resume of whenResumed) resume()
       kick()
     },
     idle: () =>
@@ -340,7 +340,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
 /** A call may time out only later: then it is open for longer than its record is under way. */
 async function hasEnded(delivery: Delivery): Promise<void> {
-  await null // a handler that ends its assignment by itself is called before `running` is there
+  await Promise.resolve() // a handler that ends its own assignment is called before `running` is there
   await delivery.running
   await delivery.late?.ended
 }

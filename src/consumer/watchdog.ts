@@ -7,15 +7,24 @@ export interface Watchdog {
   close(): void
 }
 
-/** Makes a {@link Watchdog}, which calls back after each time that the loop stood still for {@link BLOCKED_MS} or longer. */
-export function createWatchdog(clock: Clock, onBlocked: (forMs: number) => void): Watchdog {
+/**
+ * Makes a {@link Watchdog}, which calls back after each time that the loop stood still for a second or longer, or for half of a session
+ * that is shorter. How long is known to half of that: it stood still for at least so long.
+ */
+export function createWatchdog(
+  clock: Clock,
+  { sessionTimeoutMs }: { readonly sessionTimeoutMs: number },
+  onBlocked: (forMs: number) => void,
+): Watchdog {
+  const blockedMs = Math.min(MOST_MS, sessionTimeoutMs / 2)
+  const lookMs = Math.floor(blockedMs / 2)
   let last: Watchdog['last'] = null
   let seen = clock.monotonic()
-  const timer = clock.every(LOOK_MS, () => {
+  const timer = clock.every(lookMs, () => {
     const now = clock.monotonic()
-    const forMs = Math.round(now - seen - LOOK_MS)
+    const forMs = Math.round(now - seen - lookMs)
     seen = now
-    if (forMs < BLOCKED_MS) return
+    if (forMs < blockedMs) return
     last = { forMs, at: now }
     onBlocked(forMs)
   })
@@ -27,7 +36,5 @@ export function createWatchdog(clock: Clock, onBlocked: (forMs: number) => void)
   }
 }
 
-const LOOK_MS = 500
-
 /** A collection of garbage takes less; a heartbeat interval is three times as long. */
-const BLOCKED_MS = 1_000
+const MOST_MS = 1_000

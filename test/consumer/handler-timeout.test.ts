@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { noFailpoint } from '../../src/clock/index.ts'
-import { memoryDedupeStore } from '../../src/idempotency/index.ts'
+import { dedupeId, memoryDedupeStore } from '../../src/idempotency/index.ts'
 import type { MessageContext } from '../../src/consumer/index.ts'
 import { createEpoch } from '../../src/consumer/epoch.ts'
+import { createHandlerTimeouts } from '../../src/consumer/handler-timeouts.ts'
+import { virtualClock } from '../../src/testing/index.ts'
 import type { World } from './world.ts'
 import { gate, GROUP, ids, orders, world } from './world.ts'
 
@@ -215,7 +217,7 @@ test('with a dedupe store the lease is let go, and the message begins anew when 
   const { consumer, append, runtime, start, committed } = world()
   append([{ id: 'a1' }], { headers: [['holdfast-id', Buffer.from('id-1')]] })
   const hang = gate()
-  const memory = memoryDedupeStore({ clock: runtime.clock })
+  const memory = memoryDedupeStore({ runtime })
   const asked: string[] = []
   const store: typeof memory = {
     begin: (id, options) => (asked.push('begin'), memory.begin(id, options)),
@@ -246,6 +248,48 @@ test('with a dedupe store the lease is let go, and the message begins anew when 
   expect(asked.filter((call) => call !== 'renew')).toEqual(['abandon 1', 'begin', 'complete'])
   expect(attempts).toEqual([1, 2])
   await runtime.run(one.close())
+})
+
+test('with a dedupe store too, a call that ends well before the next attempt has handled its message, unless somebody else began it', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(2))
+  const store = memoryDedupeStore({ runtime })
+  const calls: string[] = []
+  const told: string[] = []
+  const one = consumer().on(
+    orders,
+    async ({ value, id }, { attempt }) => {
+      calls.push(`${value.id}#${attempt}`)
+      await runtime.clock.sleep(60_000)
+      if (value.id === 'o-1') return
+      const stolen = await store.begin(dedupeId({ groupId: GROUP, handler: 'orders', messageId: id }), {
+        leaseMs: 1_000,
+      })
+      if (stolen.kind === 'started') await store.complete(stolen.token, 'handled')
+    },
+    { handlerTimeoutMs: 1_000, retry, dedupe: { store, leaseMs: 3_000 } },
+  )
+  one.listen('handled', ({ messageId }) => told.push(`handled ${messageId}`))
+  one.listen('duplicate', ({ messageId }) => told.push(`duplicate ${messageId}`))
+  await start(one)
+  await runtime.runUntil(() => committed() === 2n)
+  expect(calls).toEqual(['o-1#1', 'o-2#1'])
+  expect(told).toEqual(['handled orders[0]@0', 'duplicate orders[0]@1'])
+  await runtime.run(one.close())
+})
+
+test('a close does not wait for calls that have timed out: they had their time', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1))
+  const one = consumer({ drainTimeoutMs: 10_000 }).on(orders, () => new Promise<void>(() => {}), {
+    handlerTimeoutMs: 1_000,
+    retry,
+  })
+  await start(one)
+  await runtime.advance(5_000)
+  const before = runtime.clock.monotonic()
+  await runtime.run(one.close())
+  expect([runtime.clock.monotonic() - before, committed()]).toEqual([0, 0n])
 })
 
 test('a call that times out takes no place from the others, however many hang', async () => {
@@ -338,7 +382,7 @@ test('law: whatever handlers, timeouts and the group do, no key is in two handle
           all.append([{ id: `${i}` }], { partition, key, headers: [['holdfast-id', Buffer.from(`id-${i}`)]] })
           counts[partition]!++
         })
-        const store = dedupes ? memoryDedupeStore({ clock: runtime.clock }) : null
+        const store = dedupes ? memoryDedupeStore({ runtime }) : null
         const running = new Set<string>()
         const effects: string[] = []
         const wrong: string[] = []
@@ -417,7 +461,7 @@ test('law: whatever handlers, timeouts and the group do, no key is in two handle
         await runtime.run(Promise.all([one.close(), two?.close()]))
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
 }, 60_000)
 
@@ -470,4 +514,25 @@ test('a signal that is asked for after the call has ended is one that never abor
   const { signal } = kept!
   await runtime.run(one.close())
   expect(signal.aborted).toBe(false)
+})
+
+test('one timer watches all calls of a handler, each is told when its own time is over, and those that ended are not', async () => {
+  const clock = virtualClock()
+  const timeouts = createHandlerTimeouts(clock, 1_000)
+  const told: string[] = []
+  const watch = (name: string) => timeouts.watch(() => told.push(`${name}@${clock.monotonic() - 1_000}`))
+  watch('a')
+  const b = watch('b')
+  await clock.advance(400)
+  watch('c')
+  await clock.advance(400)
+  timeouts.end(b)
+  watch('d')
+  expect(clock.pending).toBe(1)
+  await clock.advance(10_000)
+  expect(told).toEqual(['a@1000', 'c@1400', 'd@1800'])
+  expect(clock.pending).toBe(0)
+  watch('e')
+  timeouts.close()
+  expect(clock.pending).toBe(0)
 })

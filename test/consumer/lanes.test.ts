@@ -159,7 +159,7 @@ test('law: a lane keeps its order and begins nothing while it is busy or closed;
   fc.assert(
     fc.property(fc.uniqueArray(fc.constantFrom('a', 'b', 'c')), steps, (closedLanes, script) => {
       const { lanes, add } = lanesWith()
-      const closed = new Map(closedLanes.map((lane) => [lane, lanes.close(lane)]))
+      const closed = new Map<string, () => void>(closedLanes.map((lane) => [lane, lanes.close(lane)]))
       const waiting: Item[] = []
       const underWay: Item[] = []
       const readySince = new Map<Item, number>() // how many had come when it could first begin

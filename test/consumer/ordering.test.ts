@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { z } from 'zod'
+import { noFailpoint } from '../../src/clock/index.ts'
 import type { Message, MessageContext } from '../../src/consumer/index.ts'
 import { defineTopic } from '../../src/topic/index.ts'
 import type { World } from './world.ts'
@@ -268,24 +270,28 @@ test('an outage that a handler reports pauses its partition: nothing further of 
   await all.runtime.run(one.close())
 })
 
-test('a rule that stops the consumer lets nothing begin behind it, and its own message is not called again', async () => {
-  const all = world()
-  appendNamed(all, 'bad1 a1 bad2 b1 c1')
-  const calls: string[] = []
-  const one = all.consumer({ concurrency: 1 }).on(
-    orders,
-    ({ value }) => {
-      calls.push(value.id)
-      throw new TypeError('a bug')
-    },
-    { errors: [{ when: TypeError, verdict: 'stop' }] },
-  )
-  const closed = one.closed.catch((error: unknown) => error)
-  await all.start(one).catch(() => {})
-  await all.runtime.run(closed)
-  expect(calls).toEqual(['bad1'])
-  expect(all.committed() ?? 0n).toBe(0n)
-})
+test.each([true, false])(
+  'a rule that stops the consumer lets nothing begin behind it, nor its own message again (failpoints: %s)',
+  async (stopsAtFailpoints) => {
+    const all = world()
+    const runtime = stopsAtFailpoints ? all.runtime : { ...all.runtime, failpoint: noFailpoint }
+    appendNamed(all, 'bad1 a1 bad2 b1 c1')
+    const calls: string[] = []
+    const one = all.consumer({ concurrency: 1, runtime }).on(
+      orders,
+      ({ value }) => {
+        calls.push(value.id)
+        throw new TypeError('a bug')
+      },
+      { errors: [{ when: TypeError, verdict: 'stop' }] },
+    )
+    const closed = one.closed.catch((error: unknown) => error)
+    await all.start(one).catch(() => {})
+    await all.runtime.run(closed)
+    expect(calls).toEqual(['bad1'])
+    expect(all.committed() ?? 0n).toBe(0n)
+  },
+)
 
 test('a busy key does not keep a quiet one waiting for longer than what was there before it', async () => {
   const all = world()
@@ -308,3 +314,20 @@ test('a busy key does not keep a quiet one waiting for longer than what was ther
   expect(handled.filter((id) => id !== 'quiet')).toEqual(Array.from({ length: 500 }, (_, i) => `hot${i}`))
   await all.runtime.run(one.close())
 })
+
+test.each([1, 64])(
+  'the event loop has its turn while thousands of messages are handled at once (concurrency %i)',
+  async (concurrency) => {
+    const all = world()
+    for (let i = 0; i < 3_000; i++) all.append([{ id: `${i}` }], { key: `k${i % 50}` })
+    let handled = 0
+    const runtime = { ...all.runtime, failpoint: noFailpoint }
+    const one = all.consumer({ concurrency, runtime }).on(orders, () => void handled++)
+    await all.start(one)
+    let turns = 0
+    for (; handled < 3_000; turns++) await immediate()
+    expect(turns).toBeGreaterThan(3)
+    await all.runtime.run(one.close())
+    expect(all.committed()).toBe(3_000n)
+  },
+)

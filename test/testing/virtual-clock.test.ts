@@ -95,6 +95,22 @@ test('runs work to its end and passes on how it ended', async () => {
   )
 })
 
+test('time that passes while nothing runs makes timers late, and what repeats fires once, as Node does', async () => {
+  const clock = virtualClock()
+  const fired: [string, number][] = []
+  const note = (name: string) => () => void fired.push([name, clock.monotonic()])
+  clock.after(100, note('once'))
+  clock.every(50, note('again'))
+  clock.block(1_000)
+  expect([fired, clock.monotonic()]).toEqual([[], 2_000])
+  await clock.advance(50)
+  expect(fired).toEqual([
+    ['again', 2_000],
+    ['once', 2_000],
+    ['again', 2_050],
+  ])
+})
+
 test('lets the wall clock jump while durations go on, as a time server does', async () => {
   const clock = virtualClock({ startAt: 10_000 })
   let fired = false

@@ -3,7 +3,9 @@ import { eventId, orderEvents, paymentEvents } from '../contracts/index.ts'
 import { inTransaction, recordEffect } from '../shared/database.ts'
 import { createService } from '../shared/service.ts'
 
-const { consumer, database, dedupe, producer, start } = createService('fulfilment')
+const { consumer, database, dedupe, producer, start } = createService('fulfilment', {
+  concurrency: 24, // it mostly waits for Kafka; the steps of one order follow each other
+})
 
 consumer.on(
   paymentEvents,

@@ -5,7 +5,8 @@ import { simulatedGateway } from '../shared/payment-gateway.ts'
 import { createService } from '../shared/service.ts'
 
 const { configuration, consumer, database, dedupe, producer, start } = createService('payment', {
-  concurrency: 16, // a charge waits for the gateway and needs a database connection only at its end; charges of one order stay in order
+  // Charges wait for the gateway, those of different orders side by side. Each that is under way may be made twice by a crash.
+  concurrency: 8,
 })
 const gateway = simulatedGateway(configuration.seed)
 

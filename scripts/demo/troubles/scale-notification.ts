@@ -6,6 +6,7 @@ import type { Trouble } from './trouble.ts'
 /** The service that members join and leave. */
 export const SCALED = 'notification'
 
+const ENOUGH_MAILS = 10
 const WORK_LIMIT_MS = 10_000
 const LEAVE_LIMIT_MS = 30_000
 
@@ -20,7 +21,7 @@ export const scaleNotification: Trouble = {
 
     const giveUpAt = performance.now() + WORK_LIMIT_MS // too few orders: then it is no more than a rebalance
     let mails = await mailsBy(pids, database)
-    while (mails.includes(0) && performance.now() < giveUpAt) {
+    while (mails.some((each) => each < ENOUGH_MAILS) && performance.now() < giveUpAt) {
       await pause(200, stop)
       mails = await mailsBy(pids, database)
     }
@@ -30,9 +31,10 @@ export const scaleNotification: Trouble = {
       const patience = withPatience(stop, LEAVE_LIMIT_MS, `${SCALED} does not end on SIGTERM`)
       const { code } = await orStopped(service.child.exited, patience)
       if (code !== 0) throw new Error(await epitaph(SCALED, service.child))
+      await service.stop()
     }
     const shares = (await mailsBy(pids, database)).join(', ')
-    say(`${SCALED} had two more members for a while, ended by SIGTERM; mails by each of the three: ${shares}`)
+    say(`added two members to ${SCALED} and took them away with SIGTERM; mails by each of the three: ${shares}`)
   },
 }
 

@@ -99,7 +99,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   watchTopics(cluster, (error) => {
     // Without a commit: it would be one for the topic that is made next under this name. The next start reads the commits anew,
     // and the broker has deleted those of the topic with it.
-    if (phase === 'running') fail(error)
+    if (phase === 'running' && rebalancing.current() !== null) fail(error)
   })
   const beats = clock.every(heartbeatIntervalMs, () => void beat())
 

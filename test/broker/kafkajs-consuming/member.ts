@@ -1,6 +1,6 @@
 import type { Admin, KafkaConfig, Message, Producer } from 'kafkajs'
 import { Kafka, logLevel } from 'kafkajs'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { systemRuntime } from '../../../src/clock/index.ts'
 import type {
   AssignedPartition,
@@ -182,7 +182,8 @@ export async function createWorld({ partitions = 1, topicConfig = {}, ...given }
   const configEntries = Object.entries(topicConfig).map(([name, value]) => ({ name, value }))
   const placed = given.leaders?.map((leader, partition) => ({ partition, replicas: [leader] }))
   const shape = placed === undefined ? { numPartitions: partitions } : { replicaAssignment: placed }
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, ...shape, configEntries }] })
+  const create = () => admin.createTopics({ waitForLeaders: true, topics: [{ topic, ...shape, configEntries }] })
+  await vi.waitFor(create, { timeout: 10_000 }) // kafkajs' own wait gives up on a broker that has not heard of the topic yet
   return {
     topic,
     groupId,

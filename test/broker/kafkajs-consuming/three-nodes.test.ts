@@ -187,7 +187,8 @@ test('goes on when the node that coordinates the group is killed under load: not
     await work(5)
     ledger.note(value)
   }
-  const services = [createService(world, handle), createService(world, handle)]
+  const options = { sessionTimeoutMs: 20_000 } // the group keeps its members while it has no coordinator for some seconds
+  const services = [createService(world, handle, options), createService(world, handle, options)]
   const load = startLoad(world, 3)
   await Promise.all(services.map((service) => service.start()))
   await ledger.until(() => ledger.entries.length >= 100)
@@ -202,14 +203,14 @@ test('goes on when the node that coordinates the group is killed under load: not
   const atKill = ledger.entries.length
   await ledger.until(() => ledger.entries.length >= atKill + 200)
   const sent = await load.stop()
-  await ledger.until(() => new Set(ledger.entries).size === sent.length)
+  // Of the log, not of what was sent: this producer doubles what it sends again, and one that failed may be on the log.
+  const ends = await world.admin.fetchTopicOffsets(world.topic)
+  const all = Object.fromEntries(ends.map(({ partition, high }) => [partition, [high, expect.anything()]]))
+  await vi.waitFor(async () => expect(await world.committed()).toEqual(all), { timeout: 20_000, interval: 200 })
   expect(fallen).toEqual([])
   expect(services.map((service) => service.health().status)).toEqual(['healthy', 'healthy'])
   await Promise.all(services.map((service) => service.close()))
 
-  expect([...new Set(ledger.entries)].toSorted((a, b) => a - b)).toEqual(sent)
-  const ends = await world.admin.fetchTopicOffsets(world.topic) // above what was sent: this producer doubles what it sends again
-  expect(await world.committed()).toEqual(
-    Object.fromEntries(ends.map(({ partition, high }) => [partition, [high, expect.anything()]])),
-  )
-})
+  const handled = new Set(ledger.entries)
+  expect(sent.filter((value) => !handled.has(value))).toEqual([])
+}, 120_000)
