@@ -8,6 +8,10 @@
 export type { Clock, Failpoint, Ids, Runtime, Timer } from './clock/index.ts'
 export { systemRuntime } from './clock/index.ts'
 export type {
+  BatchContext,
+  BatchHandler,
+  BatchMessage,
+  BatchSubscriptionOptions,
   Consumer,
   ConsumerEvents,
   ConsumerHealth,
@@ -19,6 +23,9 @@ export type {
   HandlerOutcome,
   Message,
   MessageContext,
+  Ordering,
+  RebalanceContext,
+  SeekTarget,
   SubscriptionOptions,
   TombstoneHandler,
 } from './consumer/index.ts'
@@ -79,6 +86,8 @@ export { createProducer, partitionOfKey } from './producer/index.ts'
 export type { Header, Headers, InboundRecord, OutboundRecord, Position, TopicPartition } from './record/index.ts'
 export { formatPartition, formatPosition, headerText, MESSAGE_HEADERS } from './record/index.ts'
 export type { RetryOptions } from './retry/index.ts'
+export type { Closable, CloseOnSignalsOptions } from './shutdown/index.ts'
+export { closeOnSignals } from './shutdown/index.ts'
 export type {
   ProcessDescription,
   ProcessObservation,

@@ -111,7 +111,7 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
   const mayCall = async (): Promise<boolean> => {
     if (!hasPlace) {
       try {
-        await dispatcher.enter(subscription.bound, epoch.stopSignal)
+        await dispatcher.enter(subscription.bound, epoch)
       } catch {
         return false
       }

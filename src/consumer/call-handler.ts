@@ -96,12 +96,7 @@ function isForged(name: string): boolean {
 }
 
 async function takePlace(delivery: Delivery, { dispatcher, subscription, epoch }: Pipeline): Promise<void> {
-  const free = dispatcher.enter(subscription.bound, epoch.stopSignal)
-  if (free !== undefined) {
-    await free.catch(() => {
-      throw new NothingBegins()
-    })
-  }
+  await dispatcher.enter(subscription.bound, epoch)
   delivery.hasPlace = true
 }
 

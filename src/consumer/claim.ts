@@ -1,18 +1,20 @@
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
-import { dedupeId } from '../idempotency/index.ts'
+import type { RetryResult } from '../retry/index.ts'
+import { isPromiseLike } from '../topic/index.ts'
 import type { Lease, LeaseKeeper } from './lease-keeper.ts'
 import { goOn, insist, waitInLane } from './partition-pause.ts'
 import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
-import { ownIdOf } from './message-id.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
-import { storeCall } from './store-call.ts'
 import type { Subscription } from './subscription.ts'
+
+type Dedupe = NonNullable<Subscription['dedupe']>
 
 /** The right to work on a message. */
 export interface Claim {
+  readonly kind: 'claim'
   /** The number of the first call of the handler: more than 1 when the store knows of earlier beginnings that came to no end. */
   readonly attempt: number
   /** Null without a dedupe store: nobody is kept from anything. */
@@ -39,48 +41,69 @@ export function beginMessage(
 ): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
   const { subscription, leases } = pipeline
   const { dedupe } = subscription
-  if (dedupe === null || leases === null) return { attempt: 1, lease: null, failedAttempts: 0 }
+  if (dedupe === null || leases === null) return { kind: 'claim', attempt: 1, lease: null, failedAttempts: 0 }
   return beginAtStore(delivery, pipeline, dedupe, leases)
 }
 
-async function beginAtStore(
+/** A store that answers at once is not awaited: for a handler that does nothing, promises would cost more than the store and all else. */
+function beginAtStore(
   delivery: Delivery,
   pipeline: Pipeline,
-  dedupe: NonNullable<Subscription['dedupe']>,
+  dedupe: Dedupe,
   leases: LeaseKeeper,
-): Promise<Claim | AlreadyDone | Unfinished> {
-  const { epoch, runtime, groupId } = pipeline
-  const { record, messageId } = delivery
-  if (ownIdOf(record) === null) {
+): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
+  if (delivery.ownId === null) {
+    const { topic } = delivery.record
     pipeline.warnOnce(
-      `records of ${record.topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`,
+      `records of ${topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`,
     )
   }
-  const begin = async (): Promise<BeginResult> => {
-    delivery.since = runtime.clock.monotonic()
-    const answer = Promise.resolve(dedupe.store.begin(id, { leaseMs: dedupe.leaseMs }))
-    try {
-      return await storeCall(runtime.clock, dedupe.leaseMs, answer)
-    } catch (error) {
-      // An answer that comes after all is a lease that nobody holds, and would count as a beginning that came to no end.
-      const giveBack = async (late: BeginResult): Promise<void> => {
-        if (late.kind === 'started') await dedupe.store.abandon(late.token, late.attempt - 1)
-      }
-      answer.then(giveBack).catch(ignore)
-      throw error
-    }
+  const id = leases.idOf(delivery.messageId)
+  const begin = (): BeginResult | Promise<BeginResult> => {
+    const answer = dedupe.store.begin(id, { leaseMs: dedupe.leaseMs })
+    return isPromiseLike(answer) ? beginInTime(answer, delivery, pipeline, dedupe, leases) : answer
   }
-  const id = dedupeId({ groupId, handler: dedupe.scope, messageId })
-  for (;;) {
-    const begun = await insist(delivery, pipeline, begin, storeIsDown)
-    if (begun.kind !== 'succeeded') return unfinished('stopping')
-    if (begun.value.kind === 'done') return begun.value
-    if (begun.value.kind === 'started') {
-      const { attempt, token } = begun.value
-      delivery.lease = leases.hold(token, epoch)
-      return { attempt, lease: delivery.lease, failedAttempts: attempt - 1 }
+  const begun = insist(delivery, pipeline, begin, storeIsDown)
+  if (!(begun instanceof Promise)) {
+    const claim = claimOf(begun, delivery, pipeline, leases)
+    if (claim.kind !== 'busy') return claim
+  }
+  return beginLater(begun, begin, delivery, pipeline, leases)
+}
+
+async function beginInTime(
+  asked: PromiseLike<BeginResult>,
+  delivery: Delivery,
+  { runtime }: Pipeline,
+  { store }: Dedupe,
+  { storeCalls }: LeaseKeeper,
+): Promise<BeginResult> {
+  delivery.since = runtime.clock.monotonic()
+  const answer = Promise.resolve(asked)
+  try {
+    return await storeCalls.inTime(answer)
+  } catch (error) {
+    // An answer that comes after all is a lease that nobody holds, and would count as a beginning that came to no end.
+    const giveBack = async (late: BeginResult): Promise<void> => {
+      if (late.kind === 'started') await store.abandon(late.token, late.attempt - 1)
     }
-    const leftMs = begun.value.untilMs - runtime.clock.now()
+    answer.then(giveBack).catch(ignore)
+    throw error
+  }
+}
+
+async function beginLater(
+  first: RetryResult<BeginResult> | Promise<RetryResult<BeginResult>>,
+  begin: () => BeginResult | Promise<BeginResult>,
+  delivery: Delivery,
+  pipeline: Pipeline,
+  leases: LeaseKeeper,
+): Promise<Claim | AlreadyDone | Unfinished> {
+  const { epoch, runtime } = pipeline
+  for (let begun = await first; ; begun = await insist(delivery, pipeline, begin, storeIsDown)) {
+    const claim = claimOf(begun, delivery, pipeline, leases)
+    if (claim.kind !== 'busy') return claim
+    const leftMs = claim.untilMs - runtime.clock.now()
     waitInLane(delivery, pipeline, { reason: 'another holder works on the same message', unhealthy: false })
     try {
       await runtime.clock.sleep(Math.min(Math.max(leftMs, BUSY_WAIT_MS.least), BUSY_WAIT_MS.most), epoch.stopSignal)
@@ -90,6 +113,19 @@ async function beginAtStore(
       goOn(delivery, pipeline)
     }
   }
+}
+
+function claimOf(
+  begun: RetryResult<BeginResult>,
+  delivery: Delivery,
+  { epoch }: Pipeline,
+  leases: LeaseKeeper,
+): Claim | Exclude<BeginResult, { kind: 'started' }> | Unfinished {
+  if (begun.kind !== 'succeeded') return unfinished('stopping')
+  if (begun.value.kind !== 'started') return begun.value
+  const { attempt, token } = begun.value
+  delivery.lease = leases.hold(token, epoch)
+  return { kind: 'claim', attempt, lease: delivery.lease, failedAttempts: attempt - 1 }
 }
 
 /** Marks the message as done. Whatever keeps it from that sends the record round again. */
@@ -110,28 +146,30 @@ export function completeMessage(
   return lease === null ? 'completed' : completeAtStore(lease, outcome, delivery, pipeline)
 }
 
-async function completeAtStore(
+function completeAtStore(
   lease: Lease,
   outcome: DedupeOutcome,
   delivery: Delivery,
   pipeline: Pipeline,
-): Promise<'completed' | Unfinished> {
-  const { subscription, runtime } = pipeline
-  const completed = await insist(
-    delivery,
-    pipeline,
-    async () => {
-      // What a process did that was suspended beyond its session is not to be marked: the next owner may be at the same message.
-      if (pipeline.isSuspect()) await pipeline.confirmMembership()
-      delivery.since = runtime.clock.monotonic()
-      const { store, leaseMs } = subscription.dedupe!
-      return storeCall(runtime.clock, leaseMs, store.complete(lease.token, outcome))
-    },
-    storeIsDown,
-    leaseLost,
-  )
-  if (completed.kind === 'succeeded') return 'completed'
-  return unfinished(completed.kind === 'failed' ? 'lease-lost' : 'stopping')
+): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
+  const { runtime } = pipeline
+  const { store } = pipeline.subscription.dedupe!
+  const mark = (): void | Promise<void> => {
+    const answer = store.complete(lease.token, outcome)
+    if (!isPromiseLike(answer)) return
+    delivery.since = runtime.clock.monotonic()
+    return pipeline.leases!.storeCalls.inTime(answer)
+  }
+  const complete = (): void | Promise<void> =>
+    // What a process did that was suspended beyond its session is not to be marked: the next owner may be at the same message.
+    pipeline.isSuspect() ? pipeline.confirmMembership().then(mark) : mark()
+  const completed = insist(delivery, pipeline, complete, storeIsDown, leaseLost)
+  return completed instanceof Promise ? completed.then(endOfCompletion) : endOfCompletion(completed)
+}
+
+function endOfCompletion({ kind }: RetryResult<void>): 'completed' | Unfinished {
+  if (kind === 'succeeded') return 'completed'
+  return unfinished(kind === 'failed' ? 'lease-lost' : 'stopping')
 }
 
 /**
@@ -144,7 +182,7 @@ export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pi
   try {
     if (dedupe === null) return
     const given = dedupe.store.abandon(lease.token, Math.min(failedAttempts, retry.maxAttempts - 1))
-    await storeCall(pipeline.runtime.clock, dedupe.leaseMs, given)
+    if (isPromiseLike(given)) await pipeline.leases!.storeCalls.inTime(given)
   } catch (error) {
     pipeline.logger.warn(
       { partition: pipeline.epoch.name, error: describeError(error) },

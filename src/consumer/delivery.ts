@@ -1,11 +1,12 @@
 import type { InboundRecord } from '../record/index.ts'
+import { formatPosition } from '../record/index.ts'
 import type { ProcessDescription, ProcessObservation } from '../telemetry/index.ts'
 import { nothingProcessed } from '../telemetry/index.ts'
 import type { Wait } from './epoch.ts'
 import type { Laned } from './lanes.ts'
 import type { BatchGathering } from './batch-gathering.ts'
 import type { Lease } from './lease-keeper.ts'
-import { messageIdOf } from './message-id.ts'
+import { ownIdOf } from './message-id.ts'
 import { recordBytes } from './record-bytes.ts'
 
 /**
@@ -44,7 +45,7 @@ export class Delivery implements Laned<Delivery>, ProcessDescription {
   batch: BatchGathering | null = null
   /** Resolves when it is under way no more; null before it is. */
   running: Promise<void> | null = null
-  #messageId: string | null = null
+  #ownId: string | null | undefined = undefined
 
   constructor(taken: Pick<Delivery, 'record' | 'groupId' | 'ticket' | 'lane' | 'arrival' | 'takenAt'>) {
     this.record = taken.record
@@ -58,7 +59,13 @@ export class Delivery implements Laned<Delivery>, ProcessDescription {
 
   /** The id its producer gave it, else its place. */
   get messageId(): string {
-    return (this.#messageId ??= messageIdOf(this.record))
+    return this.ownId ?? formatPosition(this.record)
+  }
+
+  /** The id its producer gave it; null when it gave none that can be used. */
+  get ownId(): string | null {
+    if (this.#ownId === undefined) this.#ownId = ownIdOf(this.record)
+    return this.#ownId
   }
 }
 
@@ -70,5 +77,4 @@ export interface LateCall {
 
 /** How such a call has ended. `unacknowledged`: it has resolved, and its `ack` was asked for and never called. */
 export type LateEnd =
-  | { readonly kind: 'resolved'; readonly returned: unknown }
-  | { readonly kind: 'rejected' | 'unacknowledged' }
+  { readonly kind: 'resolved'; readonly returned: unknown } | { readonly kind: 'rejected' | 'unacknowledged' }

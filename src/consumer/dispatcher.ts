@@ -1,5 +1,7 @@
 import type { Clock } from '../clock/index.ts'
 import { nextTurn } from '../clock/index.ts'
+import type { Epoch } from './epoch.ts'
+import { NothingBegins } from './nothing-begins.ts'
 
 /** Who has something to begin: one partition. */
 export interface Source {
@@ -36,14 +38,17 @@ export interface Dispatcher {
   /**
    * Takes a place again: at once (undefined), or when one is free.
    *
-   * @throws (rejects with) the signal's reason as soon as it aborts; no place is held then.
+   * @throws (rejects with) {@link NothingBegins} as soon as `stop` says so; no place is held then.
    */
-  enter(bound: Bound | null, signal: AbortSignal): Promise<void> | undefined
+  enter(bound: Bound | null, stop: Stop): Promise<void> | undefined
   /** Gives a place back. */
   leave(bound: Bound | null): void
   /** How many places are taken. */
   readonly taken: number
 }
+
+/** What ends the wait for a place: an epoch. */
+export type Stop = Pick<Epoch, 'stopped' | 'onStop'>
 
 /** Makes a {@link Dispatcher} of `limit` places. */
 export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>): Dispatcher {
@@ -76,12 +81,8 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     dispatching = true
     try {
       if (returning.size > 0) letReturn()
-      while (taken < limit && front < sources.length) {
-        // Handlers that never wait for anything would keep timers and sockets waiting, the heartbeat among them, until all buffers are empty.
-        if (isTurnOver()) {
-          pausing = true
-          return
-        }
+      while (!pausing && taken < limit && front < sources.length) {
+        if (endsTurn()) return
         const source = shiftSource()
         if (source.bound !== null && source.bound.taken >= source.bound.limit) {
           source.bound.passedOver.push(source) // others go on
@@ -112,9 +113,10 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
   const letReturn = (): void => {
     while (taken < limit) {
       const each = firstToReturn()
-      if (each === null) return
+      if (each === null || endsTurn()) return
       forget(each)
       take(each.bound)
+      begunThisTurn++
       each.proceed()
     }
   }
@@ -136,14 +138,17 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     if (waiting?.delete(each) && waiting.size === 0) returning.delete(each.bound)
   }
 
-  const isTurnOver = (): boolean => {
+  /**
+   * Has enough begun in this turn of the event loop? Handlers that never wait for anything would keep timers and sockets waiting, the
+   * heartbeat among them, until all buffers are empty.
+   */
+  const endsTurn = (): boolean => {
     if (turnBeganAt === null) {
       turnBeganAt = clock.monotonic()
       void endTurn()
-      return false
-    }
-    if (begunThisTurn >= MOST_IN_A_TURN) return true
-    return begunThisTurn % LOOK_EVERY === 0 && clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN
+    } else if (begunThisTurn >= MOST_IN_A_TURN) pausing = true
+    else if (begunThisTurn % LOOK_EVERY === 0) pausing = clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN
+    return pausing
   }
 
   const endTurn = async (): Promise<void> => {
@@ -161,32 +166,32 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
       sources.push(source)
       dispatch()
     },
-    enter(bound, signal) {
-      if (hasRoom(bound)) {
+    enter(bound, stop) {
+      if (hasRoom(bound) && !pausing && !endsTurn()) {
         take(bound)
+        begunThisTurn++
         return undefined
       }
       return new Promise((resolve, reject) => {
-        if (signal.aborted) {
-          reject(signal.reason as Error)
+        if (stop.stopped) {
+          reject(new NothingBegins())
           return
         }
+        const stopListening = stop.onStop(() => {
+          forget(each)
+          reject(new NothingBegins())
+        })
         const each: Returning = {
           bound,
           order: returned++,
           proceed() {
-            signal.removeEventListener('abort', giveUp)
+            stopListening()
             resolve()
           },
-        }
-        const giveUp = (): void => {
-          forget(each)
-          reject(signal.reason as Error)
         }
         const waiting = returning.get(bound)
         if (waiting === undefined) returning.set(bound, new Set([each]))
         else waiting.add(each)
-        signal.addEventListener('abort', giveUp, { once: true })
       })
     },
     leave(bound) {

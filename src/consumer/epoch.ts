@@ -33,6 +33,8 @@ export interface Epoch extends TopicPartition {
    */
   onStop(listener: () => void): () => void
   onAbort(listener: () => void): () => void
+  /** A signal for one record, which aborts with {@link stopSignal} until `forget` is called: many records can wait at a time. */
+  ownStop(): { readonly signal: AbortSignal; readonly forget: () => void }
   /** What somebody should know of the records that wait: the first wait that needs attention, else any; null when none waits. */
   readonly wait: Wait | null
   /** Is there a wait for which no further record may begin? */
@@ -83,6 +85,12 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     signal: aborting.signal,
     onStop: onStop.add,
     onAbort: onAbort.add,
+    ownStop() {
+      const own = new AbortController()
+      const follow = (): void => own.abort(stopping.signal.reason)
+      if (stopped) follow()
+      return { signal: own.signal, forget: onStop.add(follow) }
+    },
     onUngated: () => {},
     get tracker() {
       return tracker

@@ -121,14 +121,16 @@ async function handleAgain(
     isFirst = false
     throw first
   }
+  const stop = epoch.ownStop()
   const result = await retry(next, {
     policy: subscription.retry,
     firstAttempt: claim.attempt,
-    signal: epoch.stopSignal,
+    signal: stop.signal,
     runtime,
     rule,
     onWait,
   })
+  stop.forget()
   if (delivery.wait !== null) goOn(delivery, pipeline)
   if (result.kind === 'stopped') return unfinished('stopping')
 

@@ -1,15 +1,22 @@
 import type { Clock } from '../clock/index.ts'
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { DedupeStore, LeaseToken } from '../idempotency/index.ts'
+import { dedupeIds } from '../idempotency/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Epoch } from './epoch.ts'
-import { storeCall } from './store-call.ts'
+import { isPromiseLike } from '../topic/index.ts'
+import type { StoreCalls } from './store-call.ts'
+import { createStoreCalls } from './store-call.ts'
 
 /** Renews the leases of the messages that are being handled: one timer for all of them, none for each. */
 export interface LeaseKeeper {
   /** Renews this lease until it is released, or its epoch is dead: a handler that outlives its partition must not hold up the next owner. */
   hold(token: LeaseToken, epoch: Epoch): Lease
   release(lease: Lease): void
+  /** What the store knows a message by. */
+  idOf(messageId: string): string
+  /** Watches calls of the same store; each may take as long as a lease. */
+  readonly storeCalls: StoreCalls
   close(): void
 }
 
@@ -27,17 +34,22 @@ interface KeptLease extends Lease {
 export function createLeaseKeeper(options: {
   readonly store: DedupeStore
   readonly leaseMs: number
+  readonly groupId: string
+  readonly scope: string
   readonly clock: Clock
   readonly logger: Logger
 }): LeaseKeeper {
-  const { store, leaseMs, clock, logger } = options
+  const { store, leaseMs, groupId, scope, clock, logger } = options
   const periodMs = Math.max(1, Math.floor(leaseMs / 3))
+  const storeCalls = createStoreCalls(clock, leaseMs)
+  const renewals = createStoreCalls(clock, periodMs) // one that never settles must not be the last
   const kept = new Set<KeptLease>()
 
   const renew = async (lease: KeptLease): Promise<void> => {
     lease.renewing = true
     try {
-      await storeCall(clock, periodMs, store.renew(lease.token, leaseMs)) // one that never settles must not be the last
+      const renewed = store.renew(lease.token, leaseMs)
+      if (isPromiseLike(renewed)) await renewals.inTime(renewed)
     } catch (error) {
       if (HoldfastError.is(error, 'HOLDFAST_LEASE_LOST'))
         kept.delete(lease) // the store refuses its completion too
@@ -61,6 +73,12 @@ export function createLeaseKeeper(options: {
       return lease
     },
     release: (lease) => void kept.delete(lease as KeptLease),
-    close: () => timer.cancel(),
+    idOf: dedupeIds({ groupId, handler: scope }),
+    storeCalls,
+    close() {
+      timer.cancel()
+      storeCalls.close()
+      renewals.close()
+    },
   }
 }

@@ -87,7 +87,7 @@ export function createMember(options: MemberOptions): Member {
   for (const subscription of subscriptions.values()) {
     const { dedupe } = subscription
     timeouts.set(subscription, createHandlerTimeouts(clock, subscription.handlerTimeoutMs))
-    if (dedupe !== null) keepers.set(subscription, createLeaseKeeper({ ...dedupe, clock, logger }))
+    if (dedupe !== null) keepers.set(subscription, createLeaseKeeper({ ...dedupe, groupId, clock, logger }))
   }
   const warned = new Set<string>()
   const warnOnce = (message: string): void => {

@@ -1,6 +1,7 @@
 import type { HoldfastError } from '../errors/index.ts'
 import type { RetryPolicy, RetryResult } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
+import { isPromiseLike } from '../topic/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { Epoch, Wait } from './epoch.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -13,15 +14,51 @@ type Pausable = Pick<Pipeline, 'epoch' | 'events' | 'logger' | 'runtime' | 'disp
 /**
  * Does a step that depends on something outside until it succeeds. Meanwhile the partition is paused, health says why, and nothing
  * is dropped; it resumes by itself. Ends early when the epoch stops, or with an error that `isFinal` recognises.
+ *
+ * Nearly all steps succeed the first time, and some at once: nothing is set up for those, and nothing awaited.
  */
-export async function insist<T>(
+export function insist<T>(
   delivery: Delivery,
   pipeline: Pausable,
-  step: () => Promise<T>,
+  step: () => T | PromiseLike<T>,
   describe: (thrown: unknown) => string,
-  isFinal: (thrown: unknown) => thrown is HoldfastError = never,
+  isFinal?: (thrown: unknown) => thrown is HoldfastError,
+): RetryResult<T> | Promise<RetryResult<T>> {
+  try {
+    const value = step()
+    return isPromiseLike(value) ? insistLater(value, delivery, pipeline, step, describe, isFinal) : done(value)
+  } catch (thrown) {
+    return insistAgain(thrown, delivery, pipeline, step, describe, isFinal)
+  }
+}
+
+async function insistLater<T>(
+  first: PromiseLike<T>,
+  ...[delivery, pipeline, step, describe, isFinal]: Parameters<typeof insist<T>>
 ): Promise<RetryResult<T>> {
-  const result = await retry(step, {
+  try {
+    return done(await first)
+  } catch (thrown) {
+    return insistAgain(thrown, delivery, pipeline, step, describe, isFinal)
+  }
+}
+
+function done<T>(value: T): RetryResult<T> {
+  return { kind: 'succeeded', value, attempts: 1 }
+}
+
+/** What follows a first failure. */
+async function insistAgain<T>(
+  first: unknown,
+  ...[delivery, pipeline, step, describe, isFinal = never]: Parameters<typeof insist<T>>
+): Promise<RetryResult<T>> {
+  let isFirst = true
+  const next = async (): Promise<T> => {
+    if (!isFirst) return step()
+    isFirst = false
+    throw first
+  }
+  const result = await retry(next, {
     policy: OUTAGE,
     signal: pipeline.epoch.stopSignal,
     runtime: pipeline.runtime,

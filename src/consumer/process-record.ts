@@ -28,7 +28,7 @@ export async function processRecord(delivery: Delivery, pipeline: Pipeline): Pro
 
   let claim = beginMessage(delivery, pipeline)
   if (claim instanceof Promise) claim = await claim
-  if ('kind' in claim) return claim.kind === 'done' ? { kind: 'duplicate' } : claim
+  if (claim.kind !== 'claim') return claim.kind === 'done' ? { kind: 'duplicate' } : claim
   let marked = false
   try {
     if (failpoint !== null) await failpoint('process:begun') // a crash here: the lease runs out, and the message begins its next attempt

@@ -1,16 +1,53 @@
 import type { Clock } from '../clock/index.ts'
 import { HoldfastError } from '../errors/index.ts'
-import { within } from './within.ts'
+import { createHandlerTimeouts } from './handler-timeouts.ts'
 
-/**
- * A call of a dedupe store that is given up when it takes longer than `ms`: a store that never settles would stall its partition, and
- * every rebalance behind it. The call itself goes on, and may take effect later.
- *
- * @throws HOLDFAST_STORE_UNAVAILABLE, retriable, when time is up; else what the call throws.
- */
-export async function storeCall<T>(clock: Clock, ms: number, call: Promise<T>): Promise<T> {
-  if (await within(clock, ms, Promise.resolve(call))) return call
-  throw new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', `the dedupe store has not answered for ${ms} ms`, {
+/** Watches the calls of a dedupe store that answer later: one that never settles would stall its partition, and every rebalance behind it. */
+export interface StoreCalls {
+  /**
+   * Gives a call up when it takes too long. The call itself goes on, and may take effect later.
+   *
+   * @throws (rejects with) HOLDFAST_STORE_UNAVAILABLE, retriable, when time is up; else what the call rejects with.
+   */
+  inTime<T>(call: PromiseLike<T>): Promise<T>
+  /** Keeps its timer no longer than the calls under way. */
+  close(): void
+}
+
+/** Makes {@link StoreCalls} that may take `ms` each. */
+export function createStoreCalls(clock: Clock, ms: number): StoreCalls {
+  const timeouts = createHandlerTimeouts(clock, ms) // one timer for all: a call's own would cost more than most calls
+  let underWay = 0
+  let closed = false
+
+  return {
+    inTime: (call) =>
+      new Promise((resolve, reject) => {
+        let over = false
+        const settle = (then: () => void): void => {
+          if (over) return
+          over = true
+          underWay--
+          timeouts.end(watched)
+          if (closed && underWay === 0) timeouts.close()
+          then()
+        }
+        underWay++
+        const watched = timeouts.watch(() => settle(() => reject(unanswered(ms))))
+        call.then(
+          (value) => settle(() => resolve(value)),
+          (thrown: unknown) => settle(() => reject(thrown as Error)),
+        )
+      }),
+    close() {
+      closed = true
+      if (underWay === 0) timeouts.close()
+    },
+  }
+}
+
+function unanswered(ms: number): HoldfastError {
+  return new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', `the dedupe store has not answered for ${ms} ms`, {
     retriable: true,
   })
 }

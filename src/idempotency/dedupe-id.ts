@@ -12,5 +12,11 @@ export interface DedupeIdParts {
  * result has no control characters and no lone surrogates, so any store can take it as text.
  */
 export function dedupeId({ groupId, handler, messageId }: DedupeIdParts): string {
-  return JSON.stringify([groupId, handler, messageId]) // quotes and escapes, so that no separator can be forged
+  return dedupeIds({ groupId, handler })(messageId)
+}
+
+/** Makes the {@link dedupeId}s of one handler: what they have in common is written once. */
+export function dedupeIds({ groupId, handler }: Omit<DedupeIdParts, 'messageId'>): (messageId: string) => string {
+  const common = `[${JSON.stringify(groupId)},${JSON.stringify(handler)},`
+  return (messageId) => `${common}${JSON.stringify(messageId)}]` // quotes and escapes, so that no separator can be forged
 }

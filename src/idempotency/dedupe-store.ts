@@ -9,7 +9,10 @@
  * number, so a message that kills its process is still counted. A crash after the effect and before `complete` repeats the
  * effect: only an inbox that shares the handler's transaction closes that gap.
  *
- * Every method may reject with `HOLDFAST_STORE_UNAVAILABLE` (retriable): the store does not answer, and what was asked may or
+ * A store that knows its answer at once may give it at once, without a promise, and may throw what it would else reject with: for a
+ * quick handler, promises around what is there already would cost more than the handler.
+ *
+ * Every method may fail with `HOLDFAST_STORE_UNAVAILABLE` (retriable): the store does not answer, and what was asked may or
  * may not have been done. Repeating the same call is safe for each of them; a `begin` whose answer was lost has left a lease
  * that nobody holds, so its repetition is `busy` until that runs out.
  */
@@ -20,7 +23,7 @@ export interface DedupeStore {
    * @param id - names the message within its group and handler; see {@link dedupeId}.
    * @throws HOLDFAST_STORE_UNAVAILABLE; HOLDFAST_CONFIG_INVALID when `leaseMs` does not fit.
    */
-  begin(id: string, options: BeginOptions): Promise<BeginResult>
+  begin(id: string, options: BeginOptions): Promise<BeginResult> | BeginResult
   /**
    * Marks the message as done and ends the lease, in one step. Call it after the effect (or the acknowledged park) and before
    * the offset moves.
@@ -31,7 +34,7 @@ export interface DedupeStore {
    * @throws HOLDFAST_LEASE_LOST when the message was begun again by somebody else, or this token was abandoned; nothing is
    * marked. HOLDFAST_STORE_UNAVAILABLE.
    */
-  complete(token: LeaseToken, outcome: DedupeOutcome): Promise<void>
+  complete(token: LeaseToken, outcome: DedupeOutcome): Promise<void> | void
   /**
    * Gives the message back unmarked, so that it can begin again at once; an older mark (of a replay) stays. Does nothing when the
    * lease is lost or ended already.
@@ -40,14 +43,14 @@ export interface DedupeStore {
    * not count: its holder was interrupted and lives, so the message is not at fault. An integer of 0 or more.
    * @throws HOLDFAST_STORE_UNAVAILABLE: the lease then runs out by itself, and counts.
    */
-  abandon(token: LeaseToken, failedAttempts?: number): Promise<void>
+  abandon(token: LeaseToken, failedAttempts?: number): Promise<void> | void
   /**
    * Makes the lease last `leaseMs` from now. Takes a lease that has run out back, as long as nobody began the message again.
    *
    * @throws HOLDFAST_LEASE_LOST when the message was begun again, completed or abandoned: the holder must stop, its effect is
    * no longer fenced. HOLDFAST_STORE_UNAVAILABLE; HOLDFAST_CONFIG_INVALID when `leaseMs` does not fit.
    */
-  renew(token: LeaseToken, leaseMs: number): Promise<void>
+  renew(token: LeaseToken, leaseMs: number): Promise<void> | void
   /** Lets go of what the store itself holds open; never of a connection that the caller passed in. Safe to call twice. */
   close?(): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock, Runtime } from '../clock/index.ts'
+import type { Runtime } from '../clock/index.ts'
 import { MAX_TIMER_MS, systemRuntime } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
@@ -36,6 +36,14 @@ interface Mark {
   readonly outcome: DedupeOutcome
   /** Who made it, so that its complete can be repeated. */
   readonly token: LeaseToken
+  /** On the monotonic clock. */
+  readonly until: number
+}
+
+interface AttemptCount {
+  readonly used: number
+  /** On the monotonic clock. */
+  readonly until: number
 }
 
 /**
@@ -49,12 +57,13 @@ interface Mark {
  */
 export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): DedupeStore {
   const { maxEntries = 100_000, ttlMs = 86_400_000 } = options
-  refuseUnfit({ maxEntries, ttlMs })
+  refuseUnfitOptions({ maxEntries, ttlMs })
   const { clock } = options.runtime ?? systemRuntime
 
-  const marks = new LRUCache<string, Mark>({ max: maxEntries, ttl: ttlMs, ...timedBy(clock) })
+  // Each entry says itself how long it lives: lru-cache's own `ttl` would set timers, or read the clock at every look.
+  const marks = new LRUCache<string, Mark>({ max: maxEntries })
   // Apart from the marks: an outage leaves an attempt count for every message it touched, which must not push marks out.
-  const attempts = new LRUCache<string, number>({ max: maxEntries, ttl: ttlMs, ...timedBy(clock) })
+  const attempts = new LRUCache<string, AttemptCount>({ max: maxEntries })
   const leases = new Map<string, Lease>()
   let begun = 0
   let sweepAt = SWEEP_FLOOR
@@ -65,6 +74,18 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
     return { id, lease: lease?.token === token ? lease : undefined }
   }
 
+  /** What of an id is remembered still: an entry is good in the last millisecond of its time, and not after it. */
+  const remembered = <T extends Mark | AttemptCount>(
+    of: LRUCache<string, T>,
+    id: string,
+    now: number,
+  ): T | undefined => {
+    const entry = of.get(id)
+    if (entry === undefined || now <= entry.until) return entry
+    of.delete(id)
+    return undefined
+  }
+
   // A handler that never ends leaves its lease behind; the doubling threshold makes a sweep cost nothing per begin on average.
   const sweep = (now: number): void => {
     if (leases.size < sweepAt) return
@@ -73,44 +94,46 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
   }
 
   return {
-    async begin(id, { leaseMs, replay = false }) {
-      refuseUnfit({ leaseMs })
+    begin(id, { leaseMs, replay = false }) {
+      refuseUnfitLease(leaseMs)
       const now = clock.monotonic()
-      const mark = marks.get(id)
+      const mark = remembered(marks, id, now)
       if (mark !== undefined && !replay) return { kind: 'done', outcome: mark.outcome }
       const current = leases.get(id)
       if (current !== undefined && now < current.until) {
         return { kind: 'busy', untilMs: clock.now() + (current.until - now) }
       }
       sweep(now)
-      const attempt = 1 + (current?.attempt ?? attempts.get(id) ?? 0)
+      const attempt = 1 + (current?.attempt ?? remembered(attempts, id, now)?.used ?? 0)
       const token = `${++begun}:${id}`
       leases.set(id, { token, attempt, until: now + leaseMs })
       return { kind: 'started', token, attempt }
     },
 
-    async complete(token, outcome) {
+    complete(token, outcome) {
       const { id, lease } = held(token)
+      const now = clock.monotonic()
       if (lease === undefined) {
-        if (marks.peek(id)?.token === token) return
+        const mark = marks.peek(id)
+        if (mark?.token === token && now <= mark.until) return
         throw leaseLost('complete')
       }
       leases.delete(id)
       attempts.delete(id)
-      marks.set(id, { outcome, token })
+      marks.set(id, { outcome, token, until: now + ttlMs })
     },
 
-    async abandon(token, failedAttempts) {
+    abandon(token, failedAttempts) {
       const { id, lease } = held(token)
       if (lease === undefined) return
       leases.delete(id)
       const used = failedAttempts ?? lease.attempt - 1
-      if (used > 0) attempts.set(id, used)
+      if (used > 0) attempts.set(id, { used, until: clock.monotonic() + ttlMs })
       else attempts.delete(id)
     },
 
-    async renew(token, leaseMs) {
-      refuseUnfit({ leaseMs })
+    renew(token, leaseMs) {
+      refuseUnfitLease(leaseMs)
       const { lease } = held(token)
       if (lease === undefined) throw leaseLost('renew')
       lease.until = clock.monotonic() + leaseMs
@@ -120,22 +143,20 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
 
 const SWEEP_FLOOR = 1_024
 
-/** lru-cache reads time from our clock at every look (`ttlResolution: 0`), so that it sets no timer of its own. */
-function timedBy(clock: Clock): { readonly perf: { now(): number }; readonly ttlResolution: 0 } {
-  return { perf: { now: () => clock.monotonic() + 1 }, ttlResolution: 0 } // + 1: it takes a start of 0 for "never ends"
+function refuseUnfitOptions(settings: Readonly<Record<string, number>>): void {
+  const problems = Object.entries(settings)
+    .filter(([, value]) => !Number.isSafeInteger(value) || value < 1)
+    .map(([path]) => ({ path, message: 'an integer from 1 is needed' }))
+  if (problems.length > 0) throw unfit(problems)
 }
 
-function refuseUnfit(settings: Readonly<Record<string, number>>): void {
-  const problems: Problem[] = Object.entries(settings)
-    .filter(
-      ([name, value]) => !Number.isSafeInteger(value) || value < 1 || (name === 'leaseMs' && value > MAX_TIMER_MS),
-    )
-    .map(([path]) => ({
-      path,
-      message: `an integer from 1${path === 'leaseMs' ? ` to ${MAX_TIMER_MS}` : ''} is needed`,
-    }))
-  if (problems.length > 0)
-    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'memory dedupe store: options do not fit', { problems })
+function refuseUnfitLease(leaseMs: number): void {
+  if (Number.isSafeInteger(leaseMs) && leaseMs >= 1 && leaseMs <= MAX_TIMER_MS) return
+  throw unfit([{ path: 'leaseMs', message: `an integer from 1 to ${MAX_TIMER_MS} is needed` }])
+}
+
+function unfit(problems: readonly Problem[]): HoldfastError {
+  return new HoldfastError('HOLDFAST_CONFIG_INVALID', 'memory dedupe store: options do not fit', { problems })
 }
 
 function leaseLost(call: string): HoldfastError {

@@ -18,6 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   outbox: ['topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
   producer: ['topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
   consumer: ['dlq', 'idempotency', 'topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
+  shutdown: ['errors', 'clock', 'logger'],
   testing: ['driver', 'idempotency', 'topic', 'record', 'errors', 'clock', 'logger'],
   index: [
     'dlq',
@@ -25,6 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'outbox',
     'producer',
     'consumer',
+    'shutdown',
     'topic',
     'driver',
     'retry',

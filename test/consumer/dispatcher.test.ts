@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { Epoch } from '../../src/consumer/epoch.ts'
+import { createEpoch } from '../../src/consumer/epoch.ts'
+import { NothingBegins } from '../../src/consumer/nothing-begins.ts'
 import type { Bound, Source } from '../../src/consumer/dispatcher.ts'
 import { createBound, createDispatcher } from '../../src/consumer/dispatcher.ts'
 import { virtualClock } from '../../src/testing/index.ts'
 
-const never = new AbortController().signal
+const stoppable = (): Epoch => createEpoch({ topic: 'orders', partition: 0 }, 1, null)
+const never = stoppable()
 
 /** A source of so many things; what it begins goes on until `leave`. */
 interface TestSource extends Source {
@@ -118,14 +122,14 @@ test('thousands that wait for a full bound cost the others nothing', () => {
   expect(looks).toBeLessThan(1_000)
 })
 
-test('an abort ends the wait for a place, and takes none', async () => {
+test('an epoch that stops ends the wait for a place, and takes none', async () => {
   const { dispatcher, source, leave } = dispatcherWith(1)
   dispatcher.offer(source('a', 1))
-  const gone = new AbortController()
-  const waiting = dispatcher.enter(null, gone.signal)
-  gone.abort(new Error('gone'))
-  await expect(waiting).rejects.toThrow('gone')
-  await expect(dispatcher.enter(null, gone.signal)).rejects.toThrow('gone')
+  const gone = stoppable()
+  const waiting = dispatcher.enter(null, gone)
+  gone.stop()
+  await expect(waiting).rejects.toThrow(NothingBegins)
+  await expect(dispatcher.enter(null, gone)).rejects.toThrow(NothingBegins)
   leave()
   expect(dispatcher.taken).toBe(0)
 })
@@ -151,6 +155,32 @@ test('timers and sockets have their turn while handlers that never wait are work
   await immediate()
   expect(dispatcher.taken).toBe(0)
 })
+
+test.each(['wait for one place', 'each find one free'])(
+  'so they do while thousands come back from a wait at the same moment (%s)',
+  async (how) => {
+    const { dispatcher } = dispatcherWith(1)
+    let left = 5_000
+    const come = async (): Promise<void> => {
+      await dispatcher.enter(null, never)
+      left--
+      dispatcher.leave(null)
+    }
+    if (how === 'wait for one place') {
+      void dispatcher.enter(null, never)
+      for (let i = 0; i < 5_000; i++) void come()
+      dispatcher.leave(null)
+    } else {
+      void (async () => {
+        while (left > 0) await come()
+      })()
+    }
+    const seen: number[] = []
+    for (; left > 0; seen.push(left)) await immediate()
+    expect(seen.length).toBeGreaterThan(5)
+    expect(dispatcher.taken).toBe(0)
+  },
+)
 
 test('they have it sooner when each handler computes for long: a full buffer of those would outlast the session', async () => {
   let now = 0
@@ -205,7 +235,7 @@ test('law: no bound is ever exceeded, and whenever a place is free, nobody waits
       const bounds = [null, createBound(one), createBound(two)]
       const sources = bounds.flatMap((bound, i) => [source(`s${i}`, 0, bound), source(`t${i}`, 0, bound)])
       const held: (Bound | null)[] = [] // places of those that have come back
-      const waiting = new Set<{ readonly bound: Bound | null; readonly abort: AbortController }>()
+      const waiting = new Set<{ readonly bound: Bound | null; readonly epoch: Epoch }>()
       const at = <T>(all: readonly T[], which: number): T | undefined => all[which % Math.max(1, all.length)]
       const inUse = (bound: Bound | null): number =>
         [...active.map((each) => each.bound), ...held].filter((each) => each === bound).length
@@ -223,11 +253,11 @@ test('law: no bound is ever exceeded, and whenever a place is free, nobody waits
           } else if (held.length > 0) dispatcher.leave(held.splice(step.which % held.length, 1)[0]!)
         } else if (step.kind === 'enter') {
           const bound = at(bounds, step.which)!
-          const abort = new AbortController()
-          const entered = dispatcher.enter(bound, abort.signal)
+          const epoch = stoppable()
+          const entered = dispatcher.enter(bound, epoch)
           if (entered === undefined) held.push(bound)
           else {
-            const mine = { bound, abort }
+            const mine = { bound, epoch }
             waiting.add(mine)
             entered.then(
               () => {
@@ -237,7 +267,7 @@ test('law: no bound is ever exceeded, and whenever a place is free, nobody waits
               () => waiting.delete(mine),
             )
           }
-        } else if (step.kind === 'abort') at([...waiting], step.which)?.abort.abort(new Error('gone'))
+        } else if (step.kind === 'abort') at([...waiting], step.which)?.epoch.stop()
         else if (step.kind === 'gate') {
           const chosen = at(sources, step.which)!
           chosen.open = !chosen.open

@@ -499,6 +499,7 @@ test('an epoch knows who listens only as long as they do, and listening costs th
     epoch.end(new Error('over'))
     expect(heard).toEqual(['stopped', 'a', 'c'])
     expect(added).not.toHaveBeenCalled()
+    expect(epoch.ownStop().signal.aborted).toBe(true)
   } finally {
     added.mockRestore()
   }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { noFailpoint } from '../../src/clock/index.ts'
@@ -331,3 +331,34 @@ test.each([1, 64])(
     expect(all.committed()).toBe(3_000n)
   },
 )
+
+test('thousands of keys that wait for their next attempt do not search each other: an outage would take all of the processor', async () => {
+  const all = world()
+  for (let i = 0; i < 300; i++) all.append([{ id: `${i}` }], { key: `k${i}` })
+  const listening = new Map<EventTarget, number>()
+  let most = 0
+  const original = EventTarget.prototype.addEventListener
+  const add = vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (
+    this: EventTarget,
+    ...args
+  ) {
+    listening.set(this, (listening.get(this) ?? 0) + 1)
+    most = Math.max(most, listening.get(this)!)
+    original.apply(this, args)
+  })
+  try {
+    const one = all.consumer({ concurrency: 5 }).on(
+      orders,
+      (_, { attempt }) => {
+        if (attempt < 3) throw new Error('no')
+      },
+      { retry: { initialDelayMs: 1_000, factor: 1, jitter: 0 } },
+    )
+    await all.start(one)
+    await all.runtime.runUntil(() => all.committed() === 300n)
+    await all.runtime.run(one.close())
+  } finally {
+    add.mockRestore()
+  }
+  expect(most).toBeLessThan(10)
+})

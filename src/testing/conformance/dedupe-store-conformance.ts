@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { ErrorCode } from '../../errors/index.ts'
 import type { BeginResult, DedupeStore, LeaseToken } from '../../idempotency/index.ts'
 import { dedupeId } from '../../idempotency/index.ts'
 import { assertRejects } from './assertions.ts'
@@ -39,12 +40,17 @@ interface Case {
 const id = dedupeId({ groupId: 'inventory', handler: 'reserve', messageId: 'order-1' })
 const other = dedupeId({ groupId: 'inventory', handler: 'reserve', messageId: 'order-2' })
 
-async function started(beginning: Promise<BeginResult>, attempt: number): Promise<LeaseToken> {
+async function started(beginning: Promise<BeginResult> | BeginResult, attempt: number): Promise<LeaseToken> {
   const result = await beginning
   assert.equal(result.kind, 'started')
   assert.ok(result.kind === 'started')
   assert.equal(result.attempt, attempt)
   return result.token
+}
+
+/** Holds a store to its refusal, whether it throws at once or rejects. */
+async function assertRefused(call: () => Promise<unknown> | unknown, code: ErrorCode): Promise<void> {
+  await assertRejects((async () => call())(), code)
 }
 
 const cases: readonly Case[] = [
@@ -151,10 +157,10 @@ const cases: readonly Case[] = [
       const slow = await started(store.begin(id, { leaseMs }), 1)
       await tick(leaseMs)
       const quick = await started(otherStore.begin(id, { leaseMs }), 2)
-      await assertRejects(store.complete(slow, 'handled'), 'HOLDFAST_LEASE_LOST')
+      await assertRefused(() => store.complete(slow, 'handled'), 'HOLDFAST_LEASE_LOST')
       assert.equal((await store.begin(id, { leaseMs })).kind, 'busy')
       await otherStore.complete(quick, 'parked')
-      await assertRejects(store.complete(slow, 'handled'), 'HOLDFAST_LEASE_LOST')
+      await assertRefused(() => store.complete(slow, 'handled'), 'HOLDFAST_LEASE_LOST')
       assert.deepEqual(await store.begin(id, { leaseMs }), { kind: 'done', outcome: 'parked' })
     },
   },
@@ -181,7 +187,7 @@ const cases: readonly Case[] = [
     async hold({ store }, leaseMs) {
       const token = await started(store.begin(id, { leaseMs }), 1)
       await store.abandon(token)
-      await assertRejects(store.complete(token, 'handled'), 'HOLDFAST_LEASE_LOST')
+      await assertRefused(() => store.complete(token, 'handled'), 'HOLDFAST_LEASE_LOST')
       await started(store.begin(id, { leaseMs }), 1)
     },
   },
@@ -227,12 +233,12 @@ const cases: readonly Case[] = [
       const passed = await started(store.begin(id, { leaseMs }), 1)
       await tick(leaseMs)
       const token = await started(store.begin(id, { leaseMs }), 2)
-      await assertRejects(store.renew(passed, leaseMs), 'HOLDFAST_LEASE_LOST')
+      await assertRefused(() => store.renew(passed, leaseMs), 'HOLDFAST_LEASE_LOST')
       await store.complete(token, 'handled')
-      await assertRejects(store.renew(token, leaseMs), 'HOLDFAST_LEASE_LOST')
+      await assertRefused(() => store.renew(token, leaseMs), 'HOLDFAST_LEASE_LOST')
       const abandoned = await started(store.begin(other, { leaseMs }), 1)
       await store.abandon(abandoned)
-      await assertRejects(store.renew(abandoned, leaseMs), 'HOLDFAST_LEASE_LOST')
+      await assertRefused(() => store.renew(abandoned, leaseMs), 'HOLDFAST_LEASE_LOST')
     },
   },
   {
@@ -289,8 +295,8 @@ const cases: readonly Case[] = [
     async hold({ store }, leaseMs) {
       const token = await started(store.begin(id, { leaseMs }), 1)
       for (const unfit of [0, -1, 0.5, NaN, Infinity, 2 ** 31]) {
-        await assertRejects(store.begin(other, { leaseMs: unfit }), 'HOLDFAST_CONFIG_INVALID')
-        await assertRejects(store.renew(token, unfit), 'HOLDFAST_CONFIG_INVALID')
+        await assertRefused(() => store.begin(other, { leaseMs: unfit }), 'HOLDFAST_CONFIG_INVALID')
+        await assertRefused(() => store.renew(token, unfit), 'HOLDFAST_CONFIG_INVALID')
       }
       await started(store.begin(other, { leaseMs }), 1)
     },

@@ -33,8 +33,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** One member has read and is joined by another; each has drained and committed before the other owns. */
-async function consumeAndRebalance(world: World, config: Partial<KafkaConfig>): Promise<void> {
+/** One member has read and is joined by another, which owns what was drained and committed; answers with what both read then. */
+async function consumeAndRebalance(world: World, config: Partial<KafkaConfig>): Promise<string[]> {
   const { topic } = world
   await world.send(0, ...numbers(0, 5))
   await world.send(1, ...numbers(5, 10))
@@ -59,13 +59,14 @@ async function consumeAndRebalance(world: World, config: Partial<KafkaConfig>): 
   await world.send(0, 'new 0')
   await world.send(1, 'new 1')
   await Promise.all([old.until(() => old.records().length === 11), next.until(() => next.records().length === 1)])
-  expect([...old.values().slice(10), ...next.values()].toSorted()).toEqual(['new 0', 'new 1'])
+  return [...old.values().slice(10), ...next.values()].toSorted()
 }
 
 test("wraps a user's own socketFactory: its sockets carry everything, and partitions are still drained before they go", async () => {
   const sockets = watchSockets()
   const world = await createWorld({ partitions: 2 })
-  await consumeAndRebalance(world, { socketFactory: sockets.socketFactory })
+  const read = await consumeAndRebalance(world, { socketFactory: sockets.socketFactory })
+  expect(read).toEqual(['new 0', 'new 1'])
 
   expect(sockets.made()).toBeGreaterThanOrEqual(4) // two members, each with a connection for fetches and one for the rest
   for (const request of ['fetch', 'joinGroup', 'syncGroup', 'heartbeat', 'offsetFetch', 'offsetCommit']) {
@@ -76,13 +77,14 @@ test("wraps a user's own socketFactory: its sockets carry everything, and partit
 
 test("consumes and rebalances over TLS, on the adapter's own sockets", async () => {
   const world = await createWorld({ partitions: 2, brokers: services.kafka!.brokers })
-  await consumeAndRebalance(world, tls)
+  expect(await consumeAndRebalance(world, tls)).toEqual(['new 0', 'new 1'])
 })
 
 test("consumes and rebalances over TLS, on sockets of the user's own", async () => {
   const sockets = watchSockets()
   const world = await createWorld({ partitions: 2, brokers: services.kafka!.brokers })
-  await consumeAndRebalance(world, { ...tls, socketFactory: sockets.socketFactory })
+  const read = await consumeAndRebalance(world, { ...tls, socketFactory: sockets.socketFactory })
+  expect(read).toEqual(['new 0', 'new 1'])
   expect(sockets.written.indexOf('offsetCommit')).toBeLessThan(sockets.written.lastIndexOf('joinGroup'))
 })
 

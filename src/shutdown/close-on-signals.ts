@@ -1,0 +1,146 @@
+import { constants } from 'node:os'
+import type { Clock } from '../clock/index.ts'
+import { MAX_TIMER_MS, systemClock } from '../clock/index.ts'
+import type { Problem } from '../errors/index.ts'
+import { describeError, HoldfastError } from '../errors/index.ts'
+import type { Logger } from '../logger/index.ts'
+import { silentLogger } from '../logger/index.ts'
+
+/** Something that can be closed: a consumer, a producer, an HTTP server behind a function. */
+export interface Closable {
+  close(): unknown
+}
+
+/** How a process ends at a signal. */
+export interface CloseOnSignalsOptions {
+  /** Which signals. One or more. @defaultValue `['SIGTERM', 'SIGINT']` */
+  readonly signals?: readonly NodeJS.Signals[]
+  /**
+   * How long everything together may take to close: less than what the platform leaves between SIGTERM and SIGKILL, and more than
+   * `drainTimeoutMs` and a commit. An integer of 1 to 2,147,483,647 ms.
+   *
+   * @defaultValue `30_000`, Kubernetes' `terminationGracePeriodSeconds`
+   */
+  readonly timeoutMs?: number
+  /** What the process exits with when everything has closed. An integer of 0 to 255. @defaultValue `0` */
+  readonly exitCode?: number
+  /** @defaultValue silent */
+  readonly logger?: Logger
+}
+
+const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
+const TIMEOUT_MS = 30_000
+
+/**
+ * Closes everything at the first signal, one after the other as given, those in an inner array together, and then ends the process.
+ * Consumers come first: what they drain may still send.
+ *
+ * ```ts
+ * closeOnSignals([[inventory, payments], producer, { close: () => pool.end() }], { logger })
+ * ```
+ *
+ * The process exits with `exitCode`, 0, when all have closed; with 1 when the time is up, or a close has failed: the others are closed all
+ * the same. A second signal ends it at once, with 128 and the signal's number; nothing further is committed or sent then, and what was
+ * under way is handled again by the next owner, as after a crash.
+ *
+ * @returns a function that takes the listeners off again; a close under way goes on, and ends the process all the same.
+ * @throws HOLDFAST_CONFIG_INVALID, listing every problem.
+ */
+export function closeOnSignals(
+  closables: readonly (Closable | readonly Closable[])[],
+  options: CloseOnSignalsOptions = {},
+): () => void {
+  const { signals = DEFAULT_SIGNALS, timeoutMs = TIMEOUT_MS, exitCode = 0, logger = silentLogger } = options
+  refuseUnfit(closables, { signals, timeoutMs, exitCode })
+  let closing = false
+
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (closing) {
+      logger.error({ signal }, 'a second signal: the process ends at once')
+      process.exit(128 + constants.signals[signal])
+    }
+    closing = true
+    process.exitCode = 1 // should it end before all have closed: nothing else may be left that keeps it alive
+    logger.info({ signal, timeoutMs }, 'closing')
+    void closeWithin(closables, timeoutMs, systemClock, logger).then((isClean) => process.exit(isClean ? exitCode : 1))
+  }
+
+  const listened = new Set(signals)
+  for (const signal of listened) process.on(signal, onSignal)
+  return () => {
+    for (const signal of listened) process.off(signal, onSignal)
+  }
+}
+
+/** True when all have closed in time. */
+async function closeWithin(
+  closables: readonly (Closable | readonly Closable[])[],
+  timeoutMs: number,
+  clock: Clock,
+  logger: Logger,
+): Promise<boolean> {
+  const done = new AbortController()
+  // A sleep keeps the process alive until then, which a timer would not.
+  const late = clock.sleep(timeoutMs, done.signal).then(
+    () => null,
+    () => null,
+  )
+  const closed = await Promise.race([closeInOrder(closables, logger), late])
+  done.abort()
+  if (closed === null) logger.error({ timeoutMs }, 'not everything has closed in time: the process ends without it')
+  else if (closed) logger.info({}, 'everything has closed')
+  return closed ?? false
+}
+
+async function closeInOrder(
+  closables: readonly (Closable | readonly Closable[])[],
+  logger: Logger,
+): Promise<boolean> {
+  let isClean = true
+  for (const each of closables) {
+    const closed = await Promise.all(isGroup(each) ? each.map((one) => closeOne(one, logger)) : [closeOne(each, logger)])
+    if (closed.includes(false)) isClean = false
+  }
+  return isClean
+}
+
+async function closeOne(closable: Closable, logger: Logger): Promise<boolean> {
+  try {
+    await closable.close()
+    return true
+  } catch (thrown) {
+    logger.error({ error: describeError(thrown) }, 'a close has failed; the others are closed all the same')
+    return false
+  }
+}
+
+function isGroup(given: Closable | readonly Closable[]): given is readonly Closable[] {
+  return Array.isArray(given)
+}
+
+function refuseUnfit(
+  closables: readonly (Closable | readonly Closable[])[],
+  { signals, timeoutMs, exitCode }: Required<Pick<CloseOnSignalsOptions, 'signals' | 'timeoutMs' | 'exitCode'>>,
+): void {
+  const problems: Problem[] = []
+  const refuse = (path: string, message: string): void => void problems.push({ path, message })
+  if (!Array.isArray(closables)) refuse('closables', 'must be an array')
+  else {
+    closables.flat().forEach((each: unknown, i) => {
+      const closes = typeof each === 'object' && each !== null && typeof Reflect.get(each, 'close') === 'function'
+      if (!closes) refuse(`closables.${i}`, 'must have a close()')
+    })
+  }
+  if (!Array.isArray(signals) || signals.length === 0) refuse('signals', 'must name one signal or more')
+  else {
+    for (const name of signals as readonly string[]) {
+      const catchable = name in constants.signals && name !== 'SIGKILL' && name !== 'SIGSTOP'
+      if (!catchable) refuse('signals', 'must be signals that a process can listen for')
+    }
+  }
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMER_MS)
+    refuse('timeoutMs', `must be an integer of 1 to ${MAX_TIMER_MS}`)
+  if (!Number.isInteger(exitCode) || exitCode < 0 || exitCode > 255) refuse('exitCode', 'must be an integer of 0 to 255')
+  if (problems.length > 0)
+    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'closeOnSignals: options do not fit', { problems })
+}
