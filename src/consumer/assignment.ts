@@ -72,6 +72,8 @@ export interface AssignmentOptions {
     epoch: Epoch,
     options: Pick<PartitionLoopOptions, 'ready' | 'openLanes' | 'held' | 'onBuffered' | 'isFull'>,
   ) => PartitionLoop
+  /** A partition for which the group had no commit has one. */
+  readonly onStartCommitted: (partition: TopicPartition) => void
   /** An assignment is in place. */
   readonly onReady: () => void
 }
@@ -133,7 +135,9 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     }
     // Without this a group at `latest` that crashes before its first commit would start at a later `latest`.
     const unknown = started.filter(({ committed }) => committed === null)
-    const startsCommitted = committer.commitStarts(unknown)
+    const startsCommitted = committer.commitStarts(unknown).then(() => {
+      for (const epoch of unknown) if (epoch.committed !== null) options.onStartCommitted(epoch)
+    })
     const preparation = hooks.assigned(started.map(positionOf), stay.over.signal)
     for (const epoch of started) {
       const mine = owned.get(epoch.name)!

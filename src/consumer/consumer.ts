@@ -23,7 +23,7 @@ export interface ConsumerOptions {
   readonly startAt?: 'earliest' | 'latest' | Date
   /**
    * How many messages may be in handlers at a time, of all topics together. One that waits, for its next attempt or for a dependency,
-   * is not among them. An integer of 1 to 10,000.
+   * is not among them, nor is a call that has timed out. An integer of 1 to 10,000.
    *
    * @defaultValue `64`
    */

@@ -18,6 +18,7 @@ import type { LeaseKeeper } from './lease-keeper.ts'
 import { createLeaseKeeper } from './lease-keeper.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
 import { createPartitionLoop } from './partition-loop.ts'
+import { formatPartition } from '../record/index.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { createRebalanceHooks } from './rebalance-hooks.ts'
 import type { FreshTopics } from './start-position.ts'
@@ -152,6 +153,7 @@ export function createMember(options: MemberOptions): Member {
     hooks: createRebalanceHooks({ hooks: settings.hooks, budgetMs: settings.hookBudgetMs, runtime, logger }),
     onOutOfRange: settings.onOutOfRange,
     seekDriver: (position) => driverConsumer.seek(position),
+    onStartCommitted: (partition) => void fresh.begun.add(formatPartition(partition)),
     startPositions: (partitions) => startPositions(partitions, settings.startAt, fresh, admin),
     heldTopics,
     createLoop,

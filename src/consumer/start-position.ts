@@ -9,7 +9,11 @@ import type { ConsumerOptions } from './consumer.ts'
  * is for these partitions alone. One that appeared later, or while the group was away, starts at its earliest record: whoever
  * reads a topic from `latest` on means records from now on, not to lose the first ones of a new partition.
  */
-export type FreshTopics = ReadonlyMap<string, number>
+export interface FreshTopics {
+  readonly partitionCounts: ReadonlyMap<string, number>
+  /** Partitions that this process has begun by `startAt` and committed: one without a commit after that was made anew. */
+  readonly begun: Set<string>
+}
 
 /** Asks the cluster for which topics the group is new. */
 export async function findFreshTopics(
@@ -19,7 +23,10 @@ export async function findFreshTopics(
 ): Promise<FreshTopics> {
   const committed = await admin.committedOffsets(groupId, [...partitionCounts.keys()])
   const known = new Set(committed.map(({ topic }) => topic))
-  return new Map([...partitionCounts].filter(([topic]) => !known.has(topic)))
+  return {
+    partitionCounts: new Map([...partitionCounts].filter(([topic]) => !known.has(topic))),
+    begun: new Set(),
+  }
 }
 
 /**
@@ -54,12 +61,15 @@ async function finderFor(
   admin: DriverAdmin,
 ): Promise<Finder> {
   const ranges = new Map((await admin.offsetRanges(topic)).map((range) => [range.partition, range]))
-  const knownAtStart = fresh.get(topic) ?? 0
+  const knownAtStart = fresh.partitionCounts.get(topic) ?? 0
   const earliest: Finder = (partition) => ranges.get(partition)?.earliest
   if (startAt === 'earliest' || knownAtStart === 0) return earliest
   const wanted: Finder =
     startAt === 'latest' ? (partition) => ranges.get(partition)?.latest : await finderByTime(topic, startAt, admin)
-  return (partition) => (partition < knownAtStart ? wanted(partition) : earliest(partition))
+  return (partition) => {
+    const isFresh = partition < knownAtStart && !fresh.begun.has(formatPartition({ topic, partition }))
+    return isFresh ? wanted(partition) : earliest(partition)
+  }
 }
 
 async function finderByTime(topic: string, time: Date, admin: DriverAdmin): Promise<Finder> {

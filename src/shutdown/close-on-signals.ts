@@ -16,10 +16,11 @@ export interface CloseOnSignalsOptions {
   /** Which signals. One or more. @defaultValue `['SIGTERM', 'SIGINT']` */
   readonly signals?: readonly NodeJS.Signals[]
   /**
-   * How long everything together may take to close: less than what the platform leaves between SIGTERM and SIGKILL, and more than
-   * `drainTimeoutMs` and a commit. An integer of 1 to 2,147,483,647 ms.
+   * How long everything together may take to close: more than `drainTimeoutMs` and a commit, and less than what the platform leaves
+   * between SIGTERM and SIGKILL, so that the exit code and the log still tell. Kubernetes leaves 30 s unless told otherwise: raise its
+   * `terminationGracePeriodSeconds`, or lower this. An integer of 1 to 2,147,483,647 ms.
    *
-   * @defaultValue `30_000`, Kubernetes' `terminationGracePeriodSeconds`
+   * @defaultValue `30_000`
    */
   readonly timeoutMs?: number
   /** What the process exits with when everything has closed. An integer of 0 to 255. @defaultValue `0` */
@@ -92,13 +93,12 @@ async function closeWithin(
   return closed ?? false
 }
 
-async function closeInOrder(
-  closables: readonly (Closable | readonly Closable[])[],
-  logger: Logger,
-): Promise<boolean> {
+async function closeInOrder(closables: readonly (Closable | readonly Closable[])[], logger: Logger): Promise<boolean> {
   let isClean = true
   for (const each of closables) {
-    const closed = await Promise.all(isGroup(each) ? each.map((one) => closeOne(one, logger)) : [closeOne(each, logger)])
+    const closed = await Promise.all(
+      isGroup(each) ? each.map((one) => closeOne(one, logger)) : [closeOne(each, logger)],
+    )
     if (closed.includes(false)) isClean = false
   }
   return isClean
@@ -140,7 +140,8 @@ function refuseUnfit(
   }
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMER_MS)
     refuse('timeoutMs', `must be an integer of 1 to ${MAX_TIMER_MS}`)
-  if (!Number.isInteger(exitCode) || exitCode < 0 || exitCode > 255) refuse('exitCode', 'must be an integer of 0 to 255')
+  if (!Number.isInteger(exitCode) || exitCode < 0 || exitCode > 255)
+    refuse('exitCode', 'must be an integer of 0 to 255')
   if (problems.length > 0)
     throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'closeOnSignals: options do not fit', { problems })
 }

@@ -28,7 +28,10 @@ test('messages come in batches no larger than asked for, in the order of their o
   const one = consumer().onBatch(
     orders,
     (messages, { partition, topic }) => {
-      expect([topic, new Set(messages.map(({ context }) => context.partition))]).toEqual(['orders', new Set([partition])])
+      expect([topic, new Set(messages.map(({ context }) => context.partition))]).toEqual([
+        'orders',
+        new Set([partition]),
+      ])
       partitions.push(partition)
       batches.push(idsOf(messages))
     },
@@ -188,9 +191,9 @@ test('fail() retries that one by itself and parks it alone; the others are handl
   await runtime.runUntil(() => committed() === 6n)
   expect(batches).toEqual([names(5), ['o-3'], ['o-6']])
   expect([attempts, parked, handled]).toEqual([[1, 2], [2n], [0n, 1n, 3n, 4n, 5n]])
-  expect(deadLetters().map(({ headers }) => [headers['holdfast-dlq-attempts'], headers['holdfast-dlq-error-message']])).toEqual(
-    [['2', 'no stock']],
-  )
+  expect(
+    deadLetters().map(({ headers }) => [headers['holdfast-dlq-attempts'], headers['holdfast-dlq-error-message']]),
+  ).toEqual([['2', 'no stock']])
   await runtime.run(one.close())
 })
 
@@ -501,7 +504,10 @@ test('partitions that go let the batch under way end, and commit it; what waits 
   await start(one)
   await runtime.runUntil(() => first.length === 2)
   const second: string[] = []
-  const two = consumer({ ...session, process: 'B-comes-first' }).onBatch(orders, (messages) => void second.push(...idsOf(messages)))
+  const two = consumer({ ...session, process: 'B-comes-first' }).onBatch(
+    orders,
+    (messages) => void second.push(...idsOf(messages)),
+  )
   const joining = start(two)
   await runtime.advance(2_000)
   expect(first).toEqual(['o-1', 'o-2'])

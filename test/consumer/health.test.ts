@@ -39,7 +39,7 @@ test('the record at the watermark is as old as it is, though it waits in a lane 
   append(ids(1), { key: 'free' })
   const hold = gate()
   let calls = 0
-  const one = consumer(session).on(orders, async ({ value: _ }, { offset }) => {
+  const one = consumer(session).on(orders, async (_, { offset }) => {
     if (offset === 0n && ++calls === 1) await hold.opened
   })
   await start(one)

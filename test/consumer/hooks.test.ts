@@ -101,7 +101,10 @@ test('onRevoked comes after the drain and its commit, and before the partitions 
   })
   await start(one)
   await runtime.runUntil(() => calls.at(-1) === 'one o-2')
-  const two = consumer({ ...session, process: 'B-comes-first' }).on(orders, ({ value }) => void calls.push(`two ${value.id}`))
+  const two = consumer({ ...session, process: 'B-comes-first' }).on(
+    orders,
+    ({ value }) => void calls.push(`two ${value.id}`),
+  )
   const joining = start(two)
   await runtime.advance(2_000)
   hold.open()

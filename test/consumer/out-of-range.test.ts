@@ -32,7 +32,9 @@ test('fail: the partition waits, health and an event name what is gone, the comm
     }
     await runtime.run(each.close())
   }
-  expect(logged.filter(({ fields }) => 'code' in fields && fields.code === 'HOLDFAST_OFFSET_OUT_OF_RANGE')).toHaveLength(2)
+  expect(
+    logged.filter(({ fields }) => 'code' in fields && fields.code === 'HOLDFAST_OFFSET_OUT_OF_RANGE'),
+  ).toHaveLength(2)
 })
 
 test('earliest: it goes on at the first record there is; the range passed over is an event and a log line, and the commit has moved', async () => {

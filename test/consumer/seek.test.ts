@@ -87,7 +87,9 @@ test('seeking by time goes on at the first record of then or later, in all owned
   await runtime.runUntil(() => [0, 1, 2].every((partition) => committed(partition) === 3n))
   const positions = await runtime.run(one.seek({ topic: 'orders', timestamp: new Date(201) }))
   expect(positions).toEqual([at(2n, 0), at(1n, 1), at(1n, 2)])
-  expect(await runtime.run(one.seek({ topic: 'orders', partition: 1, timestamp: new Date(5_000) }))).toEqual([at(3n, 1)])
+  expect(await runtime.run(one.seek({ topic: 'orders', partition: 1, timestamp: new Date(5_000) }))).toEqual([
+    at(3n, 1),
+  ])
   await runtime.run(one.close())
 })
 

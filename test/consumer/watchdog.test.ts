@@ -45,7 +45,10 @@ test('a consumer whose loop stood still says for how long; health is red for a s
   await runtime.advance(600)
   expect(told[1]).toBeGreaterThan(19_000)
   expect(told[1]).toBeLessThanOrEqual(20_000)
-  expect(one.health()).toMatchObject({ status: 'unhealthy', reasons: [expect.stringMatching(/stood still for (19|20) s/)] })
+  expect(one.health()).toMatchObject({
+    status: 'unhealthy',
+    reasons: [expect.stringMatching(/stood still for (19|20) s/)],
+  })
   expect(logged.filter(({ level, message }) => level === 'warn' && message.includes('stood still'))).toHaveLength(2)
   await runtime.advance(30_000)
   expect(one.health().status).toBe('healthy')

@@ -136,9 +136,7 @@ test('what does not fit is refused, with every problem, and nothing is listened 
   const before = process.listenerCount('SIGTERM')
   const options = { signals: ['SIGTERM', 'SIGKILL', 'SIGNONE'], timeoutMs: 0, exitCode: 256 } as unknown
   const problems = ['closables.1', 'closables.2', 'signals', 'signals', 'timeoutMs', 'exitCode']
-  expect(() =>
-    closeOnSignals([{ close: () => {} }, [{}, null]] as never, options as CloseOnSignalsOptions),
-  ).toThrow(
+  expect(() => closeOnSignals([{ close: () => {} }, [{}, null]] as never, options as CloseOnSignalsOptions)).toThrow(
     expect.objectContaining({
       code: 'HOLDFAST_CONFIG_INVALID',
       problems: problems.map((path) => expect.objectContaining({ path })),

@@ -108,6 +108,6 @@ consumer.on(
   { dedupe },
 )
 
-await start(() => http.close())
+await start(http)
 const address = await http.listen({ port: configuration.port, host: '127.0.0.1' })
 log.info({ address }, 'listening')

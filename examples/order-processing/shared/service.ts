@@ -1,5 +1,5 @@
-import type { Consumer, DedupeStore, Logger, Producer } from 'holdfast'
-import { createConsumer, createProducer, memoryDedupeStore } from 'holdfast'
+import type { Closable, Consumer, DedupeStore, Logger, Producer } from 'holdfast'
+import { closeOnSignals, createConsumer, createProducer, memoryDedupeStore } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { openTelemetry, semconvFrom } from 'holdfast/otel'
 import { Pool } from 'pg'
@@ -17,8 +17,12 @@ export interface Service {
   readonly database: Pool
   /** Recognises redelivered events for as long as this process lives; a restart forgets them. */
   readonly dedupe: { readonly store: DedupeStore }
-  /** Connects, and returns when the first partitions are assigned. From then on SIGTERM and Ctrl-C end the service in order. */
-  readonly start: (...alsoClose: ReadonlyArray<() => Promise<unknown>>) => Promise<void>
+  /**
+   * Connects, and returns when the first partitions are assigned. SIGTERM and Ctrl-C end the service in order.
+   *
+   * @param first - closed before all else
+   */
+  readonly start: (...first: readonly Closable[]) => Promise<void>
 }
 
 /** How a service differs from the others. */
@@ -77,24 +81,11 @@ export function createService(name: string, { concurrency = CONNECTIONS }: Servi
     producer,
     database,
     dedupe: { store: memoryDedupeStore({ maxEntries: 50_000 }) },
-    start: async (...alsoClose) => {
-      let ending: Promise<void> | undefined
-      const end = (): Promise<void> =>
-        (ending ??= (async () => {
-          // In this order: take no new work, finish and commit what is under way, and only then close what handlers use.
-          for (const close of alsoClose) await close()
-          await consumer.close()
-          const { unconfirmed } = await producer.close()
-          if (unconfirmed.length > 0) log.error({ unconfirmed }, 'closed with unconfirmed messages')
-          await database.end()
-          await stopTracing()
-          log.info({}, 'stopped')
-        })())
-      const endOrDie = (): void => {
-        end().catch((error: unknown) => die(log, error))
-      }
-      process.once('SIGTERM', endOrDie)
-      process.once('SIGINT', endOrDie)
+    start: async (...first) => {
+      // In this order: take no new work, finish and commit what is under way, and only then close what handlers use.
+      closeOnSignals([...first, consumer, producer, { close: () => database.end() }, { close: stopTracing }], {
+        logger: log,
+      })
       // A consumer that ends by itself for good has lost its purpose: leave, and let the supervisor start a new process.
       consumer.closed.catch((error: unknown) => die(log, error))
       try {
