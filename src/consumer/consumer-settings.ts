@@ -44,7 +44,7 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
     })
   }
   const { driver, logger = silentLogger, telemetry = openTelemetry(), runtime = systemRuntime } = options
-  const { onAssigned, onRevoked, onLost, ...settings } = checked.data
+  const { onAssigned: _assigned, onRevoked: _revoked, onLost: _lost, ...settings } = checked.data
   return {
     ...settings,
     driver,

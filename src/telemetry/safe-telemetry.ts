@@ -2,25 +2,37 @@ import type { Header } from '../record/index.ts'
 import type { ProcessObservation, SendObservation, Telemetry } from './telemetry.ts'
 import { nothingProcessed, nothingSent, noTelemetry } from './telemetry.ts'
 
+const keepers = new WeakSet<Telemetry>([noTelemetry])
+
+/**
+ * Says of a telemetry of ours that it keeps every promise of {@link safeTelemetry} by itself, so that it is not wrapped: watching over
+ * each step of each record twice has its price.
+ */
+export function keepsItsPromises(telemetry: Telemetry): Telemetry {
+  keepers.add(telemetry)
+  return telemetry
+}
+
 /**
  * Whatever watches the records, from which nothing comes back: one that throws must not decide what becomes of a record. A handler is
  * called once and what it says counts, whether `run` throws before it, behind it, or calls nothing at all.
  */
 export function safeTelemetry(telemetry: Telemetry): Telemetry {
-  if (telemetry === noTelemetry) return telemetry
+  if (keepers.has(telemetry)) return telemetry
   return {
     sending(description, headers) {
       try {
         return safeSend(telemetry.sending(description, headers))
       } catch {
-        return noTelemetry.sending(description, headers)
+        return nothingSent
       }
     },
     processing(description) {
       try {
-        return safeObservation(telemetry.processing(description))
+        const observation = telemetry.processing(description)
+        return observation === nothingProcessed ? observation : new SafeObservation(observation)
       } catch {
-        return noTelemetry.processing(description)
+        return nothingProcessed
       }
     },
   }
@@ -37,15 +49,28 @@ function safeSend(observation: SendObservation): SendObservation {
   }
 }
 
-function safeObservation(observation: ProcessObservation): ProcessObservation {
-  if (observation === nothingProcessed) return observation
-  return {
-    run: (call) => runOnce(observation, call),
-    attemptFailed: (attempt, errorType) => quietly(() => observation.attemptFailed(attempt, errorType)),
-    get headers() {
-      return headersOf(observation)
-    },
-    ended: (outcome, errorType) => quietly(() => observation.ended(outcome, errorType)),
+/** A class, since there is one for each record. */
+class SafeObservation implements ProcessObservation {
+  readonly #observation: ProcessObservation
+
+  constructor(observation: ProcessObservation) {
+    this.#observation = observation
+  }
+
+  run<T>(call: () => T): T {
+    return runOnce(this.#observation, call)
+  }
+
+  attemptFailed(attempt: number, errorType: string): void {
+    quietly(() => this.#observation.attemptFailed(attempt, errorType))
+  }
+
+  get headers(): readonly Header[] {
+    return headersOf(this.#observation)
+  }
+
+  ended(outcome: string, errorType?: string): void {
+    quietly(() => this.#observation.ended(outcome, errorType))
   }
 }
 

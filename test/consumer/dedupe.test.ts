@@ -9,16 +9,21 @@ const retry = { maxAttempts: 2, initialDelayMs: 100, jitter: 0 }
 const withId = (id: string): [string, Uint8Array][] => [['holdfast-id', Buffer.from(id)]]
 const idOf = (messageId: string): string => dedupeId({ groupId: GROUP, handler: 'orders', messageId })
 
+/** When a store answers: with a promise, or, as the port lets it, without one. */
+type Answers = 'later' | 'at once'
+
 /** A memory store that tells what it is asked, and can be out. */
-function watched(runtime: VirtualRuntime) {
+function watched(runtime: VirtualRuntime, answers: Answers = 'later') {
   const store = memoryDedupeStore({ runtime })
   const calls: string[] = []
   const state = { down: false }
-  const guard = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
+  const ask = <T>(name: string, call: () => T): T => {
     if (state.down) throw new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', 'down', { retriable: true })
     calls.push(name)
     return call()
   }
+  const guard = <T>(name: string, call: () => Promise<T> | T): Promise<T> | T =>
+    answers === 'at once' ? ask(name, call) : (async () => ask(name, call))()
   const watchedStore: DedupeStore = {
     begin: (id, options) => guard('begin', () => store.begin(id, options)),
     complete: (token, outcome) => guard(`complete ${outcome}`, () => store.complete(token, outcome)),
@@ -28,21 +33,24 @@ function watched(runtime: VirtualRuntime) {
   return { store, watchedStore, calls, state }
 }
 
-test('a message that comes twice is handled once; the second is a duplicate whose offset moves', async () => {
-  const { consumer, append, runtime, start, committed } = world()
-  append(ids(1), { headers: withId('a') })
-  append(ids(1), { headers: withId('a') })
-  const { watchedStore, calls } = watched(runtime)
-  let handled = 0
-  const duplicates: string[] = []
-  const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
-  one.listen('duplicate', ({ messageId }) => duplicates.push(messageId))
-  await start(one)
-  await runtime.runUntil(() => committed() === 2n)
-  expect([handled, duplicates]).toEqual([1, ['a']])
-  expect(calls).toEqual(['begin', 'complete handled', 'begin'])
-  await runtime.run(one.close())
-})
+test.each<Answers>(['later', 'at once'])(
+  'a message that comes twice is handled once; the second is a duplicate whose offset moves (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    append(ids(1), { headers: withId('a') })
+    append(ids(1), { headers: withId('a') })
+    const { watchedStore, calls } = watched(runtime, answers)
+    let handled = 0
+    const duplicates: string[] = []
+    const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
+    one.listen('duplicate', ({ messageId }) => duplicates.push(messageId))
+    await start(one)
+    await runtime.runUntil(() => committed() === 2n)
+    expect([handled, duplicates]).toEqual([1, ['a']])
+    expect(calls).toEqual(['begin', 'complete handled', 'begin'])
+    await runtime.run(one.close())
+  },
+)
 
 test('a message is marked as parked after its park is acknowledged, and before its offset moves', async () => {
   const { consumer, append, runtime, start, committed, cluster, points } = world()
@@ -70,21 +78,24 @@ test('a message is marked as parked after its park is acknowledged, and before i
   await runtime.run(one.close())
 })
 
-test('a message that another holder works on is waited for, and never acknowledged before the store knows its end', async () => {
-  const { consumer, append, runtime, start, committed } = world()
-  append(ids(1), { headers: withId('a') })
-  const { watchedStore, store } = watched(runtime)
-  const other = await store.begin(idOf('a'), { leaseMs: 30_000 })
-  let handled = 0
-  const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
-  await start(one)
-  await runtime.advance(10_000)
-  expect([handled, committed()]).toEqual([0, 0n])
-  if (other.kind === 'started') await store.complete(other.token, 'handled')
-  await runtime.runUntil(() => committed() === 1n)
-  expect(handled).toBe(0)
-  await runtime.run(one.close())
-})
+test.each<Answers>(['later', 'at once'])(
+  'a message that another holder works on is waited for, and never acknowledged before the store knows its end (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    append(ids(1), { headers: withId('a') })
+    const { watchedStore, store } = watched(runtime, answers)
+    const other = await store.begin(idOf('a'), { leaseMs: 30_000 })
+    let handled = 0
+    const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
+    await start(one)
+    await runtime.advance(10_000)
+    expect([handled, committed()]).toEqual([0, 0n])
+    if (other.kind === 'started') await store.complete(other.token, 'handled')
+    await runtime.runUntil(() => committed() === 1n)
+    expect(handled).toBe(0)
+    await runtime.run(one.close())
+  },
+)
 
 test('a holder that died keeps the message no longer than its lease, and its attempt counts', async () => {
   const { consumer, append, runtime, start, committed } = world()
@@ -141,74 +152,83 @@ test('the lease is renewed while the handler runs, so that a slow handler is not
   await runtime.run(one.close())
 })
 
-test('a lease that was lost marks nothing: the message goes round again, and the store says who was first', async () => {
-  const { consumer, append, runtime, start, committed } = world()
-  append(ids(1), { headers: withId('a') })
-  const { watchedStore, store, state } = watched(runtime)
-  const slow = gate()
-  let handled = 0
-  const one = consumer().on(
-    orders,
-    async () => {
-      handled++
-      await slow.opened
-    },
-    { dedupe: { store: watchedStore, leaseMs: 3_000 } },
-  )
-  await start(one)
-  await runtime.runUntil(() => handled === 1)
-  state.down = true
-  await runtime.advance(10_000)
-  const other = await store.begin(idOf('a'), { leaseMs: 60_000 })
-  expect(other.kind).toBe('started')
-  state.down = false
-  slow.open()
-  await runtime.advance(5_000)
-  expect(committed()).toBe(0n)
-  if (other.kind === 'started') await store.complete(other.token, 'handled')
-  await runtime.runUntil(() => committed() === 1n)
-  expect(handled).toBe(1)
-  await runtime.run(one.close())
-})
+test.each<Answers>(['later', 'at once'])(
+  'a lease that was lost marks nothing: the message goes round again, and the store says who was first (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    append(ids(1), { headers: withId('a') })
+    const { watchedStore, store, state } = watched(runtime, answers)
+    const slow = gate()
+    let handled = 0
+    const one = consumer().on(
+      orders,
+      async () => {
+        handled++
+        await slow.opened
+      },
+      { dedupe: { store: watchedStore, leaseMs: 3_000 } },
+    )
+    await start(one)
+    await runtime.runUntil(() => handled === 1)
+    state.down = true
+    await runtime.advance(10_000)
+    const other = await store.begin(idOf('a'), { leaseMs: 60_000 })
+    expect(other.kind).toBe('started')
+    state.down = false
+    slow.open()
+    await runtime.advance(5_000)
+    expect(committed()).toBe(0n)
+    if (other.kind === 'started') await store.complete(other.token, 'handled')
+    await runtime.runUntil(() => committed() === 1n)
+    expect(handled).toBe(1)
+    await runtime.run(one.close())
+  },
+)
 
-test('a store that is down pauses the partition (nobody knows what was done), turns health red, and it resumes by itself', async () => {
-  const { consumer, append, runtime, start, committed } = world()
-  append(ids(2), { headers: withId('a') })
-  const { watchedStore, state } = watched(runtime)
-  state.down = true
-  let handled = 0
-  const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
-  await start(one)
-  await runtime.advance(300_000)
-  expect([handled, committed()]).toEqual([0, 0n])
-  expect(one.health().reasons).toEqual(['orders[0]: the dedupe store does not answer (HOLDFAST_STORE_UNAVAILABLE)'])
-  state.down = false
-  await runtime.runUntil(() => committed() === 2n)
-  expect(one.health().status).toBe('healthy')
-  await runtime.run(one.close())
-})
+test.each<Answers>(['later', 'at once'])(
+  'a store that is down pauses the partition (nobody knows what was done), turns health red, and it resumes by itself (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    append(ids(2), { headers: withId('a') })
+    const { watchedStore, state } = watched(runtime, answers)
+    state.down = true
+    let handled = 0
+    const one = consumer().on(orders, () => void handled++, { dedupe: { store: watchedStore } })
+    await start(one)
+    await runtime.advance(300_000)
+    expect([handled, committed()]).toEqual([0, 0n])
+    expect(one.health().reasons).toEqual(['orders[0]: the dedupe store does not answer (HOLDFAST_STORE_UNAVAILABLE)'])
+    state.down = false
+    await runtime.runUntil(() => committed() === 2n)
+    expect(one.health().status).toBe('healthy')
+    await runtime.run(one.close())
+  },
+)
 
-test('a store that goes down after the effect holds the offset until the mark is made, without a second call', async () => {
-  const { consumer, append, runtime, start, committed } = world()
-  append(ids(1), { headers: withId('a') })
-  const { watchedStore, state } = watched(runtime)
-  let handled = 0
-  const one = consumer().on(
-    orders,
-    () => {
-      handled++
-      state.down = true
-    },
-    { dedupe: { store: watchedStore } },
-  )
-  await start(one)
-  await runtime.advance(20_000)
-  expect([handled, committed()]).toEqual([1, 0n])
-  state.down = false
-  await runtime.runUntil(() => committed() === 1n)
-  expect(handled).toBe(1)
-  await runtime.run(one.close())
-})
+test.each<Answers>(['later', 'at once'])(
+  'a store that goes down after the effect holds the offset until the mark is made, without a second call (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    append(ids(1), { headers: withId('a') })
+    const { watchedStore, state } = watched(runtime, answers)
+    let handled = 0
+    const one = consumer().on(
+      orders,
+      () => {
+        handled++
+        state.down = true
+      },
+      { dedupe: { store: watchedStore } },
+    )
+    await start(one)
+    await runtime.advance(20_000)
+    expect([handled, committed()]).toEqual([1, 0n])
+    state.down = false
+    await runtime.runUntil(() => committed() === 1n)
+    expect(handled).toBe(1)
+    await runtime.run(one.close())
+  },
+)
 
 test.each([
   ['none', []],
@@ -228,28 +248,31 @@ test.each([
   await runtime.run(one.close())
 })
 
-test('what a close interrupts is given back at once, so that its next owner need not wait for the lease', async () => {
-  const { consumer, append, runtime, start, committed } = world()
-  append(ids(1), { headers: withId('a') })
-  const { watchedStore, calls } = watched(runtime)
-  const begun = gate()
-  const one = consumer({ drainTimeoutMs: 1_000 }).on(
-    orders,
-    async (_, { signal }) => {
-      begun.open()
-      await runtime.clock.sleep(600_000, signal)
-    },
-    { dedupe: { store: watchedStore } },
-  )
-  await start(one)
-  await begun.opened
-  await runtime.run(one.close())
-  expect(calls).toContain('abandon')
-  const two = consumer({ process: 'two' }).on(orders, () => {}, { dedupe: { store: watchedStore } })
-  await start(two)
-  await runtime.runUntil(() => committed() === 1n, { maxMs: 1_000 })
-  await runtime.run(two.close())
-})
+test.each<Answers>(['later', 'at once'])(
+  'what a close interrupts is given back at once, so that its next owner need not wait for the lease (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    append(ids(1), { headers: withId('a') })
+    const { watchedStore, calls } = watched(runtime, answers)
+    const begun = gate()
+    const one = consumer({ drainTimeoutMs: 1_000 }).on(
+      orders,
+      async (_, { signal }) => {
+        begun.open()
+        await runtime.clock.sleep(600_000, signal)
+      },
+      { dedupe: { store: watchedStore } },
+    )
+    await start(one)
+    await begun.opened
+    await runtime.run(one.close())
+    expect(calls).toContain('abandon')
+    const two = consumer({ process: 'two' }).on(orders, () => {}, { dedupe: { store: watchedStore } })
+    await start(two)
+    await runtime.runUntil(() => committed() === 1n, { maxMs: 1_000 })
+    await runtime.run(two.close())
+  },
+)
 
 test('interruptions are no attempts: a slow message that outlives many closes is handled, not parked', async () => {
   const { consumer, append, runtime, start, committed } = world()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ConsumerOptions, RebalanceContext } from '../../src/consumer/index.ts'
-import type { Position, TopicPartition } from '../../src/record/index.ts'
+import type { Position } from '../../src/record/index.ts'
 import { GROUP, gate, ids, orders, world } from './world.ts'
 
 const session = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000, drainTimeoutMs: 5_000 }
@@ -203,11 +203,6 @@ test('through rebalances the hooks of a member come in turn, each to its end, an
   await runtime.runUntil(() => one.health().partitions.length === 2)
   await runtime.advance(100)
   await runtime.run(one.close())
-  expect(calls.filter((call) => /^(loaded|stored)$/.test(call))).toEqual([
-    ...['loaded', 'stored'],
-    ...['loaded', 'stored'],
-    ...['loaded', 'stored'],
-  ])
   expect(calls.map((call) => call.split(' ')[0])).toEqual(
     [1, 2, 3].flatMap(() => ['assigned', 'loaded', 'revoked', 'stored']),
   )
@@ -255,7 +250,7 @@ test('partitions that go before onAssigned has succeeded: its signal aborts, and
       throw new Error('no state')
     },
     onRevoked: () => void calls.push('revoked'),
-    onLost: (_: readonly TopicPartition[]) => void calls.push('lost'),
+    onLost: () => void calls.push('lost'),
   }).on(orders, () => {})
   await start(one)
   await runtime.runUntil(() => calls.length === 2)

@@ -12,9 +12,9 @@ function deaf(runtime: VirtualRuntime, name: keyof DedupeStore, calls: number) {
   const store = memoryDedupeStore({ runtime })
   const late = gate()
   const asked: string[] = []
-  const call = (each: keyof DedupeStore, ask: () => Promise<unknown>): Promise<never> => {
+  const call = async <T>(each: keyof DedupeStore, ask: () => Promise<T> | T): Promise<T> => {
     asked.push(each)
-    return (each === name && calls-- > 0 ? late.opened.then(ask) : ask()) as Promise<never>
+    return each === name && calls-- > 0 ? late.opened.then(ask) : ask()
   }
   const deafStore: DedupeStore = {
     begin: (...args) => call('begin', () => store.begin(...args)),

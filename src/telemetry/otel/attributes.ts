@@ -18,8 +18,12 @@ const MAX_KEY_CHARACTERS = 1_024
 const MAX_ID_CHARACTERS = 200
 
 const NAMES = {
-  old: ['messaging.kafka.message.key', 'messaging.kafka.message.tombstone', 'messaging.kafka.offset'],
-  new: ['kafka.message.key', 'kafka.message.tombstone', 'kafka.offset'],
+  old: {
+    keyName: 'messaging.kafka.message.key',
+    tombstoneName: 'messaging.kafka.message.tombstone',
+    offsetName: 'messaging.kafka.offset',
+  },
+  new: { keyName: 'kafka.message.key', tombstoneName: 'kafka.message.tombstone', offsetName: 'kafka.offset' },
 } as const
 
 /** @param withKeys - whether keys are written. */
@@ -27,8 +31,9 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
   const names = semconv === 'both' ? [NAMES.old, NAMES.new] : [NAMES[semconv]]
 
   const describe = (attributes: Attributes, key: string | undefined, tombstone: boolean): Attributes => {
-    for (const [keyName, tombstoneName] of names) {
-      if (withKeys && key !== undefined && key.length <= MAX_KEY_CHARACTERS) attributes[keyName] = key
+    const keyFits = withKeys && key !== undefined && key.length <= MAX_KEY_CHARACTERS
+    for (const { keyName, tombstoneName } of names) {
+      if (keyFits) attributes[keyName] = key
       if (tombstone) attributes[tombstoneName] = true
     }
     return attributes
@@ -36,7 +41,8 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
   const place = (attributes: Attributes, partition: number, offset: bigint): Attributes => {
     attributes['messaging.destination.partition.id'] = String(partition)
     // The convention wants a number; one that a double cannot hold would name another record.
-    if (offset <= Number.MAX_SAFE_INTEGER) for (const [, , offsetName] of names) attributes[offsetName] = Number(offset)
+    const number = Number(offset)
+    if (Number.isSafeInteger(number)) for (const { offsetName } of names) attributes[offsetName] = number
     return attributes
   }
 

@@ -1,4 +1,4 @@
-import type { Context, Link, Span, TextMapPropagator, Tracer, TracerProvider } from '@opentelemetry/api'
+import type { Context, Link, Span, SpanOptions, TextMapPropagator, Tracer, TracerProvider } from '@opentelemetry/api'
 import { context, diag, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { Header, Headers } from '../../record/index.ts'
 import type {
@@ -8,6 +8,7 @@ import type {
   SendObservation,
   Telemetry,
 } from '../telemetry.ts'
+import { keepsItsPromises } from '../safe-telemetry.ts'
 import { nothingProcessed, nothingSent } from '../telemetry.ts'
 import { spanAttributes } from './attributes.ts'
 import type { HeadersToAdd } from './carrier.ts'
@@ -56,8 +57,15 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
   const asParent = (options.producerAs ?? 'parent') === 'parent'
   const passthrough = createPassthrough()
 
+  let known: { readonly provider: TracerProvider; readonly tracer: Tracer } | null = null
   const registeredTracer = (): Tracer | undefined => {
     const provider = options.tracerProvider ?? trace.getTracerProvider()
+    if (known?.provider === provider) return known.tracer // looked up once for each SDK, not for each record
+    const tracer = tracerOf(provider)
+    if (tracer !== undefined) known = { provider, tracer }
+    return tracer
+  }
+  const tracerOf = (provider: TracerProvider): Tracer | undefined => {
     // The API's stand-in makes empty spans; asked for its delegate, it says that nothing is registered. By shape, not by class: a
     // second copy of the API has a class of its own.
     if (!('getDelegateTracer' in provider)) return provider.getTracer('holdfast')
@@ -105,28 +113,31 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
   const observeProcessing = (description: ProcessDescription): ProcessObservation => {
     const { record } = description
     const tracer = registeredTracer()
-    if (!propagates() && tracer === undefined) return passthrough.processing(record.headers)
+    if (tracer === undefined && !propagates()) return passthrough.processing(record.headers)
     // From the root, not from what happens to be current: a consumer started inside a span would else hang all its work on it.
-    const carried = propagator.extract(ROOT_CONTEXT, record.headers, headersGetter)
-    if (tracer === undefined) return observed(undefined, carried, [])
-    const span = tracer.startSpan(
-      `process ${record.topic}`,
-      {
-        kind: SpanKind.CONSUMER,
-        attributes: attributes.processed(description),
-        links: linksTo(asParent ? ROOT_CONTEXT : carried, context.active()),
-      },
-      asParent ? carried : ROOT_CONTEXT,
-    )
+    const carried =
+      record.headers.length === 0 ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, record.headers, headersGetter)
+    if (tracer === undefined) return new Processing(undefined, carried, null)
+    const spanOptions: SpanOptions = { kind: SpanKind.CONSUMER, attributes: attributes.processed(description) }
+    const links = linksTo(asParent ? ROOT_CONTEXT : carried, context.active())
+    if (links.length > 0) spanOptions.links = links
+    const span = tracer.startSpan(`process ${record.topic}`, spanOptions, asParent ? carried : ROOT_CONTEXT)
     const current = trace.setSpan(carried, span)
     // A record with a context of its own takes it along byte for byte wherever it is put; a second one would contradict it.
-    return observed(span, current, namesSpan(carried) ? [] : inject(current, record.headers))
+    return new Processing(span, current, namesSpan(carried) ? null : () => inject(current, record.headers))
   }
 
-  return {
+  return keepsItsPromises({
     sending: (description, headers) => guarded(() => observeSend(description, headers)) ?? nothingSent,
-    processing: (description) => guarded(() => observeProcessing(description)) ?? nothingProcessed,
-  }
+    processing(description) {
+      try {
+        return observeProcessing(description)
+      } catch (error) {
+        reportFailure(error)
+        return nothingProcessed
+      }
+    },
+  })
 }
 
 /** Malformed contexts name none. */
@@ -136,44 +147,75 @@ function namesSpan(carried: Context): boolean {
 }
 
 function linksTo(...contexts: readonly Context[]): Link[] {
-  return contexts.filter(namesSpan).map((each) => ({ context: trace.getSpanContext(each)! }))
-}
-
-function observed(span: Span | undefined, current: Context, headers: readonly Header[]): ProcessObservation {
-  return {
-    headers,
-    run: (call) => runIn(current, call),
-    attemptFailed(attempt, errorType) {
-      guarded(() => span?.addEvent('holdfast.attempt_failed', { 'holdfast.attempt': attempt, 'error.type': errorType }))
-    },
-    ended(outcome, errorType) {
-      guarded(() => {
-        span?.setAttribute('holdfast.outcome', outcome)
-        if (errorType !== undefined) {
-          span?.setAttribute('error.type', errorType)
-          span?.setStatus({ code: SpanStatusCode.ERROR })
-        }
-        span?.end()
-      })
-    },
+  const links: Link[] = []
+  for (const each of contexts) {
+    if (each !== ROOT_CONTEXT && namesSpan(each)) links.push({ context: trace.getSpanContext(each)! })
   }
+  return links
 }
 
-/** Calls exactly once, whatever the registered context manager does; what the call throws is the caller's. */
-function runIn<T>(current: Context, call: () => T): T {
-  let outcome: { readonly value: T } | { readonly thrown: unknown } | undefined
-  const once = (): void => {
+/** A class, since there is one for each record. */
+class Processing implements ProcessObservation {
+  readonly #span: Span | undefined
+  readonly #current: Context
+  readonly #inject: (() => readonly Header[]) | null
+
+  constructor(span: Span | undefined, current: Context, inject: (() => readonly Header[]) | null) {
+    this.#span = span
+    this.#current = current
+    this.#inject = inject
+  }
+
+  /** Made when they are asked for: only parked records need them. */
+  get headers(): readonly Header[] {
+    return (this.#inject !== null ? guarded(this.#inject) : undefined) ?? []
+  }
+
+  /** Calls exactly once, whatever the registered context manager does; what the call throws is the caller's. */
+  run<T>(call: () => T): T {
+    let begun = false
+    let failed = false
+    let end: unknown
+    const once = (): void => {
+      if (begun) return
+      begun = true
+      try {
+        end = call()
+      } catch (thrown) {
+        failed = true
+        end = thrown
+      }
+    }
     try {
-      outcome = { value: call() }
-    } catch (thrown) {
-      outcome = { thrown }
+      context.with(this.#current, once)
+    } catch (error) {
+      reportFailure(error)
+    }
+    once()
+    if (failed) throw end
+    return end as T
+  }
+
+  attemptFailed(attempt: number, errorType: string): void {
+    guarded(() =>
+      this.#span?.addEvent('holdfast.attempt_failed', { 'holdfast.attempt': attempt, 'error.type': errorType }),
+    )
+  }
+
+  ended(outcome: string, errorType?: string): void {
+    const span = this.#span
+    if (span === undefined) return
+    try {
+      span.setAttribute('holdfast.outcome', outcome)
+      if (errorType !== undefined) {
+        span.setAttribute('error.type', errorType)
+        span.setStatus({ code: SpanStatusCode.ERROR })
+      }
+      span.end()
+    } catch (error) {
+      reportFailure(error)
     }
   }
-  guarded(() => context.with(current, once))
-  if (outcome === undefined) once()
-  const ended = outcome!
-  if ('thrown' in ended) throw ended.thrown
-  return ended.value
 }
 
 /** A sampler, span processor or propagator of the user's may throw; a record must not pay for it. */
@@ -181,11 +223,15 @@ function guarded<T>(work: () => T): T | undefined {
   try {
     return work()
   } catch (error) {
-    try {
-      diag.error('holdfast: telemetry failed; the record is not affected', error)
-    } catch {
-      // The diagnostics logger is the user's too.
-    }
+    reportFailure(error)
     return undefined
+  }
+}
+
+function reportFailure(error: unknown): void {
+  try {
+    diag.error('holdfast: telemetry failed; the record is not affected', error)
+  } catch {
+    // The diagnostics logger is the user's too.
   }
 }
