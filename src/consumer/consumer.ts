@@ -223,7 +223,8 @@ export interface ConsumerEvents {
     readonly continuesAt: bigint
   }
   readonly seeked: { readonly positions: readonly Position[] }
-  /** The event loop stood still: no heartbeat was sent and no timer ran meanwhile. Something computes for too long without a pause. */
+  /** The event loop stood still: no heartbeat was sent and no timer ran meanwhile. Something computes for too long without a pause, or the process was
+   * stopped for a while. */
   readonly blocked: { readonly forMs: number }
   readonly 'stale-refused': { readonly position: Position; readonly operation: 'commit' | 'park' | 'complete' }
   readonly crashed: { readonly error: HoldfastError; readonly restartInMs: number }

@@ -67,7 +67,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     state = 'starting'
     firstAssignment = outcome()
     watchdog ??= createWatchdog(clock, settings, (forMs) => {
-      logger.warn({ groupId, forMs }, 'the event loop stood still: something computes for too long without a pause')
+      logger.warn(
+        { groupId, forMs },
+        'the event loop stood still: something computes for too long without a pause, or the process was stopped',
+      )
       events.emit('blocked', { forMs })
     })
     const topics = [...subscriptions.keys()]

@@ -52,7 +52,7 @@ export function judgeHealth({
   // Half a session without a heartbeat: twice as long, and the partitions are somebody else's.
   if (blocked !== null && blocked.forMs * 2 >= sessionTimeoutMs && now - blocked.at < sessionTimeoutMs)
     reasons.push(
-      `the event loop stood still for ${Math.round(blocked.forMs / 1_000)} s: something computes for too long`,
+      `the event loop stood still for ${Math.round(blocked.forMs / 1_000)} s: something computes for too long, or the process was stopped`,
     )
   for (const { epoch, loop, outOfRange, preparation } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)

@@ -17,10 +17,9 @@ export interface CloseOnSignalsOptions {
   readonly signals?: readonly NodeJS.Signals[]
   /**
    * How long everything together may take to close: more than `drainTimeoutMs` and a commit, and less than what the platform leaves
-   * between SIGTERM and SIGKILL, so that the exit code and the log still tell. Kubernetes leaves 30 s unless told otherwise: raise its
-   * `terminationGracePeriodSeconds`, or lower this. An integer of 1 to 2,147,483,647 ms.
+   * between SIGTERM and SIGKILL, so that the exit code and the log still tell. An integer of 1 to 2,147,483,647 ms.
    *
-   * @defaultValue `30_000`
+   * @defaultValue `25_000`: Kubernetes leaves 30 s unless told otherwise
    */
   readonly timeoutMs?: number
   /** What the process exits with when everything has closed. An integer of 0 to 255. @defaultValue `0` */
@@ -30,7 +29,7 @@ export interface CloseOnSignalsOptions {
 }
 
 const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 25_000
 
 /**
  * Closes everything at the first signal, one after the other as given, those in an inner array together, and then ends the process.
@@ -40,8 +39,8 @@ const TIMEOUT_MS = 30_000
  * closeOnSignals([[inventory, payments], producer, { close: () => pool.end() }], { logger })
  * ```
  *
- * The process exits with `exitCode`, 0, when all have closed; with 1 when the time is up, or a close has failed: the others are closed all
- * the same. A second signal ends it at once, with 128 and the signal's number; nothing further is committed or sent then, and what was
+ * The process exits with `exitCode`, 0, when all have closed; with 1 when the time is up, a close has failed, or a producer reports sends
+ * that were not confirmed: the others are closed all the same. A second signal ends it at once, with 128 and the signal's number; nothing further is committed or sent then, and what was
  * under way is handled again by the next owner, as after a crash.
  *
  * @returns a function that takes the listeners off again; a close under way goes on, and ends the process all the same.
@@ -106,12 +105,19 @@ async function closeInOrder(closables: readonly (Closable | readonly Closable[])
 
 async function closeOne(closable: Closable, logger: Logger): Promise<boolean> {
   try {
-    await closable.close()
-    return true
+    const unconfirmed = unconfirmedOf(await closable.close())
+    if (unconfirmed > 0) logger.error({ unconfirmed }, 'a producer has closed with sends that were not confirmed')
+    return unconfirmed === 0
   } catch (thrown) {
     logger.error({ error: describeError(thrown) }, 'a close has failed; the others are closed all the same')
     return false
   }
+}
+
+/** How many sends a producer's close gave up; by shape, since anything may be closed here. */
+function unconfirmedOf(report: unknown): number {
+  if (typeof report !== 'object' || report === null || !('unconfirmed' in report)) return 0
+  return Array.isArray(report.unconfirmed) ? report.unconfirmed.length : 0
 }
 
 function isGroup(given: Closable | readonly Closable[]): given is readonly Closable[] {

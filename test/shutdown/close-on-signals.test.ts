@@ -144,3 +144,10 @@ test('what does not fit is refused, with every problem, and nothing is listened 
   )
   expect(process.listenerCount('SIGTERM')).toBe(before)
 })
+
+test('a producer that closes with unconfirmed sends makes the exit code tell: they may be lost', async () => {
+  const one = await run('unconfirmed')
+  one.child.kill('SIGTERM')
+  expect(await one.ended).toBe(1)
+  expect(one.lines).toContain('error: a producer has closed with sends that were not confirmed')
+})

@@ -9,8 +9,9 @@ const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), erro
 const closable = (name: string, close: () => unknown = () => sleep(20)) => ({
   async close() {
     say(`closing ${name}`)
-    await close()
+    const report = await close()
     say(`closed ${name}`)
+    return report
   },
 })
 const never = (): Promise<void> => new Promise(() => {})
@@ -18,9 +19,14 @@ const fail = (): never => {
   throw new Error('no broker')
 }
 
+const unconfirmed = (): unknown => ({ unconfirmed: [{ topic: 'orders' }] })
+
 const [scene] = process.argv.slice(2)
 const group = [closable('first'), closable('second', scene === 'rejects' ? fail : () => sleep(40))]
-const last = closable('producer', scene === 'hangs' || scene === 'hangs-idle' ? never : undefined)
+const last = closable(
+  'producer',
+  scene === 'hangs' || scene === 'hangs-idle' ? never : scene === 'unconfirmed' ? unconfirmed : undefined,
+)
 const off = closeOnSignals([group, last], { logger, timeoutMs: 1_000, exitCode: scene === 'own-code' ? 7 : 0 })
 if (scene === 'off') off()
 if (scene !== 'hangs-idle') setInterval(() => {}, 1_000)
