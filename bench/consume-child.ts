@@ -7,6 +7,8 @@ import { startNullTracing } from './null-tracing.ts'
 
 const spec = JSON.parse(process.argv[2]!) as ConsumerSpec
 if (spec.side === 'holdfast' && spec.handler === 'guarded') startNullTracing()
+// Also in the middle of a run, which may never end: whoever started this process is gone.
+process.stdin.once('end', () => process.exit(0))
 for await (const line of createInterface({ input: process.stdin })) {
   const [group = '', count = ''] = line.split(' ')
   const counter = createCounter(Number(count), spec.heap ?? false)

@@ -24,13 +24,13 @@ export const consumeHeap: Bench = {
     ),
 }
 
-const MAX_BUFFERED_BYTES = 8 * MIB
+const MAX_BUFFERED_BYTES = 2 * MIB // less than the 10,000 records that a partition may hold take
 const ONE_FETCH = MIB // what one fetch brings of a partition can stand above the bound
 
 /** What is held while handlers are too slow for what comes. */
 export const consumeBuffered: Bench = {
   name: 'consume-heap',
-  work: 'records held while handlers are slow, maxBufferedBytes 8 MiB',
+  work: 'records held while handlers are slow, maxBufferedBytes 2 MiB',
   unit: 'MiB',
   peers: [{ name: 'the bound, and one fetch', reach: 1 }],
   warmUps: 0,

@@ -66,7 +66,7 @@ export interface ConsumerOptions {
   /**
    * Records held in memory, shared among the partitions in the same way; one partition holds 10,000 at most. An integer of 1 or more.
    *
-   * @defaultValue `100_000`
+   * @defaultValue 20,000, or four times `concurrency` where that is more
    */
   readonly maxBufferedRecords?: number
   /**

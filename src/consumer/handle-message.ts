@@ -37,25 +37,27 @@ export function handleMessage(
     headers: handlerHeaders(delivery.record, pipeline.subscription),
     reading,
   }
-  const end = (returned: unknown): Handling => endOf(finalWord(returned), attempt, null, pipeline)
-  const again = (thrown: unknown): Promise<Handling> => handleAgain(thrown, delivery, call, claim, pipeline)
   try {
     const returned = callHandler(delivery, call, attempt, pipeline)
-    return isPromiseLike(returned) ? endLater(returned, end, again) : end(returned)
+    return isPromiseLike(returned)
+      ? endLater(returned, delivery, call, claim, pipeline)
+      : endOf(finalWord(returned), attempt, null, pipeline)
   } catch (thrown) {
-    return again(thrown)
+    return handleAgain(thrown, delivery, call, claim, pipeline)
   }
 }
 
 async function endLater(
   returned: PromiseLike<unknown>,
-  end: (returned: unknown) => Handling,
-  again: (thrown: unknown) => Promise<Handling>,
+  delivery: Delivery,
+  call: Call,
+  claim: Claim,
+  pipeline: Pipeline,
 ): Promise<Handling> {
   try {
-    return end(await returned)
+    return endOf(finalWord(await returned), claim.attempt, null, pipeline)
   } catch (thrown) {
-    return again(thrown)
+    return handleAgain(thrown, delivery, call, claim, pipeline)
   }
 }
 

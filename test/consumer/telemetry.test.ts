@@ -29,6 +29,17 @@ test.each<[string, Telemetry]>([
       run: (<T>(call: () => Promise<T>) => call().then(fails)) as ProcessObservation['run'],
     }),
   ],
+  [
+    'run, after it has called the handler twice',
+    observed({
+      run(call) {
+        call()
+        call()
+        return fails()
+      },
+    }),
+  ],
+  ['run, which calls nothing', observed({ run: (() => undefined) as ProcessObservation['run'] })],
   ['attemptFailed', observed({ attemptFailed: fails })],
   [
     'headers',

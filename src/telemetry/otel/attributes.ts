@@ -38,8 +38,7 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
     }
     return attributes
   }
-  const place = (attributes: Attributes, partition: number, offset: bigint): Attributes => {
-    attributes['messaging.destination.partition.id'] = String(partition)
+  const withOffset = (attributes: Attributes, offset: bigint): Attributes => {
     // The convention wants a number; one that a double cannot hold would name another record.
     const number = Number(offset)
     if (Number.isSafeInteger(number)) for (const { offsetName } of names) attributes[offsetName] = number
@@ -59,7 +58,8 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
         key,
         tombstone,
       ),
-    acknowledged: (partition, offset) => place({}, partition, offset),
+    acknowledged: (partition, offset) =>
+      withOffset({ 'messaging.destination.partition.id': String(partition) }, offset),
     processed({ record, groupId, messageId }) {
       const id = messageId ?? headerText(record.headers, MESSAGE_HEADERS.id)
       const attributes: Attributes = {
@@ -67,11 +67,12 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
         'messaging.operation.name': 'process',
         'messaging.operation.type': 'process',
         'messaging.destination.name': record.topic,
+        'messaging.destination.partition.id': String(record.partition),
         'messaging.consumer.group.name': groupId,
       }
       if (id !== undefined && id.length <= MAX_ID_CHARACTERS) attributes['messaging.message.id'] = id
       const key = withKeys && record.key !== null ? textOf(record.key) : undefined
-      return describe(place(attributes, record.partition, record.offset), key, record.value === null)
+      return describe(withOffset(attributes, record.offset), key, record.value === null)
     },
   }
 }

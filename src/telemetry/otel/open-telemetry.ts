@@ -115,8 +115,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
     const tracer = registeredTracer()
     if (tracer === undefined && !propagates()) return passthrough.processing(record.headers)
     // From the root, not from what happens to be current: a consumer started inside a span would else hang all its work on it.
-    const carried =
-      record.headers.length === 0 ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, record.headers, headersGetter)
+    const carried = propagator.extract(ROOT_CONTEXT, record.headers, headersGetter)
     if (tracer === undefined) return new Processing(undefined, carried, null)
     const spanOptions: SpanOptions = { kind: SpanKind.CONSUMER, attributes: attributes.processed(description) }
     const links = linksTo(asParent ? ROOT_CONTEXT : carried, context.active())

@@ -320,6 +320,18 @@ describe('without an SDK', () => {
   })
 })
 
+test('an SDK that takes the place of another is used from then on', () => {
+  const telemetry = openTelemetry()
+  const record = inbound()
+  const first = registerSdk()
+  telemetry.processing({ record, groupId: 'g' }).ended('handled')
+  unregisterSdk()
+  telemetry.processing({ record, groupId: 'g' }).ended('handled')
+  const second = registerSdk()
+  telemetry.processing({ record, groupId: 'g' }).ended('handled')
+  expect([first.finished().length, second.finished().length]).toEqual([1, 1])
+})
+
 describe('with telemetry that fails', () => {
   const broken = (): never => {
     throw new Error('broken')
@@ -342,12 +354,16 @@ describe('with telemetry that fails', () => {
     processing.ended('handled')
   })
 
-  test('a context manager that throws before, after, or does not call at all: the handler runs exactly once', () => {
+  test('a context manager that throws before, after, calls twice, or does not call at all: the handler runs exactly once', () => {
     const managers: ReadonlyArray<(call: () => unknown) => unknown> = [
       broken,
       (call) => {
         call()
         return broken()
+      },
+      (call) => {
+        call()
+        return call()
       },
       () => undefined,
     ]
@@ -368,6 +384,20 @@ describe('with telemetry that fails', () => {
       expect(calls).toBe(1)
       unregisterSdk()
     }
+  })
+
+  test('a propagator that cannot write costs a parked record its context, and no span', () => {
+    const spans = registerSdk()
+    const w3c = new core.W3CTraceContextPropagator()
+    const propagator: TextMapPropagator = {
+      fields: () => w3c.fields(),
+      extract: (...args) => w3c.extract(...args),
+      inject: broken,
+    }
+    const processing = openTelemetry({ propagator }).processing({ record: inbound(), groupId: 'g' })
+    expect(processing.headers).toEqual([])
+    processing.ended('parked', 'Error')
+    expect(spans.finished()).toHaveLength(1)
   })
 
   test('what the handler throws is thrown on as it is, so that the retry sees it', () => {

@@ -2,11 +2,14 @@ import io.confluent.parallelconsumer.ParallelConsumerOptions;
 import io.confluent.parallelconsumer.ParallelConsumerOptions.ProcessingOrder;
 import io.confluent.parallelconsumer.ParallelStreamProcessor;
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -21,16 +24,25 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 public final class ParallelConsumerPeer {
 
   public static void main(String[] args) throws Exception {
-    try (BufferedReader lines = new BufferedReader(new InputStreamReader(System.in))) {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        String[] words = line.split(" ");
-        long count = Long.parseLong(words[1]);
-        double seconds = consume(args[0], args[1], Integer.parseInt(args[2]), Long.parseLong(args[3]), words[0], count);
-        System.out.printf(Locale.ROOT, "{\"records\": %d, \"seconds\": %.6f}%n", count, seconds);
-        System.out.flush();
-      }
+    BlockingQueue<String> runs = new LinkedBlockingQueue<>();
+    new Thread(() -> read(runs)).start();
+    while (true) {
+      String[] words = runs.take().split(" ");
+      long count = Long.parseLong(words[1]);
+      double seconds = consume(args[0], args[1], Integer.parseInt(args[2]), Long.parseLong(args[3]), words[0], count);
+      System.out.printf(Locale.ROOT, "{\"records\": %d, \"seconds\": %.6f}%n", count, seconds);
+      System.out.flush();
     }
-    System.exit(0); // its threads end late
+  }
+
+  /** Ends the process at the end of the input, also in the middle of a run: whoever started it is gone. */
+  private static void read(BlockingQueue<String> runs) {
+    try (BufferedReader lines = new BufferedReader(new InputStreamReader(System.in))) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) runs.add(line);
+    } catch (IOException e) {
+      e.printStackTrace();
+    }
+    System.exit(0);
   }
 
   /** Returns the seconds from the first record handled to the last one of {@code count}. */
