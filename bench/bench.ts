@@ -39,8 +39,8 @@ export interface BenchWorld {
   readonly progress: (line: string) => void
   /** Makes a topic of its own. */
   topic(partitions: number): Promise<string>
-  /** A topic that holds at least `count` records, the same for everyone who asks for that many partitions and keys. */
-  records(partitions: number, keys: number, count: number): Promise<string>
+  /** A topic that holds at least `count` records, the same for everyone who asks for that many partitions and keys. `plain`: as bare kafkajs writes them, without headers. */
+  records(partitions: number, keys: number, count: number, plain?: boolean): Promise<string>
 }
 
 /**

@@ -17,6 +17,15 @@ export const consumeTrivial: Bench = {
   work: 'trivial handler, JSON decoded',
   peers: [{ name: BARE, reach: 1 }],
   warmUps: 2,
+  prepare: (world) => besideBare(world, 'trivial', true),
+}
+
+/** The same for records of our own producer. */
+export const consumeTrivialHeaders: Bench = {
+  name: 'consume-trivial',
+  work: 'trivial handler, JSON decoded, four headers',
+  peers: [{ name: BARE, reach: 1 }],
+  warmUps: 2,
   prepare: (world) => besideBare(world, 'trivial'),
 }
 
@@ -47,9 +56,9 @@ export const consumeKeyedTrivial: Bench = {
   prepare: async (world) => besideParallelConsumer(world, 400_000, 'trivial', 100, [100, 1_000]),
 }
 
-async function besideBare(world: BenchWorld, handler: ConsumerSpec['handler']): Promise<PreparedBench> {
+async function besideBare(world: BenchWorld, handler: ConsumerSpec['handler'], plain = false): Promise<PreparedBench> {
   const count = Math.ceil(400_000 / world.shorten)
-  const topic = await world.records(PARTITIONS, KEYS, headroom(count))
+  const topic = await world.records(PARTITIONS, KEYS, headroom(count), plain)
   const { brokers } = world
   const ours = startNodeConsumer({ side: 'holdfast', brokers, topic, handler })
   const bare = startNodeConsumer({ side: 'kafkajs', brokers, topic, handler })

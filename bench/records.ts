@@ -1,3 +1,4 @@
+import kafkajs from 'kafkajs'
 import type { TypedCodec } from 'holdfast'
 import { createProducer, defineTopic, json, partitionOfKey } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
@@ -16,7 +17,8 @@ export const orderJson = { ...json(), typed: true } as TypedCodec<OrderEvent>
 
 /** Topics full of records, made before anything is measured; each is made once and grows when more is asked for. */
 export interface Records {
-  atLeast(partitions: number, keys: number, count: number): Promise<string>
+  /** @param plain - without headers, as bare kafkajs writes them; else with those of Holdfast */
+  atLeast(partitions: number, keys: number, count: number, plain?: boolean): Promise<string>
   close(): Promise<void>
 }
 
@@ -30,11 +32,14 @@ export function createRecords(
 ): Records {
   const made = new Map<string, { readonly name: string; readonly keys: readonly string[]; count: number }>()
   const producer = createProducer({ driver: kafkajsDriver({ clientId: 'bench-records', brokers }) })
+  const bare = new kafkajs.Kafka({ clientId: 'bench-plain', brokers, logLevel: kafkajs.logLevel.NOTHING }).producer({
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  })
   let started: Promise<void> | undefined
   return {
-    async atLeast(partitions, keyCount, count) {
-      await (started ??= producer.start())
-      const id = `${partitions}/${keyCount}`
+    async atLeast(partitions, keyCount, count, plain = false) {
+      await (started ??= Promise.all([producer.start(), bare.connect()]).then(() => undefined))
+      const id = `${partitions}/${keyCount}/${plain}`
       const records = made.get(id) ?? {
         name: await newTopic(partitions),
         keys: evenKeys(partitions, keyCount),
@@ -45,13 +50,26 @@ export function createRecords(
       if (records.count < count) progress(`records: ${partitions} partitions, ${keyCount} keys, up to ${count}`)
       const topic = defineTopic({ name, codec: orderJson, key: (event) => event.orderId })
       for (; records.count < count; records.count += CHUNK) {
+        if (plain) {
+          await bare.send({ topic: name, messages: plainMessages(keys, records.count) })
+          continue
+        }
         const send = (_: unknown, i: number): Promise<unknown> => producer.send(topic, event(keys, records.count + i))
         await Promise.all(Array.from({ length: CHUNK }, send))
       }
       return name
     },
-    close: () => producer.close().then(() => undefined),
+    async close() {
+      await Promise.all([producer.close(), bare.disconnect()])
+    },
   }
+}
+
+function plainMessages(keys: readonly string[], from: number): { key: string; value: string }[] {
+  return Array.from({ length: CHUNK }, (_, i) => {
+    const value = event(keys, from + i)
+    return { key: value.orderId, value: JSON.stringify(value) }
+  })
 }
 
 /** As many keys for every partition, taken in turns: else the fullest partition, not the consumer, would decide how long it takes. */

@@ -8,7 +8,14 @@ import { silentLogger, systemRuntime } from 'holdfast'
 import { startServices } from '../scripts/services/index.ts'
 import type { Bench, BenchRow } from './bench.ts'
 import { consumeBuffered, consumeHeap, consumeKeys, consumePartitions } from './consuming-costs.ts'
-import { consumeGuarded, consumeIo100, consumeIo1000, consumeKeyedTrivial, consumeTrivial } from './consuming.ts'
+import {
+  consumeGuarded,
+  consumeIo100,
+  consumeIo1000,
+  consumeKeyedTrivial,
+  consumeTrivial,
+  consumeTrivialHeaders,
+} from './consuming.ts'
 import { machine, versions } from './machine.ts'
 import { measure } from './measure.ts'
 import { pinCores } from './pinning.ts'
@@ -17,7 +24,14 @@ import { sendMany, sendManyBatched, sendManySameRecords, sendOne } from './sendi
 import { UNITS, wanted } from './units.ts'
 
 const sending = [sendOne, sendMany, sendManyBatched, sendManySameRecords]
-const consuming = [consumeTrivial, consumeGuarded, consumeIo100, consumeIo1000, consumeKeyedTrivial]
+const consuming = [
+  consumeTrivial,
+  consumeTrivialHeaders,
+  consumeGuarded,
+  consumeIo100,
+  consumeIo1000,
+  consumeKeyedTrivial,
+]
 const costs = [consumeHeap, consumeBuffered, consumeKeys, consumePartitions]
 const benches: readonly Bench[] = [...sending, ...consuming, ...costs]
 const names = [...new Set(benches.map((bench) => bench.name))]

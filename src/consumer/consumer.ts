@@ -29,21 +29,29 @@ export interface ConsumerOptions {
    */
   readonly concurrency?: number
   /**
-   * Without a heartbeat for this long the broker gives the partitions to others. 1,000 to 1,800,000 ms (the broker has its own bounds).
+   * Without a heartbeat for this long the broker gives the partitions to others. An integer of 1,000 to 1,800,000 ms; the broker has
+   * bounds of its own (`group.min.session.timeout.ms`, 6,000 unless told otherwise, and `group.max.session.timeout.ms`).
    *
    * @defaultValue `30_000`, kafkajs' own
    */
   readonly sessionTimeoutMs?: number
   /**
-   * How long a rebalance waits for this member. At least `drainTimeoutMs` and what a commit takes.
+   * How long a rebalance waits for this member; what it drains and commits later is refused. An integer of 1,000 to 2,147,483,647 ms, and at
+   * least `drainTimeoutMs` + `heartbeatIntervalMs` + 500 for a fetch + 5,000 for the last commit. `onRevoked` gets what is left beyond that.
    *
    * @defaultValue `60_000`, kafkajs' own
    */
   readonly rebalanceTimeoutMs?: number
-  /** @defaultValue `3_000`, kafkajs' own */
+  /**
+   * How often the group hears from this member. An integer of 1 ms or more, and less than `sessionTimeoutMs`; a third of that or less lets
+   * a heartbeat get lost without harm.
+   *
+   * @defaultValue `3_000`, kafkajs' own
+   */
   readonly heartbeatIntervalMs?: number
   /**
-   * How long a close, or a partition that goes, waits for handlers under way before it aborts their signals.
+   * How long a close, or a partition that goes, waits for handlers under way before it aborts their signals. An integer of 0 to
+   * 2,147,483,647 ms; `rebalanceTimeoutMs` must leave room for it.
    *
    * @defaultValue `10_000`
    */
@@ -86,8 +94,8 @@ export interface ConsumerOptions {
   /**
    * Called when partitions go, after their handlers have ended and what is finished is committed, and awaited before the group may
    * give them to others, in a close as well: to store their state. Partitions whose `onAssigned` has not succeeded are not among them:
-   * there is nothing to store. It may take what `rebalanceTimeoutMs` leaves beside the drain and the last commit; then its signal aborts,
-   * and the partitions go. When it throws, that is logged.
+   * there is nothing to store. It may take what `rebalanceTimeoutMs` has beyond its least, 41,500 ms with the defaults; then its signal
+   * aborts, and the partitions go. When it throws, that is logged.
    */
   readonly onRevoked?: (partitions: readonly Position[], context: RebalanceContext) => Promise<void> | void
   /**
@@ -141,7 +149,8 @@ export interface SubscriptionOptions {
   /** What becomes of a failure, by its kind; the first rule that matches decides. Without a match: `'retry'`. */
   readonly errors?: readonly ErrorRule[]
   /**
-   * Where exhausted messages are parked. `false` turns parking off and demands `onExhausted`.
+   * Where exhausted messages are parked: a topic that is there at the start, with at least as many partitions as this one. `false` turns
+   * parking off and demands `onExhausted`.
    *
    * @defaultValue `<topic>.dlq`
    */
@@ -174,13 +183,13 @@ export interface BatchSubscriptionOptions extends Omit<SubscriptionOptions, 'ord
 export interface DedupeOptions {
   readonly store: DedupeStore
   /**
-   * How long a crashed holder keeps others from the message, in milliseconds; renewed while the handler runs. 1,000 or more.
+   * How long a crashed holder keeps others from the message; renewed while the handler runs. An integer of 1,000 to 2,147,483,647 ms.
    * A store that has not answered a call for so long counts as out: the partition waits, and asks again.
    *
    * @defaultValue `60_000`
    */
   readonly leaseMs?: number
-  /** Tells this handler's marks from those of other handlers of the same group. @defaultValue the topic's name */
+  /** Tells this handler's marks from those of other handlers of the same group. 1 to 249 characters. @defaultValue the topic's name */
   readonly scope?: string
 }
 
@@ -223,10 +232,13 @@ export interface ConsumerEvents {
     readonly continuesAt: bigint
   }
   readonly seeked: { readonly positions: readonly Position[] }
-  /** The event loop stood still: no heartbeat was sent and no timer ran meanwhile. Something computes for too long without a pause, or the process was
-   * stopped for a while. */
+  /**
+   * The event loop stood still for a second or longer, or for half of a session that is shorter: no heartbeat was sent and no timer ran
+   * meanwhile. Something computes for too long without a pause, or the process was stopped for a while.
+   */
   readonly blocked: { readonly forMs: number }
   readonly 'stale-refused': { readonly position: Position; readonly operation: 'commit' | 'park' | 'complete' }
+  /** The client ended by itself, or could not be started again. While one of its topics is deleted it cannot, and reads none of the others. */
   readonly crashed: { readonly error: HoldfastError; readonly restartInMs: number }
 }
 
