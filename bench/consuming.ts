@@ -91,7 +91,7 @@ async function besideParallelConsumer(
   theirs: readonly number[],
 ): Promise<PreparedBench> {
   const count = Math.ceil(amount / world.shorten)
-  const topic = await world.records(PARTITIONS, KEYS, headroom(count))
+  const topic = await world.records(PARTITIONS, KEYS, headroom(count), true)
   const { brokers } = world
   const ioMs = handler === 'io' ? IO_MS : 0
   const peers: ConsumerProcess[] = []

@@ -4,6 +4,7 @@ import { formatPosition } from '../record/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
 import type { Delivery, LateCall, LateEnd } from './delivery.ts'
 import type { HandlerContext } from './handler-context.ts'
+import type { Watched } from './handler-timeouts.ts'
 import { LeaseLetGo, NothingBegins } from './nothing-begins.ts'
 import { handlerOutcomeOf } from './outcome.ts'
 import { waitInLane } from './partition-pause.ts'
@@ -26,53 +27,102 @@ export function untilTimeout(
     context.ended()
     return returned
   }
-  return new Promise((resolve, reject) => {
-    const { timeouts, epoch } = pipeline
-    let late: ((end: LateEnd) => void) | null = null
-    let over = false
-    let stopListening: (() => void) | null = null
-    const settle = (then: () => void): void => {
-      over = true
-      timeouts.end(watched)
-      context.ended()
-      context.onAck = null
-      stopListening?.()
-      then()
-    }
-    const abandoned = (): void => {
-      if (ended) settle(() => reject(new NothingBegins())) // the call itself has ended; only its ack was missing
-    }
-    let ended = false
-    let value: unknown
-    const resolved = (said: unknown): void => {
-      ended = true
-      value = said
-      if (late !== null)
-        late(!manual || isSettled(said, context) ? { kind: 'resolved', returned: said } : { kind: 'unacknowledged' })
-      else if (over) return
-      else if (!manual || isSettled(said, context)) settle(() => resolve(said))
-      else if (epoch.signal.aborted) abandoned()
-    }
-    const rejected = (thrown: unknown): void => {
-      ended = true
-      if (late !== null) late({ kind: 'rejected' })
-      else if (!over) settle(() => reject(thrown as Error))
-    }
-    const watched = timeouts.watch(() => {
-      const timedOut = timeout(context, ended ? 'has ended and was not acknowledged' : 'has not ended', pipeline)
-      if (!ended) delivery.late = lateCall(delivery, pipeline, (end) => (late = end))
-      settle(() => reject(timedOut))
-      context.abort(timedOut)
+  return new TimedCall(context, delivery, pipeline, manual).follow(returned)
+}
+
+/** A call that has not ended. A class, since there is one for each message whose handler awaits something. */
+class TimedCall implements Watched {
+  dueAt = 0
+  readonly #context: HandlerContext
+  readonly #delivery: Delivery
+  readonly #pipeline: Pipeline
+  readonly #manual: boolean
+  readonly #settled: Promise<unknown>
+  #resolve!: (value: unknown) => void
+  #reject!: (reason: unknown) => void
+  /** Is it decided what the attempt came to? */
+  #over = false
+  /** Has the handler ended? */
+  #ended = false
+  #said: unknown
+  #late: ((end: LateEnd) => void) | null = null
+  #stopListening: (() => void) | null = null
+
+  constructor(context: HandlerContext, delivery: Delivery, pipeline: Pipeline, manual: boolean) {
+    this.#context = context
+    this.#delivery = delivery
+    this.#pipeline = pipeline
+    this.#manual = manual
+    this.#settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
     })
-    if (manual) {
-      context.onAck = () => {
-        if (ended && !over) settle(() => resolve(value))
-      }
-      stopListening = epoch.onAbort(abandoned)
+  }
+
+  follow(returned: unknown): Promise<unknown> {
+    this.#pipeline.timeouts.watch(this)
+    if (this.#manual) {
+      this.#context.onAck = () => this.#acknowledged()
+      this.#stopListening = this.#pipeline.epoch.onAbort(() => this.#aborted())
     }
-    if (isPromiseLike(returned)) returned.then(resolved, rejected)
-    else resolved(returned)
-  })
+    if (isPromiseLike(returned)) {
+      returned.then(
+        (said) => this.#resolved(said),
+        (thrown: unknown) => this.#rejected(thrown),
+      )
+    } else this.#resolved(returned)
+    return this.#settled
+  }
+
+  onTimeout(): void {
+    const what = this.#ended ? 'has ended and was not acknowledged' : 'has not ended'
+    const timedOut = timeout(this.#context, what, this.#pipeline)
+    if (!this.#ended) this.#delivery.late = lateCall(this.#delivery, this.#pipeline, (end) => (this.#late = end))
+    this.#close()
+    this.#reject(timedOut)
+    this.#context.abort(timedOut)
+  }
+
+  #resolved(said: unknown): void {
+    this.#ended = true
+    this.#said = said
+    const isDone = !this.#manual || isSettled(said, this.#context)
+    if (this.#late !== null) this.#late(isDone ? { kind: 'resolved', returned: said } : { kind: 'unacknowledged' })
+    else if (this.#over) return
+    else if (isDone) {
+      this.#close()
+      this.#resolve(said)
+    } else if (this.#pipeline.epoch.signal.aborted) this.#aborted()
+  }
+
+  #rejected(thrown: unknown): void {
+    this.#ended = true
+    if (this.#late !== null) this.#late({ kind: 'rejected' })
+    if (this.#late !== null || this.#over) return
+    this.#close()
+    this.#reject(thrown)
+  }
+
+  #acknowledged(): void {
+    if (!this.#ended || this.#over) return
+    this.#close()
+    this.#resolve(this.#said)
+  }
+
+  /** The call itself has ended; only its ack was missing. */
+  #aborted(): void {
+    if (!this.#ended || this.#over) return
+    this.#close()
+    this.#reject(new NothingBegins())
+  }
+
+  #close(): void {
+    this.#over = true
+    this.#pipeline.timeouts.end(this)
+    this.#context.ended()
+    this.#context.onAck = null
+    this.#stopListening?.()
+  }
 }
 
 /** Handlers that say what shall become of their message need not acknowledge it. */

@@ -2,17 +2,17 @@ import type { Clock, Timer } from '../clock/index.ts'
 
 /** Watches that calls of one handler end in time: one timer for all of them, since those that began first are due first. */
 export interface HandlerTimeouts {
-  /** Calls back once when the time is over, unless {@link HandlerTimeouts.end} comes before. */
-  watch(onTimeout: () => void): Watched
+  /** Calls `onTimeout` once when the time is over, unless {@link HandlerTimeouts.end} comes before. */
+  watch(call: Watched): void
   end(watched: Watched): void
   close(): void
 }
 
 /** A call that is watched. */
 export interface Watched {
-  /** On the monotonic clock. */
-  readonly dueAt: number
-  readonly onTimeout: () => void
+  /** On the monotonic clock; set by {@link HandlerTimeouts.watch}. */
+  dueAt: number
+  onTimeout(): void
 }
 
 /** Makes {@link HandlerTimeouts} of `timeoutMs`. */
@@ -34,11 +34,10 @@ export function createHandlerTimeouts(clock: Clock, timeoutMs: number): HandlerT
   }
 
   return {
-    watch(onTimeout) {
-      const each = { dueAt: clock.monotonic() + timeoutMs, onTimeout }
-      watched.add(each)
+    watch(call) {
+      call.dueAt = clock.monotonic() + timeoutMs
+      watched.add(call)
       timer ??= clock.after(timeoutMs, look)
-      return each
     },
     end: (each) => void watched.delete(each),
     close() {

@@ -33,7 +33,8 @@ export function createStoreCalls(clock: Clock, ms: number): StoreCalls {
           then()
         }
         underWay++
-        const watched = timeouts.watch(() => settle(() => reject(unanswered(ms))))
+        const watched = { dueAt: 0, onTimeout: () => settle(() => reject(unanswered(ms))) }
+        timeouts.watch(watched)
         call.then(
           (value) => settle(() => resolve(value)),
           (thrown: unknown) => settle(() => reject(thrown as Error)),

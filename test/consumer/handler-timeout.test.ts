@@ -521,7 +521,11 @@ test('one timer watches all calls of a handler, each is told when its own time i
   const clock = virtualClock()
   const timeouts = createHandlerTimeouts(clock, 1_000)
   const told: string[] = []
-  const watch = (name: string) => timeouts.watch(() => told.push(`${name}@${clock.monotonic() - 1_000}`))
+  const watch = (name: string) => {
+    const call = { dueAt: 0, onTimeout: () => void told.push(`${name}@${clock.monotonic() - 1_000}`) }
+    timeouts.watch(call)
+    return call
+  }
   watch('a')
   const b = watch('b')
   await clock.advance(400)

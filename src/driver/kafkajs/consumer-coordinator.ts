@@ -33,6 +33,8 @@ export interface GroupCoordinator {
   commit(identity: MemberIdentity, offsets: readonly CommitOffset[]): Promise<void>
   /** Never rejects. */
   heartbeat(identity: MemberIdentity): Promise<Beat>
+  /** The broker that is asked may hang: the next request looks the coordinator up again. */
+  forget(): void
   /** Where a partition begins and ends. */
   range(partition: TopicPartition): Promise<{ readonly earliest: bigint; readonly latest: bigint }>
 }
@@ -64,8 +66,10 @@ export function createGroupCoordinator(
     try {
       return await request(broker)
     } catch (error) {
-      if (!MOVED.has(readFailure(error).type ?? '')) throw error
-      known = undefined
+      const { type } = readFailure(error)
+      // Without an answer the broker may be dead, or hang with its connection open, and the group be with another by now.
+      if (type === undefined || MOVED.has(type)) known = undefined
+      if (type === undefined || !MOVED.has(type)) throw error
     }
     return request(await find())
   }
@@ -112,6 +116,7 @@ export function createGroupCoordinator(
         return LOST.has(type) ? 'lost' : 'unanswered'
       }
     },
+    forget: () => void (known = undefined),
     async range({ topic, partition }) {
       const ask = { topic, partitions: [{ partition }] }
       const earliest = await cluster.fetchTopicsOffset([{ ...ask, fromBeginning: true }])

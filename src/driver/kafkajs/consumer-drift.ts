@@ -1,36 +1,55 @@
-import type { Clock } from '../../clock/index.ts'
+import type { Clock, Timer } from '../../clock/index.ts'
 
 /**
- * Finds a member that is adrift: the group counts it in, and it has no assignment. kafkajs asks again when the group is rebalancing,
- * and forgets its join over any other answer (`consumer/runner.js:100`): a coordinator that is still loading, a connection that
- * closed, a SyncGroup answer that was lost. In a group that is stable by then its heartbeats are confirmed, so it never asks again, and
- * reads nothing.
+ * Finds a consumer that is adrift: it has no assignment and asks for none. kafkajs asks again when the group is rebalancing or
+ * has forgotten the member, and lets go of its join over any other answer (`consumer/runner.js:100`): a coordinator that is still
+ * loading, a connection that closed, a SyncGroup answer that was lost. In a group that is stable by then its heartbeats are
+ * confirmed, and once it has no member id it sends none at all: either way it never asks again, and reads nothing.
  */
 export interface DriftWatch {
-  /** The group has confirmed a heartbeat of kafkajs'. */
-  confirmed(hasAssignment: boolean): void
-  /** It asks to join, or for its assignment, or has one. */
-  reset(): void
+  /** A look for the coordinator, a JoinGroup or a SyncGroup is under way, however long it takes, until the call of what is returned. */
+  asking(): () => void
+  cancel(): void
 }
 
-/** Makes a {@link DriftWatch}, which calls at most once until it is reset. */
-export function createDriftWatch(clock: Clock, onAdrift: () => void): DriftWatch {
-  let since: number | null = null
+/** How a drift is told. */
+export interface DriftOptions {
+  readonly clock: Clock
+  /** kafkajs hears that it has to ask from its own heartbeats, which lie this far apart. */
+  readonly heartbeatIntervalMs: number
+  readonly hasAssignment: () => boolean
+  /** Called each time that it has been adrift for so long. */
+  readonly onAdrift: () => void
+}
+
+/** Makes a {@link DriftWatch} with a timer of its own: kafkajs need not give any sign of life. */
+export function createDriftWatch({ clock, heartbeatIntervalMs, hasAssignment, onAdrift }: DriftOptions): DriftWatch {
+  const limit = Math.ceil((ADRIFT_MS + heartbeatIntervalMs) / STEP_MS)
+  let underWay = 0
+  let idle = 0 // steps, not time: a process that was blocked has not been idle
+  const timer: Timer = clock.every(STEP_MS, () => {
+    if (underWay > 0 || hasAssignment()) idle = 0
+    else if (++idle > limit) {
+      idle = 0
+      onAdrift()
+    }
+  })
   return {
-    confirmed(hasAssignment) {
-      if (hasAssignment) since = null
-      else if (since === null) since = clock.monotonic()
-      else if (clock.monotonic() - since >= ADRIFT_MS) {
-        since = null
-        onAdrift()
+    asking() {
+      let answered = false
+      underWay++
+      idle = 0
+      return () => {
+        if (answered) return
+        answered = true
+        underWay--
+        idle = 0
       }
     },
-    reset: () => void (since = null),
+    cancel: () => timer.cancel(),
   }
 }
 
-/**
- * During a rebalance the group confirms heartbeats only between its answer to a join and the assignment, while kafkajs waits for the
- * latter and sends few: two that lie this far apart, with no request between them, are none of those.
- */
+/** Beyond a heartbeat: kafkajs' own waits between two attempts to join are 2 s at most (`RETRY`), and a leader looks up its topics. */
 const ADRIFT_MS = 10_000
+const STEP_MS = 1_000

@@ -14,11 +14,20 @@ export type CoordinatorLookup = Pick<Cluster, 'findGroupCoordinator'>
  * leave goes there, too.
  *
  * @param latest - how the adapter's last heartbeat of the current assignment ended
+ * @param asking - called when kafkajs begins to look for the coordinator, to join or to sync; what it returns, when that ends
  */
-export function followCoordinator(cluster: CoordinatorLookup, latest: () => Beat): void {
+export function followCoordinator(cluster: CoordinatorLookup, latest: () => Beat, asking: () => () => void): void {
   const find = cluster.findGroupCoordinator.bind(cluster)
+  const noted = async <T>(request: () => Promise<T>): Promise<T> => {
+    const answered = asking()
+    try {
+      return await request()
+    } finally {
+      answered()
+    }
+  }
   cluster.findGroupCoordinator = async (group) => {
-    const first = (await find(group)) as GroupBroker
+    const first = (await noted(() => find(group))) as GroupBroker
     let gone = false
 
     const heartbeat = async (request: unknown): Promise<unknown> => {
@@ -46,6 +55,8 @@ export function followCoordinator(cluster: CoordinatorLookup, latest: () => Beat
       get(target, name) {
         if (name === 'heartbeat') return heartbeat
         if (name === 'leaveGroup') return leaveGroup
+        if (name === 'joinGroup') return (request: unknown) => noted(() => target.joinGroup(request))
+        if (name === 'syncGroup') return (request: unknown) => noted(() => target.syncGroup(request))
         const value: unknown = Reflect.get(target, name)
         return typeof value === 'function' ? (value.bind(target) as unknown) : value
       },
@@ -57,6 +68,8 @@ export function followCoordinator(cluster: CoordinatorLookup, latest: () => Beat
 type GroupBroker = Broker & {
   heartbeat(request: unknown): Promise<unknown>
   leaveGroup(request: unknown): Promise<unknown>
+  joinGroup(request: unknown): Promise<unknown>
+  syncGroup(request: unknown): Promise<unknown>
 }
 
 /** Did the group say this, and not only a broken connection or a broker that is not its coordinator any more? */

@@ -13,6 +13,7 @@ import { followCoordinator } from './consumer-following.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
 import { watchTopics } from './consumer-topics.ts'
 import { createConsumerWire } from './consumer-wire.ts'
+import { deadlineIn, LATE } from './deadline.ts'
 import { createKafkajsAssignor } from './kafkajs-assignor.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
 import { describeFailure, holdfastError, readFailure, toHoldfastError } from './kafkajs-errors.ts'
@@ -47,7 +48,7 @@ export interface ConsumerSession {
  */
 export function createConsumerSession(session: SessionOptions): ConsumerSession {
   const { context, options, topics, callbacks, paused, nextEpoch } = session
-  const { runtime, logger, groupId, heartbeatIntervalMs, maxWaitMs, rebalanceTimeoutMs } = options
+  const { runtime, logger, groupId, sessionTimeoutMs, heartbeatIntervalMs, maxWaitMs, rebalanceTimeoutMs } = options
   const { clock } = runtime
   let phase: 'new' | 'starting' | 'running' | 'stopping' | 'ended' = 'new'
   let heartbeatAt: number | null = null
@@ -56,21 +57,23 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   let commits: Promise<unknown> = Promise.resolve()
   let shutdown: Promise<void> | undefined
   const underWay = outcome()
+  const requestTimeoutMs = context.config.requestTimeout ?? KAFKAJS_REQUEST_TIMEOUT_MS
+  /** A third of the session: time is left to find another coordinator and be heard there before this one gives the member up. */
+  const answerMs = Math.ceil(sessionTimeoutMs / 3)
 
   const wire = createConsumerWire({
     userFactory: context.config.socketFactory,
-    maxWaitMs: Math.min(maxWaitMs, (context.config.requestTimeout ?? KAFKAJS_REQUEST_TIMEOUT_MS) - FETCH_MARGIN_MS),
+    maxWaitMs: Math.min(maxWaitMs, Math.max(1, Math.floor(requestTimeoutMs / 2))), // answered well before kafkajs gives it up
+    silenceMs: Math.min(requestTimeoutMs, answerMs),
+    rebalanceTimeoutMs,
+    clock,
     hooks: {
       beforeJoin(memberId) {
-        drift.reset()
         if (memberId !== '') started() // the group has taken this member in; how long the others drain is not ours to wait for
         return rebalancing.beforeJoin(memberId)
       },
       beforeLeave: () => rebalancing.beforeLeave(),
-      onSync(memberId, generation) {
-        drift.reset()
-        rebalancing.onSync(memberId, generation)
-      },
+      onSync: (memberId, generation) => rebalancing.onSync(memberId, generation),
       onReset: (partitions) => delivery.outOfRange(rebalancing.current(), partitions),
     },
   })
@@ -78,7 +81,11 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   const findGroupCoordinator = cluster.findGroupCoordinator.bind(cluster) // as it is, before kafkajs' is made to follow
   const fetchTopicsOffset = cluster.fetchTopicsOffset.bind(cluster)
   const coordinator = createGroupCoordinator({ findGroupCoordinator, fetchTopicsOffset }, groupId, runtime.failpoint)
-  followCoordinator(cluster, () => lastBeat)
+  followCoordinator(
+    cluster,
+    () => lastBeat,
+    () => drift.asking(),
+  )
   const delivery = createDelivery({ consumer, coordinator, callbacks, paused, runtime, logger, onFailure: fail })
   const drainBudgetMs = Math.max(MIN_DRAIN_MS, rebalanceTimeoutMs - heartbeatIntervalMs - maxWaitMs)
   const rebalancing = createRebalancing({
@@ -92,9 +99,14 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     delivery,
     onFailure: fail,
   })
-  const drift = createDriftWatch(clock, () => {
-    const message = `the consumer of group ${groupId} is a member without an assignment, and does not ask for one`
-    fail(new HoldfastError('HOLDFAST_CONSUMER_CRASHED', message, { retriable: true }))
+  const drift = createDriftWatch({
+    clock,
+    heartbeatIntervalMs,
+    hasAssignment: () => phase !== 'running' || rebalancing.current() !== null,
+    onAdrift() {
+      const message = `the consumer of group ${groupId} has no assignment, and does not ask for one`
+      fail(new HoldfastError('HOLDFAST_CONSUMER_CRASHED', message, { retriable: true }))
+    },
   })
   watchTopics(cluster, (error) => {
     // Without a commit: it would be one for the topic that is made next under this name. The next start reads the commits anew,
@@ -113,10 +125,11 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     if (epoch === null || beating) return
     beating = true
     const sentAt = clock.monotonic() // when the group renewed the session at the earliest
-    const answer = await coordinator.heartbeat(epoch)
+    const answer = await deadlineIn(clock, answerMs).race(coordinator.heartbeat(epoch))
     beating = false
+    if (answer === LATE) coordinator.forget()
     if (epoch !== rebalancing.current()) return
-    lastBeat = answer
+    lastBeat = answer === LATE ? 'unanswered' : answer
     if (answer === 'alive' || answer === 'rebalancing') heartbeatAt = sentAt
     else if (answer === 'lost') rebalancing.lose(epoch)
   }
@@ -153,6 +166,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   function end(): void {
     phase = 'ended'
     beats.cancel()
+    drift.cancel()
     rebalancing.end()
     wire.cut()
   }
@@ -200,12 +214,8 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     if (phase === 'stopping' || phase === 'ended') return
     heartbeatAt = clock.monotonic()
     lastBeat = 'alive'
-    drift.reset()
     rebalancing.joined(payload.memberAssignment)
     started()
-  })
-  consumer.on('consumer.heartbeat', () => {
-    if (phase === 'running') drift.confirmed(rebalancing.current() !== null)
   })
   consumer.on('consumer.start_batch_process', ({ payload }) => {
     if (payload.batchSize === 0) delivery.filtered(rebalancing.current(), payload)
@@ -287,9 +297,6 @@ const WORKERS = 8
 /** kafkajs' own (`network/connection.js`). */
 const KAFKAJS_REQUEST_TIMEOUT_MS = 30_000
 
-/** A fetch that the broker holds back must be answered well before kafkajs gives it up. */
-const FETCH_MARGIN_MS = 5_000
-
 /** The least time that work gets to drain, however small the rebalance timeout is. */
 const MIN_DRAIN_MS = 100
 
@@ -299,6 +306,7 @@ const STOP_GRACE_MS = 5_000
 /**
  * kafkajs counts every failure since the last rebalance, related or not, and never resets the count
  * (`consumer/runner.js:107`): more attempts and short waits keep a healthy consumer from ending over failures of another week.
+ * Fewer, from the user's own `retry`, would bring that end back; its other settings are for connections and look-ups.
  */
 const RETRY = { retries: 12, initialRetryTime: 100, maxRetryTime: 2_000, multiplier: 2, factor: 0.2 }
 
@@ -315,6 +323,7 @@ function makeKafkajsConsumer(
     cluster = config.cluster // the public way to the connections of this consumer
     return holdfast(config)
   }
+  const retries = Math.max(RETRY.retries, context.config.retry?.retries ?? 0)
   const kafka = context.newKafka({ socketFactory, logCreator: bridgeLogs(quieter(logger), context.config) })
   const consumer = kafka.consumer({
     groupId,
@@ -327,7 +336,7 @@ function makeKafkajsConsumer(
     metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,
     partitionAssigners: [capturing, roundRobin],
-    retry: { ...RETRY, ...context.config.retry, restartOnFailure: () => Promise.resolve(false) }, // the core decides about restarts
+    retry: { ...RETRY, retries, restartOnFailure: () => Promise.resolve(false) }, // the core decides about restarts
   })
   if (cluster === undefined)
     throw new HoldfastError('HOLDFAST_UNSUPPORTED', 'this kafkajs makes its assigners without a cluster')

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
+import type { Clock } from '../../clock/index.ts'
 import type { TopicPartition } from '../../record/index.ts'
 import { API, apiKeyOf, identityOfSync, memberOfJoin, setMaxWait, withoutResets } from './consumer-frames.ts'
+import { endWhenSilent } from './consumer-silence.ts'
 import { controlSockets } from './socket-control.ts'
 
 /** What the consumer learns from, and decides about, the requests that kafkajs is about to send. None of them may throw. */
@@ -27,6 +29,11 @@ export interface WireOptions {
   readonly userFactory: ISocketFactory | undefined
   /** How long the broker may hold a fetch back for want of data. */
   readonly maxWaitMs: number
+  /** How long a broker may leave a request unanswered beyond what it may rightly wait for, before its connection is ended. */
+  readonly silenceMs: number
+  /** How long the group may hold a JoinGroup or a SyncGroup back for its other members. */
+  readonly rebalanceTimeoutMs: number
+  readonly clock: Clock
   readonly hooks: WireHooks
 }
 
@@ -41,12 +48,20 @@ export interface ConsumerWire {
  * Puts the hooks that kafkajs lacks into its public `socketFactory` option: the moment before partitions go, the generation of
  * an assignment, and the reset of an offset that it would commit without asking.
  */
-export function createConsumerWire({ userFactory, maxWaitMs, hooks }: WireOptions): ConsumerWire {
+export function createConsumerWire(options: WireOptions): ConsumerWire {
+  const { userFactory, maxWaitMs, silenceMs, rebalanceTimeoutMs, clock, hooks } = options
   const sockets = controlSockets(userFactory)
+  const allowanceMs = (frame: unknown): number | null => {
+    const api = apiKeyOf(frame)
+    if (api === -1) return null
+    if (api === API.fetch) return maxWaitMs
+    return api === API.joinGroup || api === API.syncGroup ? rebalanceTimeoutMs : 0
+  }
   return {
     socketFactory(args) {
       const socket = sockets.socketFactory(args)
       socket.on('error', () => {}) // kafkajs hears it too; without any listener a late one would end the process
+      endWhenSilent(socket, { clock, limitMs: silenceMs, allowanceMs }) // first: a request that is held back has not been sent
       watch(socket, hooks, maxWaitMs)
       return socket
     },
