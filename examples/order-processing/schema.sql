@@ -4,6 +4,7 @@
 create table if not exists orders (
   order_id text primary key,
   customer_id text not null,
+  items jsonb,
   state text not null,
   rank int not null,
   reason text

@@ -24,7 +24,8 @@ against tables. Exit code 1 when anything is lost, out of order, misbooked, or d
   --orders N   how many orders, 1 to 100000 (default 300)
   --seed S     makes all that is random the same again, 0 to 999999999 (default 1)
   --serve      keeps everything running after the audit, until Ctrl-C
-  --json       last line on stdout: { orders, outcomes, parked, lost, doubled, outOfOrder }; the rest goes to stderr
+  --json       last line on stdout: { orders, outcomes, parked, lost, repeated, doubled, unexplained, outOfOrder, misbooked,
+               commitsBack, problems }; the rest goes to stderr
   --reset      first deletes the demo's topics and groups that a given cluster (KAFKA_BROKERS) still has from a former run
   --help       this text`
 

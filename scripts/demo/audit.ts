@@ -1,6 +1,6 @@
 import type { Duty } from './duties.ts'
 import { groupBy } from './group-by.ts'
-import type { Incident } from './incidents.ts'
+import type { Explanations, Incident } from './incidents.ts'
 import { createExplanations } from './incidents.ts'
 
 /** Everything that happened, as the topics and the tables tell it. */
@@ -52,6 +52,8 @@ export interface Effect extends Place {
 export interface Letter extends Place {
   readonly service: string
   readonly reason: string
+  /** When it was parked, on the clock of the process that did it, in milliseconds. */
+  readonly atMs: number
   /** Did the dead letter monitor write it down? */
   readonly stored: boolean
 }
@@ -119,6 +121,9 @@ const ENDS = new Set(['delivered', 'cancelled'])
  */
 export function audit(history: History, duties: readonly Duty[]): Findings {
   const events = firstOccurrences(history.log)
+  // A record that was under way comes again once: as work or as a dead letter. Doubled work is a part of what was handled again.
+  const again = createExplanations(history.incidents, history.effects)
+  const twice = createExplanations(history.incidents, history.effects)
   return {
     orders: history.accepted.length,
     outcomes: countOutcomes(history),
@@ -132,8 +137,8 @@ export function audit(history: History, duties: readonly Duty[]): Findings {
         .filter((letter) => !letter.stored)
         .map((letter) => `the dead letter of ${place(letter)} (${letter.service}) was not seen by the monitor`),
     ],
-    repeated: repeatedRecords(history),
-    doubled: [...doubledEffects(history), ...doubledLetters(history)],
+    repeated: repeatedRecords(history, again),
+    doubled: [...doubledEffects(history, twice), ...doubledLetters(history, again)],
     outOfOrder: [...brokenLives(events), ...disorderedEffects(history.effects, events)],
     misbooked: history.stock
       .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
@@ -198,8 +203,7 @@ function lostPills({ log, letters }: History, duties: readonly Duty[]): readonly
     })
 }
 
-function repeatedRecords({ effects, incidents }: History): readonly Repetition[] {
-  const { causeOf } = createExplanations(incidents)
+function repeatedRecords({ effects }: History, { causeOf }: Explanations): readonly Repetition[] {
   const handled = groupBy(effects, (effect) => `${effect.service} ${place(effect)}`)
   return [...handled.values()]
     .filter((each) => each.length > 1)
@@ -210,8 +214,7 @@ function repeatedRecords({ effects, incidents }: History): readonly Repetition[]
     }))
 }
 
-function doubledEffects({ effects, incidents }: History): readonly Repetition[] {
-  const { causeOf } = createExplanations(incidents)
+function doubledEffects({ effects }: History, { causeOf }: Explanations): readonly Repetition[] {
   const done = groupBy(
     effects.filter((effect) => effect.kind === 'done'),
     ({ service, topic, eventId }) => `${service} ${topic} ${eventId}`,
@@ -230,12 +233,15 @@ function isSentAgain(done: readonly Effect[]): boolean {
   return new Set(done.map(place)).size === done.length && new Set(done.map((each) => each.process)).size === done.length
 }
 
-function doubledLetters({ letters, incidents }: History): readonly Repetition[] {
+function doubledLetters({ letters }: History, { causeOfLetters }: Explanations): readonly Repetition[] {
   return [...groupBy(letters, (letter) => `${letter.service} ${place(letter)}`).values()]
     .filter((each) => each.length > 1)
     .map((each) => {
       const { service } = each[0]!
-      const cause = incidents.find((incident) => incident.service === service)?.kind ?? null // a letter does not say who parked it
+      const cause = causeOfLetters(
+        service,
+        each.map(({ atMs }) => atMs),
+      )
       return { service, what: `${place(each[0]!)} parked ${each.length} times`, cause }
     })
 }

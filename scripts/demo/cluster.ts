@@ -98,12 +98,13 @@ export async function readLetters(kafka: Kafka, stored: ReadonlySet<string>): Pr
     kafka,
     TOPICS.map((topic) => `${topic}.dlq`),
   )
-  return records.map(({ place, text }) => ({
+  return records.map(({ place, text, atMs }) => ({
     service: text('holdfast-dlq-group') ?? 'unknown',
     topic: text('holdfast-dlq-topic') ?? 'unknown',
     partition: Number(text('holdfast-dlq-partition') ?? -1),
     offset: BigInt(text('holdfast-dlq-offset') ?? -1),
     reason: text('holdfast-dlq-reason') ?? 'unknown',
+    atMs,
     stored: stored.has(placeId(place)),
   }))
 }

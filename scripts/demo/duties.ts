@@ -24,6 +24,9 @@ export const DUTIES: readonly Duty[] = [
 /** The service that reads what was parked. */
 export const MONITOR = 'dead-letter-monitor'
 
+/** How many records one process of a service may have in handlers at a time: as the services say, of those to which something is done. */
+export const MOST_IN_HANDLERS = { inventory: 6, payment: 8 } as const
+
 /** The topics of the example, without their dead letter topics. */
 export const TOPICS: readonly string[] = ['order-events', 'payment-events', 'inventory-events', 'notification-events']
 

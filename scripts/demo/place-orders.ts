@@ -54,6 +54,10 @@ export function placeOrders(
       // A client that lost the answer asks again with the same id: no second order may come of it.
       const again = await post(api, plan.orders[0]!, stop)
       if (again !== 202) problems.push(`a repeated order was answered with ${again}`)
+      // What was ordered with an id stands, as soon as the API's own table knows it.
+      await untilKnown(api, plan.orders[0]!.orderId, stop)
+      const other = await post(api, { ...plan.orders[0]!, items: [{ sku: 'cable', quantity: 999 }] }, stop)
+      if (other !== 409) problems.push(`another order with the id of the first was answered with ${other}`)
       return { problems }
     } finally {
       state.done = true
@@ -70,6 +74,15 @@ export function placeOrders(
     accepted,
     pills,
     finished,
+  }
+}
+
+async function untilKnown(api: string, orderId: string, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${api}/orders/${orderId}`, { signal: stop })
+    await answer.arrayBuffer()
+    if (answer.ok) return
+    await pause(100, stop)
   }
 }
 

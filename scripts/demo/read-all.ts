@@ -6,6 +6,8 @@ export interface ReadRecord {
   readonly place: Place
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** The record's timestamp. */
+  readonly atMs: number
   /** The last value of a header. */
   readonly text: (name: string) => string | undefined
 }
@@ -51,6 +53,7 @@ export async function readAll(
                 place: { topic, partition, offset: BigInt(message.offset) },
                 key: message.key,
                 value: message.value,
+                atMs: Number(message.timestamp),
                 text: (name) => {
                   const header = message.headers?.[name]
                   const last = Array.isArray(header) ? header.at(-1) : header

@@ -37,15 +37,26 @@ export function reportTable(findings: Findings, scaled: string): readonly string
   ]
 }
 
-/** The line that `--json` ends with. */
-export function reportJson({ orders, outcomes, parked, lost, doubled, outOfOrder }: Findings): string {
+/**
+ * The line that `--json` ends with. The run has failed when one of `lost`, `outOfOrder`, `misbooked`, `commitsBack`, `unexplained` and
+ * `problems` is not 0.
+ *
+ * @param problems - what went wrong outside the audit: answers of the API that should have been others, and what did not come to rest
+ */
+export function reportJson(findings: Findings, problems: readonly string[]): string {
+  const { orders, outcomes, parked, lost, repeated, doubled, outOfOrder, misbooked, commitsBack } = findings
   return JSON.stringify({
     orders,
     outcomes,
     parked,
     lost: lost.length,
+    repeated: repeated.length,
     doubled: doubled.length,
+    unexplained: [...repeated, ...doubled].filter(isUnexplained).length,
     outOfOrder: outOfOrder.length,
+    misbooked: misbooked.length,
+    commitsBack: commitsBack.length,
+    problems: problems.length,
   })
 }
 

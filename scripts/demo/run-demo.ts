@@ -40,6 +40,8 @@ export interface DemoOptions {
 /** Seconds are enough; these are for machines that are busy with something else. */
 const START_LIMIT_MS = 90_000
 const READ_LIMIT_MS = 90_000
+/** The least that Kafka takes, so that nobody has to wait for long until a killed process is replaced. */
+const SESSION_TIMEOUT_MS = 6_000
 
 /**
  * Runs the whole demo and prints what came of it.
@@ -75,6 +77,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       DATABASE_URL: databaseUrl,
       SEED: String(options.seed),
       TRACE_FILE: options.traceFile,
+      SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
       NODE_OPTIONS: '',
     }
     const setup = await startServiceProcess('setup.ts', environment)
@@ -97,13 +100,14 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     const fleet = createFleet(environment, stop)
     undo.push(() => fleet.stopAll())
     for (const name of SERVICES.keys()) await fleet.start(name)
-    say(`started ${fleet.running.size} services; waiting for the order API`)
+    say(`started ${fleet.running.size} services; waiting until each has its partitions`)
     const api = await fleet
       .first('order-api')
       .waitForLine(
         (line) => (line['message'] === 'listening' ? String(line['address']) : undefined),
         withPatience(stop, START_LIMIT_MS, 'the order API does not come up'),
       )
+    await Promise.all([...fleet.running].map((service) => fleet.ready(service)))
 
     const pillProducer = kafka.producer({ allowAutoTopicCreation: false })
     await pillProducer.connect()
@@ -138,6 +142,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       })),
     })
     const { problems } = await placing.finished
+    const outside = [...problems, ...watched.hanging]
     progress.done()
     for (const line of watched.hanging) say(line)
     say('auditing the topics against the tables')
@@ -171,9 +176,9 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       '',
     ]
     out.write(`${lines.join('\n')}\n`)
-    const sound = !isBroken(findings) && problems.length === 0 && watched.hanging.length === 0
+    const sound = !isBroken(findings) && outside.length === 0
     out.write(sound ? 'Nothing is lost, nothing is out of order.\n' : 'FAILED: see above.\n')
-    if (options.json) process.stdout.write(`${reportJson(findings)}\n`)
+    if (options.json) process.stdout.write(`${reportJson(findings, outside)}\n`)
 
     if (options.serve) await serve(api, findings, out, stop)
     return sound

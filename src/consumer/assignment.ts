@@ -29,7 +29,9 @@ export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
   readonly unassignedSince: number | null
   /** The membership is gone: nothing may be committed. */
   loseAll(reason: HoldfastError): void
-  /** Begins nothing more, lets handlers end within `drainTimeoutMs`, commits what is finished, and gives everything up. */
+  /** Begins nothing more, for good and at once: a partition that still comes is refused. */
+  stop(): void
+  /** After a {@link Assignment.stop}: lets handlers end within `drainTimeoutMs`, commits what is finished, and gives everything up. */
   closeAll(reason: HoldfastError): Promise<void>
   /** The topics that are held have changed. */
   heldChanged(topics: readonly string[]): void
@@ -104,10 +106,12 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   const owned = new Map<string, Owned>()
   const stillOpen = createStillOpen()
   let unassignedSince: number | null = null
+  let closing = false
 
   const assign = async (partitions: readonly AssignedPartition[]): Promise<readonly Position[]> => {
     unassignedSince = null
     await runtime.failpoint('assign:begin')
+    if (closing) return []
     const carried = new Map<string, OffsetTracker>()
     const stay: Stay = { here: new Set(), over: new AbortController() }
     const fresh = partitions.map((partition) => {
@@ -121,6 +125,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     })
     const starts = fresh.length === 0 ? [] : await findStarts(partitions, stay.over.signal)
     await runtime.failpoint('assign:positions')
+    if (closing) return []
 
     const started: Epoch[] = []
     for (const start of starts) {
@@ -203,13 +208,22 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     if (stay.here.size === 0) stay.over.abort(new Error('the partitions go'))
   }
 
-  const end = ({ epoch, loop, bound }: Owned, reason: HoldfastError): void => {
+  const die = ({ epoch, loop, bound }: Owned, reason: HoldfastError): void => {
     if (epoch.dead) return // it was lost while it drained
     if (loop !== null) stillOpen.add(epoch.name, loop.openLanes())
     epoch.end(reason)
     bound?.remove()
-    if (owned.get(epoch.name)?.epoch === epoch) owned.delete(epoch.name)
     loop?.discard()
+  }
+
+  const end = (each: Owned, reason: HoldfastError): void => {
+    die(each, reason)
+    if (owned.get(each.epoch.name) === each) owned.delete(each.epoch.name)
+  }
+
+  const stop = (): void => {
+    closing = true
+    for (const { epoch } of owned.values()) epoch.stop()
   }
 
   const drain = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
@@ -222,7 +236,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   }
 
   /** Once for each, though a close may come while the group takes partitions back. */
-  const giveUp = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
+  const handOver = async (going: readonly Owned[], reason: HoldfastError): Promise<void> => {
     const begun = going.filter((each) => each.going === null)
     const drained = drainAndCommit(begun, reason)
     for (const each of begun) each.going = drained
@@ -238,7 +252,9 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     await runtime.failpoint('revoke:committed') // a crash from here on repeats nothing
     // What was never loaded is not to be stored: it would overwrite what is good.
     const kept = going.filter(({ epoch, preparation }) => !epoch.dead && epoch.tracker && preparation.waitsFor === null)
-    await hooks.revoked(kept.map(({ epoch }) => positionOf(epoch)))
+    const stored = kept.map(({ epoch }) => positionOf(epoch))
+    for (const each of going) die(each, reason) // what ends from here on is in none of them, and must not be passed over
+    await hooks.revoked(stored)
   }
 
   const ofEpoch = (partitions: readonly TopicPartition[], number: number): readonly Owned[] =>
@@ -288,7 +304,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
   /** It was drained for a seek that comes to nothing. What it held and had not begun is fetched again. */
   const goOnWhereItWas = (before: Owned, reason: HoldfastError): void => {
-    if (before.epoch.dead || before.going !== null) return
+    if (before.epoch.dead || before.going !== null || closing) return
     const { number, committed, tracker } = before.epoch
     const epoch = createEpoch(before.epoch, number, committed)
     epoch.begin(tracker!.watermark, [...tracker!.finishedRanges()])
@@ -318,7 +334,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   }
 
   const stillHere = (each: Owned): Owned => {
-    if (each.epoch.dead || each.going !== null) throw notOwned(each.epoch)
+    if (each.epoch.dead || each.going !== null || closing) throw notOwned(each.epoch)
     return each
   }
 
@@ -347,6 +363,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
         logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')
       })
     }
+    const reason = `offset ${position.offset} is not on the log; it goes on at ${continuesAt} once what is held is worked off`
+    target.epoch.addWait({ reason, unhealthy: true, gates: false }) // ends with the epoch
     if (target.loop!.records === 0) void goBack()
     else target.onEmpty = () => void goBack()
   }
@@ -367,7 +385,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const going = ofEpoch(partitions, number)
       const reason = takenAway(going)
       // After the fact there is nothing to drain for: a commit would be refused, and the new owner repeats what is unfinished.
-      if (options.revoke === 'before') await giveUp(going, reason)
+      if (options.revoke === 'before') await handOver(going, reason)
       else hooks.lost(going.map(({ epoch }) => partitionOf(epoch)))
       for (const each of going) close(each, reason)
       unassignedSince ??= runtime.clock.monotonic()
@@ -377,7 +395,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
     onLost(partitions, number) {
       const going = ofEpoch(partitions, number)
-      for (const each of going) close(each, takenAway(going))
+      const reason = takenAway(going)
+      for (const each of going) close(each, reason)
       hooks.lost(partitions.map(partitionOf))
       unassignedSince ??= runtime.clock.monotonic()
       events.emit('lost', { partitions: partitions.map(partitionOf) })
@@ -389,14 +408,15 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
     onBatch(batch: InboundBatch) {
       const target = owned.get(formatPartition(batch))
-      if (target === undefined || target.loop === null || target.epoch.number !== batch.epoch) return // of an assignment that is over
+      if (target === undefined || target.epoch.dead || target.epoch.number !== batch.epoch) return // of an assignment that is over
+      if (target.loop === null) return
       const taken = target.loop.take(batch)
       if (taken === 0 || taken < batch.records.length) committer.moved(target.epoch) // the watermark moves without an outcome
     },
 
     onOutOfRange({ topic, partition, offset, epoch, earliest, latest }) {
       const [target] = ofEpoch([{ topic, partition }], epoch)
-      if (target === undefined) return
+      if (target === undefined || target.epoch.dead) return
       if (options.onOutOfRange !== 'fail') {
         passOver(target, { topic, partition, offset }, { earliest, latest })
         return
@@ -421,9 +441,12 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       unassignedSince = null // a stay in the group has ended: what follows is another
     },
 
+    stop,
+
     async closeAll(reason) {
+      stop()
       const going = [...owned.values()]
-      await giveUp(going, reason)
+      await handOver(going, reason)
       for (const each of owned.values()) close(each, reason)
     },
 

@@ -116,11 +116,11 @@ const schema = z
     }
     // The group waits for this member no longer than the rebalance timeout: what is drained and committed later is refused.
     const needed = timeToGive(settings)
+    const parts = `drainTimeoutMs, heartbeatIntervalMs, ${MAX_WAIT_MS} for a fetch and ${COMMIT_BUDGET_MS} for the last commit`
     if (needed > settings.rebalanceTimeoutMs) {
-      refuse(
-        'rebalanceTimeoutMs',
-        `must be at least ${needed}: drainTimeoutMs, heartbeatIntervalMs, ${MAX_WAIT_MS} for a fetch and ${COMMIT_BUDGET_MS} for the last commit`,
-      )
+      refuse('rebalanceTimeoutMs', `must be at least ${needed}: ${parts}`)
+    } else if (needed === settings.rebalanceTimeoutMs && settings.onRevoked !== undefined) {
+      refuse('rebalanceTimeoutMs', `must be more than ${needed} (${parts}): onRevoked gets what is left, which is nothing`)
     }
   })
 

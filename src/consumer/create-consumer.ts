@@ -38,13 +38,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const subscriptions = new Map<string, Subscription>()
   const heldTopics = new Set<string>()
   const problems: Problem[] = []
-  const closed = outcome()
+  const closed = deferred()
   const closing = new AbortController()
   let state: ConsumerHealth['state'] = 'new'
   let member: Member | null = null
   let starting: Promise<void> | null = null
   let shuttingDown: Promise<void> | null = null
-  let firstAssignment = outcome()
+  let firstAssignment = deferred()
   let crash: string | null = null
   let crashes = 0
   let assignedAt: number | null = null
@@ -65,7 +65,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const begin = async (): Promise<void> => {
     refuseUnfit()
     state = 'starting'
-    firstAssignment = outcome()
+    firstAssignment = deferred()
     watchdog ??= createWatchdog(clock, settings, (forMs) => {
       logger.warn(
         { groupId, forMs },
@@ -91,6 +91,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     } catch (error) {
       const failed = member
       member = null
+      failed?.assignment.stop() // what would still come to it has nobody any more
       failed?.assignment.loseAll(isClosed()) // an assignment may still be looking for its start, and would for ever
       await failed?.leave().catch(ignore)
       await admin.close().catch(ignore)
@@ -166,6 +167,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     state = 'closing'
     closing.abort(isClosed())
     firstAssignment.reject(isClosed())
+    member?.assignment.stop() // now, and not after an await: the record that a rule stops the consumer at would be handled once more
     try {
       await runtime.failpoint('close:begin')
       if (wasStarting) {
@@ -262,15 +264,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return consumer
 }
 
-interface Outcome {
+interface Deferred {
   readonly promise: Promise<void>
   resolve(): void
   reject(error: HoldfastError): void
 }
 
 /** A promise to be settled from outside. That nobody listens to its rejection ends no process. */
-function outcome(): Outcome {
-  let settle: Omit<Outcome, 'promise'>
+function deferred(): Deferred {
+  let settle: Omit<Deferred, 'promise'>
   const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
   promise.catch(ignore)
   return { promise, resolve: () => settle.resolve(), reject: (error) => settle.reject(error) }

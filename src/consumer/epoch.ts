@@ -28,8 +28,8 @@ export interface Epoch extends TopicPartition {
   /** Aborts when the time to drain is used up, or the partition is gone: what handlers are given. */
   readonly signal: AbortSignal
   /**
-   * Calls once when {@link stopSignal} aborts, or {@link signal}; the function that it returns calls that off. For what every record may
-   * need: an AbortSignal searches all of its listeners for each that comes or goes.
+   * Calls once when {@link stopSignal} aborts, or {@link signal}, and at once when it has; the function that it returns calls that off. For
+   * what every record may need: an AbortSignal searches all of its listeners for each that comes or goes.
    */
   onStop(listener: () => void): () => void
   onAbort(listener: () => void): () => void
@@ -87,9 +87,7 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     onAbort: onAbort.add,
     ownStop() {
       const own = new AbortController()
-      const follow = (): void => own.abort(stopping.signal.reason)
-      if (stopped) follow()
-      return { signal: own.signal, forget: onStop.add(follow) }
+      return { signal: own.signal, forget: onStop.add(() => own.abort(stopping.signal.reason)) }
     },
     onUngated: () => {},
     get tracker() {
@@ -149,13 +147,19 @@ interface Listeners {
 
 function createListeners(): Listeners {
   const listeners = new Set<() => void>()
+  let called = false
   return {
     add(listener) {
+      if (called) {
+        listener() // it would wait for ever for what has been
+        return () => {}
+      }
       const own = (): void => listener()
       listeners.add(own)
       return () => void listeners.delete(own)
     },
     call() {
+      called = true
       for (const listener of listeners) {
         listeners.delete(listener)
         listener()

@@ -102,9 +102,11 @@ export function createMember(options: MemberOptions): Member {
     return beat !== null && now - beat > sessionTimeoutMs
   }
   const confirmMembership = async (epoch: Epoch): Promise<void> => {
+    const stop = epoch.ownStop() // as many as there are places can wait here at a time
     while (!epoch.stopped && isSuspect()) {
-      await clock.sleep(Math.min(heartbeatIntervalMs, 100), epoch.stopSignal).catch(() => {})
+      await clock.sleep(Math.min(heartbeatIntervalMs, 100), stop.signal).catch(() => {})
     }
+    stop.forget()
   }
 
   const createLoop = (
@@ -173,9 +175,16 @@ export function createMember(options: MemberOptions): Member {
       committer.close()
       for (const keeper of keepers.values()) keeper.close()
       for (const each of timeouts.values()) each.close()
-      await driverConsumer.stop()
-      await parking?.close({ timeoutMs: PARKING_CLOSE_MS })
-      await admin.close()
+      // Each whatever became of the one before: a connection that stays open would keep the process alive.
+      try {
+        await driverConsumer.stop()
+      } finally {
+        try {
+          await parking?.close({ timeoutMs: PARKING_CLOSE_MS })
+        } finally {
+          await admin.close()
+        }
+      }
     },
   }
 }

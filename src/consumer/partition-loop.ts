@@ -1,11 +1,11 @@
-import type { Timer } from '../clock/index.ts'
 import type { InboundBatch } from '../driver/index.ts'
 import { describeError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
-import { createBatchGathering } from './batch-gathering.ts'
+import type { BatchSource } from './batch-source.ts'
+import { createBatchSource } from './batch-source.ts'
 import type { LateCall } from './delivery.ts'
 import { Delivery } from './delivery.ts'
 import type { Begun, Source } from './dispatcher.ts'
@@ -14,13 +14,13 @@ import { stillRunning } from './handler-call.ts'
 import { laneOf, openLaneOf } from './lane-of.ts'
 import { createLanes } from './lanes.ts'
 import { KNOWN } from './offset-tracker.ts'
-import { goOn, OUTAGE, pausePartition } from './partition-pause.ts'
+import { goOn, OUTAGE, pausePartition, waitInLane } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
 import { processRecord } from './process-record.ts'
 import { detached } from './record-bytes.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
-import type { Subscription } from './subscription.ts'
+import type { OpenLane } from './still-open.ts'
 
 /** Works off the records of one epoch: those of a lane in the order of their offsets, those of different lanes side by side. */
 export interface PartitionLoop {
@@ -62,8 +62,8 @@ export interface PartitionLoopOptions {
   readonly telemetry: Pick<Telemetry, 'processing'>
   /** Nothing is dispatched before it resolves: the start is not committed, or the user's own state is not loaded. */
   readonly ready: Promise<void>
-  /** Lanes in which an earlier epoch still has something under way, and when it will have ended. */
-  readonly openLanes: ReadonlyMap<string, Promise<unknown>>
+  /** Lanes in which an earlier epoch still has something under way. */
+  readonly openLanes: readonly OpenLane[]
   /** A record has its outcome, and its offset may move. */
   readonly onOutcome: (record: InboundRecord, outcome: RecordOutcome) => void
   /** What is held has grown or shrunk. */
@@ -89,55 +89,36 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   let arrivals = 0
   let records = 0
   let bytes = 0
-  let ready = false
   let held = options.held
 
   const pipeline: Pipeline = {
     ...options.pipeline,
     untilResumed: () =>
       new Promise((resolve) => {
-        const done = (): void => {
-          whenResumed.delete(done)
-          epoch.stopSignal.removeEventListener('abort', done)
+        const forget = epoch.onStop(resolve) // at once when it has stopped: a drain must not wait for somebody
+        whenResumed.add(() => {
+          forget()
           resolve()
-        }
-        whenResumed.add(done)
-        epoch.stopSignal.addEventListener('abort', done, { once: true })
+        })
       }),
   }
 
-  for (const [lane, ended] of options.openLanes) {
-    const open = subscription.batch === null ? lanes.close(lane) : (): void => {} // a batch is of many lanes: it waits for all of them
-    keyWaits('a handler of an earlier assignment is still running; its key waits for that', ended, open)
-  }
-
-  /** Something of a lane is under way that nothing can end: the others go on, and health says so. */
-  function keyWaits(reason: string, ended: Promise<unknown>, reopen: () => void): void {
-    const wait: Wait = { reason, unhealthy: true, gates: false }
-    epoch.addWait(wait)
-    void ended.then(() => {
-      epoch.removeWait(wait)
-      if (epoch.dead) return
-      reopen()
-      kick()
-    })
-  }
-
   const { batch } = subscription
-  const gathering = batch === null ? null : createBatchGathering(batch.handler, pipeline)
-  let batchTimer: Timer | null = null
-
-  const mayBegin = (): boolean => ready && !held && !epoch.stopped && !epoch.gated && lanes.ready
+  const missing = new Set<unknown>([options.ready]) // what is to come before anything begins
+  const mayBegin = (): boolean =>
+    missing.size === 0 && !held && !epoch.stopped && !epoch.gated && lanes.ready && (batch === null || !isBusy())
+  const isBusy = (): boolean => underWay.size > 0 || late.size > 0
   const kick = (): void => {
     if (mayBegin()) dispatcher.offer(source)
   }
+  const batches = batch === null ? null : createBatchSource(batch, lanes, pipeline, kick)
   epoch.onUngated = kick
 
   const source: Source = {
     bound: subscription.bound,
     begin(): Begun {
       if (!mayBegin()) return 'idle'
-      if (batch !== null) return beginBatch(batch)
+      if (batches !== null) return beginBatch(batches)
       const delivery = lanes.take()!
       underWay.add(delivery)
       delivery.hasPlace = true
@@ -147,43 +128,49 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   }
 
   /** One batch at a time: what fails of it is tried again before anything behind it. */
-  const beginBatch = ({ maxSize, maxWaitMs }: NonNullable<Subscription['batch']>): Begun => {
-    if (underWay.size > 0 || late.size > 0) return 'idle'
-    const isFull = records >= maxSize || options.isFull()
-    const leftMs = !isFull ? lanes.first!.takenAt + maxWaitMs - clock.monotonic() : 0
-    if (leftMs > 0) {
-      batchTimer ??= clock.after(leftMs, () => {
-        batchTimer = null
-        kick()
-      })
-      return 'idle'
-    }
-    while (underWay.size < maxSize && lanes.ready) underWay.add(lanes.take()!)
-    const members = [...underWay]
-    gathering!.begin(members)
-    for (const delivery of members) {
-      delivery.batch = gathering
-      delivery.running = run(delivery)
-    }
-    return 'last'
+  const beginBatch = (of: BatchSource): Begun => {
+    const members = of.take(records, options.isFull())
+    for (const delivery of members) underWay.add(delivery) // all of them first: one that ends at once is not the last
+    for (const delivery of members) delivery.running = run(delivery)
+    return members.length === 0 ? 'idle' : 'last'
   }
 
-  const readyToBegin = batch === null ? options.ready : Promise.all([options.ready, ...options.openLanes.values()])
-  void readyToBegin.then(() => {
-    ready = true
+  void options.ready.then(() => {
+    missing.delete(options.ready)
     kick()
+  })
+
+  /** Something of a lane is under way that nothing can end: the others go on, and health says so. The function ends that. */
+  const keyWaits = (reason: string, reopen: () => void): (() => void) => {
+    const wait: Wait = { reason, unhealthy: true, gates: false }
+    epoch.addWait(wait)
+    return () => {
+      epoch.removeWait(wait)
+      if (epoch.dead) return
+      reopen()
+      kick()
+    }
+  }
+
+  const stopListening = options.openLanes.map((open) => {
+    const reason = 'a handler of an earlier assignment is still running; its key waits for that'
+    if (batch !== null) missing.add(open) // a batch is of many lanes: it waits for all of them
+    const reopen = batch === null ? lanes.close(open.lane) : (): void => void missing.delete(open)
+    return open.onEnd(keyWaits(reason, reopen))
   })
 
   const run = async (delivery: Delivery): Promise<void> => {
     let outcome: RecordOutcome | Unfinished
-    for (let troubles = 0; ;) {
-      delivery.since = clock.monotonic()
+    for (let troubles = 0, losses = 0; ; delivery.again = true) {
+      const begunAt = clock.monotonic()
+      delivery.since = begunAt
       const observation = telemetry.processing(delivery)
       delivery.observation = observation
       try {
         outcome = await processRecord(delivery, pipeline)
         observeEnd(observation, outcome)
         if (outcome.kind !== 'unfinished' || epoch.stopped) break
+        if (outcome.because === 'lease-lost') await afterLostLease(delivery, ++losses, begunAt)
       } catch (thrown) {
         // Something that should not: a bug of ours, or of what was handed in. It fails closed: tried again for ever, and health says so.
         const error = describeError(thrown)
@@ -192,28 +179,45 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
           { record: formatPosition(delivery.record), error },
           'a record could not be processed; it is tried again',
         )
-        if (!(await afterTrouble(delivery, ++troubles))) {
-          outcome = unfinished('stopping')
-          break
-        }
+        await afterTrouble(delivery, ++troubles)
+        outcome = unfinished('stopping')
       }
-      delivery.again = true
+      if (epoch.stopped) break
     }
     end(delivery, outcome)
   }
 
-  /** False when the epoch has stopped meanwhile. */
-  const afterTrouble = async (delivery: Delivery, troubles: number): Promise<boolean> => {
-    const where = formatPosition(delivery.record)
-    pausePartition(delivery, pipeline, `${where} could not be processed; it is tried again`)
+  const afterTrouble = (delivery: Delivery, troubles: number): Promise<void> => {
+    pausePartition(
+      delivery,
+      pipeline,
+      `${formatPosition(delivery.record)} could not be processed; it is tried again`,
+    )
+    return waitFor(delivery, backoffDelay(OUTAGE, troubles, runtime.random()))
+  }
+
+  /** Once is everyday: somebody else began the message. A store that forgets its leases would have the handler called without end. */
+  const afterLostLease = async (delivery: Delivery, losses: number, begunAt: number): Promise<void> => {
+    if (losses === 1) return
+    const pauseMs = backoffDelay(OUTAGE, losses - 1, runtime.random()) - (clock.monotonic() - begunAt)
+    if (pauseMs <= 0) return // the handler has taken as long itself
+    const record = formatPosition(delivery.record)
+    logger.warn({ record, losses, delayMs: Math.round(pauseMs) }, 'a message lost its dedupe lease again; it begins anew')
+    const reason = `${record} loses its dedupe lease again and again: its handler is called each time`
+    waitInLane(delivery, pipeline, { reason, unhealthy: true })
+    await waitFor(delivery, pauseMs)
+  }
+
+  const waitFor = async (delivery: Delivery, ms: number): Promise<void> => {
+    const stop = epoch.ownStop()
     try {
-      await clock.sleep(backoffDelay(OUTAGE, troubles, runtime.random()), epoch.stopSignal)
+      await clock.sleep(ms, stop.signal)
     } catch {
-      return false
+      // it has stopped
     } finally {
+      stop.forget()
       goOn(delivery, pipeline)
     }
-    return true
   }
 
   const end = (delivery: Delivery, outcome: RecordOutcome | Unfinished): void => {
@@ -257,10 +261,11 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   const leaveWhenEnded = (delivery: Delivery, { ended }: LateCall): void => {
     late.add(delivery)
-    keyWaits(stillRunning(delivery.record), ended, () => {
+    const hasEnded = keyWaits(stillRunning(delivery.record), () => {
       late.delete(delivery)
       lanes.leave(delivery)
     })
+    void ended.then(hasEnded)
   }
 
   return {
@@ -286,6 +291,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     release() {
       held = false
       for (const resume of whenResumed) resume()
+      whenResumed.clear()
       kick()
     },
     idle: () =>
@@ -301,7 +307,8 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
         whenIdle.add(done)
       }),
     discard() {
-      batchTimer?.cancel()
+      batches?.close()
+      for (const forget of stopListening) forget()
       lanes.clear()
       for (const delivery of underWay) delivery.next = null
       for (const delivery of late) delivery.next = null
@@ -316,7 +323,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     get longest() {
       let longest: Delivery | null = null
       for (const delivery of underWay) {
-        const waits = delivery.wait !== null || gathering?.awaitsCall(delivery)
+        const waits = delivery.wait !== null || delivery.batch?.awaitsCall(delivery)
         if (!waits && (longest === null || delivery.since < longest.since)) longest = delivery
       }
       return longest === null ? null : { position: formatPosition(longest.record), since: longest.since, boundMs }

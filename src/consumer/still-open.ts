@@ -4,26 +4,65 @@
  */
 export interface StillOpen {
   add(partition: string, lanes: ReadonlyMap<string, Promise<unknown>>): void
-  of(partition: string): ReadonlyMap<string, Promise<unknown>>
+  of(partition: string): readonly OpenLane[]
+}
+
+/** A lane in which something is under way. */
+export interface OpenLane {
+  readonly lane: string
+  /**
+   * Calls once when nothing of it is under way any more, at once when nothing is; the function that it returns calls that off. A handler
+   * that never ends would keep every epoch in memory that has ever waited for it.
+   */
+  onEnd(listener: () => void): () => void
 }
 
 /** Makes a {@link StillOpen} of nothing. */
 export function createStillOpen(): StillOpen {
-  const partitions = new Map<string, Map<string, Promise<unknown>>>()
+  const partitions = new Map<string, Map<string, Open>>()
+
+  const leave = (partition: string, lane: string, open: Open): void => {
+    if (--open.underWay > 0) return
+    const lanes = partitions.get(partition)
+    lanes?.delete(lane)
+    if (lanes?.size === 0) partitions.delete(partition)
+    for (const listener of open.listeners) listener()
+    open.listeners.clear()
+  }
+
   return {
-    add(partition, lanes) {
-      for (const [lane, ended] of lanes) {
-        const open = partitions.get(partition) ?? new Map<string, Promise<unknown>>()
-        partitions.set(partition, open)
-        const both = Promise.allSettled([open.get(lane), ended]).then(() => {
-          if (open.get(lane) === both) open.delete(lane)
-          if (open.size === 0 && partitions.get(partition) === open) partitions.delete(partition)
-        })
-        open.set(lane, both)
+    add(partition, ended) {
+      if (ended.size === 0) return
+      const lanes = partitions.get(partition) ?? new Map<string, Open>()
+      partitions.set(partition, lanes)
+      for (const [lane, end] of ended) {
+        const open = lanes.get(lane) ?? { underWay: 0, listeners: new Set() }
+        lanes.set(lane, open)
+        open.underWay++
+        const left = (): void => leave(partition, lane, open)
+        end.then(left, left)
       }
     },
-    of: (partition) => partitions.get(partition) ?? NONE,
+    of: (partition) => Array.from(partitions.get(partition) ?? [], openLane),
   }
 }
 
-const NONE: ReadonlyMap<string, Promise<unknown>> = new Map()
+interface Open {
+  underWay: number
+  readonly listeners: Set<() => void>
+}
+
+function openLane([lane, open]: readonly [string, Open]): OpenLane {
+  return {
+    lane,
+    onEnd(listener) {
+      if (open.underWay === 0) {
+        listener()
+        return () => {}
+      }
+      const own = (): void => listener()
+      open.listeners.add(own)
+      return () => void open.listeners.delete(own)
+    },
+  }
+}

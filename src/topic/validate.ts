@@ -1,8 +1,9 @@
 import type { Problem } from '../errors/index.ts'
 import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
 import { describeForeignError } from './foreign-error.ts'
-import type { StandardIssue, StandardResult } from './standard-schema.ts'
+import type { StandardIssue, StandardResult, StandardSchema } from './standard-schema.ts'
 import type { Topic } from './topic.ts'
+import { createZodValidator } from './zod-validator.ts'
 
 /** What validating a value came to. */
 export type Validation<Output> =
@@ -21,12 +22,25 @@ export function validate<Output>(
 ): Validation<Output> | Promise<Validation<Output>> {
   let result: StandardResult<Output> | Promise<StandardResult<Output>>
   try {
-    result = topic.schema['~standard'].validate(value)
+    result = validatorOf(topic.schema)(value)
   } catch (error) {
     return broken(error)
   }
   if (!isPromiseLike(result)) return validationOf(result)
   return Promise.resolve(result).then(validationOf, broken<Output>)
+}
+
+type Validator<Output> = StandardSchema<unknown, Output>['~standard']['validate']
+
+/** One for each schema: what it has learned of one value holds for the next. */
+const validators = new WeakMap<object, Validator<unknown>>()
+
+function validatorOf<Output>(schema: StandardSchema<unknown, Output>): Validator<Output> {
+  const known = validators.get(schema) as Validator<Output> | undefined
+  if (known !== undefined) return known
+  const made: Validator<Output> = createZodValidator(schema) ?? ((value) => schema['~standard'].validate(value))
+  validators.set(schema, made)
+  return made
 }
 
 /** Is it a promise, of whatever make? */

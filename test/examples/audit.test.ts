@@ -41,14 +41,16 @@ const effect = (seq: number, service: string, type: string, different: Partial<E
   atMs: 1_000_000 + seq,
   ...different,
 })
-const killed: Incident = { kind: 'killed', service: 'stock', process: 100, atMs: 1_000_500 }
-const stopped: Incident = { kind: 'stopped', service: 'stock', process: 100, fromMs: 1_000_500, untilMs: 1_010_000 }
+const stock = { service: 'stock', process: 100, mostInHandlers: 8 }
+const killed: Incident = { kind: 'killed', ...stock, atMs: 1_000_500 }
+const stopped: Incident = { kind: 'stopped', ...stock, fromMs: 1_000_500, untilMs: 1_010_000 }
 const letter = (service: string, offset: number, different: Partial<Letter> = {}): Letter => ({
   service,
   topic: 'order-events',
   partition: 0,
   offset: BigInt(offset),
   reason: 'handler-failed',
+  atMs: 1_000_000 + offset,
   stored: true,
   ...different,
 })
@@ -228,15 +230,41 @@ describe('handled again', () => {
     expect(causeOf(late, { ...stopped, untilMs: 1_009_000 })).toEqual([null]) // it had long been a member again
   })
 
-  test('more often than anything can have been under way is not explained, whatever was killed', () => {
-    const effects = Array.from({ length: 80 }, (_, i) =>
+  /** So many orders, each handled by a process `everyMs` after the one before it, and by its successor. */
+  const twice = (count: number, everyMs: number): readonly Effect[] =>
+    Array.from({ length: count }, (_, i) =>
       [100, 200].map((process) =>
-        effect(1 + i, 'stock', 'order.created', { process, eventId: `o-${i}/order.created`, offset: BigInt(i) }),
+        effect(1 + i, 'stock', 'order.created', {
+          process,
+          eventId: `o-${i}/order.created`,
+          offset: BigInt(i),
+          atMs: process === 100 ? 1_000_500 - i * everyMs : 1_002_000,
+        }),
       ),
     ).flat()
-    const causes = causeOf(effects, killed)
-    expect(causes.filter((cause) => cause === 'killed')).toHaveLength(64)
-    expect(causes.filter((cause) => cause === null)).toHaveLength(16)
+  const counts = (causes: readonly (string | null)[]): readonly number[] =>
+    [causes.filter((cause) => cause !== null), causes.filter((cause) => cause === null)].map((each) => each.length)
+
+  test('more often than was in handlers, or had finished within the time of a commit, is not explained, whatever was killed', () => {
+    expect(counts(causeOf(twice(9, 1_000), killed))).toEqual([9, 0]) // 8 in handlers, 1 finished
+    expect(counts(causeOf(twice(14, 1_000), killed))).toEqual([9, 5])
+    expect(counts(causeOf(twice(14, 100), killed))).toEqual([14, 0]) // 8 in handlers, 6 finished in 600 ms
+    expect(counts(causeOf(twice(40, 100), killed))).toEqual([14, 26])
+    expect(counts(causeOf(twice(40, 100), { ...killed, mostInHandlers: 2 }))).toEqual([8, 32])
+    expect(counts(causeOf(twice(14, 1_000), stopped))).toEqual([9, 5])
+  })
+
+  test('what other processes did, or what was done long before, makes no room', () => {
+    const others = Array.from({ length: 30 }, (_, i) =>
+      effect(1 + i, 'stock', 'order.created', { process: 300, eventId: `p-${i}`, offset: BigInt(100 + i) }),
+    )
+    const before = others.map((each) => ({ ...each, process: 100, offset: each.offset + 100n, atMs: 900_000 }))
+    expect(counts(causeOf([...twice(14, 1_000), ...others, ...before], killed))).toEqual([9, 5])
+  })
+
+  test('two incidents explain what was under way in each', () => {
+    const other: Incident = { ...killed, atMs: 1_000_600 }
+    expect(counts(causeOf(twice(14, 1_000), killed, other))).toEqual([14, 0])
   })
 })
 
@@ -258,10 +286,28 @@ describe('a doubled effect', () => {
     expect(causeOf(twice({ process: 100, offset: 7n }))).toBeNull() // one process recognises the second by its id
   })
 
-  test('of parking is explained by what was done to the service', () => {
-    const letters = [letter('stock', 2), letter('stock', 2)]
-    expect(find({ letters, incidents: [killed] }).doubled[0]?.cause).toBe('killed')
-    expect(find({ letters, incidents: [{ ...killed, service: 'mail' }] }).doubled[0]?.cause).toBeNull()
+  const parkedAt = (...timesMs: readonly number[]): readonly Letter[] =>
+    timesMs.map((atMs) => letter('stock', 2, { atMs }))
+  const causeOfLetters = (letters: readonly Letter[], ...incidents: readonly Incident[]): readonly unknown[] =>
+    find({ letters, incidents }).doubled.map(({ cause }) => cause)
+
+  test('of parking is explained by what was done to the service between the two', () => {
+    expect(causeOfLetters(parkedAt(1_000_400, 1_007_000), killed)).toEqual(['killed'])
+    expect(causeOfLetters(parkedAt(1_000_400, 1_007_000), stopped)).toEqual(['stopped'])
+    expect(causeOfLetters(parkedAt(1_000_400, 1_007_000), { ...killed, service: 'mail' })).toEqual([null])
+    expect(causeOfLetters(parkedAt(1_000_300, 1_000_400), killed)).toEqual([null]) // both before it
+    expect(causeOfLetters(parkedAt(1_007_000, 1_008_000), killed)).toEqual([null]) // both after it
+    expect(causeOfLetters(parkedAt(900_000, 1_007_000), killed)).toEqual([null]) // long committed by then
+  })
+
+  test('of parking has a part in what was under way, and no more', () => {
+    const letters = Array.from({ length: 12 }, (_, i) =>
+      [1_000_400, 1_007_000].map((atMs) => letter('stock', 100 + i, { atMs })),
+    ).flat()
+    const causes = causeOfLetters(letters, killed)
+    // 8 in handlers, and 1 finished: the one effect of the sound history.
+    expect(causes.filter((cause) => cause === 'killed')).toHaveLength(9)
+    expect(causes.filter((cause) => cause === null)).toHaveLength(3)
   })
 })
 

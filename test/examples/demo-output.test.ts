@@ -158,15 +158,32 @@ describe('the report', () => {
     repeatedEvents: 0,
   }
 
-  test('in JSON has the six keys and counts', () => {
-    expect(JSON.parse(reportJson(findings))).toEqual({
+  const inJson = (different: Partial<Findings>, ...problems: readonly string[]): unknown =>
+    JSON.parse(reportJson({ ...findings, ...different }, problems))
+
+  test('in JSON counts what was found', () => {
+    expect(inJson({})).toEqual({
       orders: 3,
       outcomes: { delivered: 2, 'cancelled: out-of-stock': 1 },
       parked: { 'decode-failed': 4 },
       lost: 0,
+      repeated: 0,
       doubled: 1,
+      unexplained: 0,
       outOfOrder: 0,
+      misbooked: 0,
+      commitsBack: 0,
+      problems: 0,
     })
+  })
+
+  test('in JSON leaves out nothing that fails the run', () => {
+    expect(inJson({ lost: ['x'] })).toMatchObject({ lost: 1 })
+    expect(inJson({ outOfOrder: ['x'] })).toMatchObject({ outOfOrder: 1 })
+    expect(inJson({ misbooked: ['x'] })).toMatchObject({ misbooked: 1 })
+    expect(inJson({ commitsBack: ['x'] })).toMatchObject({ commitsBack: 1 })
+    expect(inJson({ repeated: unexplained, doubled: unexplained })).toMatchObject({ repeated: 1, unexplained: 2 })
+    expect(inJson({}, 'x')).toMatchObject({ problems: 1 })
   })
 
   const unexplained = [{ service: 'mail', what: 'o-1 at order-events[0]@2, 2 times', cause: null }]

@@ -13,7 +13,7 @@ import { createService } from '../shared/service.ts'
 const { configuration, consumer, database, dedupe, log, producer, start } = createService('order-api')
 
 const NewOrder = z.strictObject({
-  /** Give one, and repeating the request after a lost answer orders once. */
+  /** Give one, and repeating the request after a lost answer orders once. It belongs to what was first ordered with it. */
   orderId: z
     .string()
     .regex(/^[\w-]{1,64}$/)
@@ -35,6 +35,9 @@ http.post('/orders', async (request, reply) => {
   }
   const { orderId = randomUUID(), customerId, items } = parsed.data
   const totalCents = items.reduce((sum, item) => sum + item.quantity * PRICES_IN_CENTS[item.sku]!, 0)
+  if (parsed.data.orderId !== undefined && (await isAnotherOrder(orderId, customerId, items))) {
+    return reply.code(409).send({ orderId, error: 'this order id stands for another order' })
+  }
   const created = { type: 'order.created', orderId, customerId, items, totalCents } as const
   try {
     await producer.send(orderEvents, created, { id: eventId(created), deliveryTimeoutMs: 10_000 })
@@ -65,6 +68,18 @@ http.get('/health', (_, reply) => {
   return reply.code(health.status === 'healthy' ? 200 : 503).send({ status: health.status, reasons: health.reasons })
 })
 
+/**
+ * Was something else ordered with this id? Only the row can tell, and that follows its event by moments: of two different orders that
+ * come with one id at once both are answered with 202, and the first on the log is the order.
+ */
+async function isAnotherOrder(orderId: string, customerId: string, items: unknown): Promise<boolean> {
+  const found = await database.query<{ is_same: boolean | null }>(
+    'select customer_id = $2 and items = $3::jsonb as is_same from orders where order_id = $1',
+    [orderId, customerId, JSON.stringify(items)],
+  )
+  return found.rows[0]?.is_same === false
+}
+
 // A state only ever moves forward, whatever is delivered again.
 const RANK = { created: 0, confirmed: 1, shipped: 2, delivered: 3, cancelled: 3 } as const
 
@@ -74,6 +89,7 @@ consumer.on(
     const event = message.value
     const state = event.type.slice('order.'.length) as keyof typeof RANK
     const reason = event.type === 'order.cancelled' ? event.reason : null
+    const items = event.type === 'order.created' ? JSON.stringify(event.items) : null
     await inTransaction(database, async (tx) => {
       const entry = await tx.query(
         `insert into order_history (event_id, order_id, type, detail, happened_at) values ($1, $2, $3, $4, $5)
@@ -81,10 +97,10 @@ consumer.on(
         [message.id, event.orderId, event.type, reason, message.time],
       )
       await tx.query(
-        `insert into orders (order_id, customer_id, state, rank, reason) values ($1, $2, $3, $4, $5)
+        `insert into orders (order_id, customer_id, items, state, rank, reason) values ($1, $2, $3, $4, $5, $6)
          on conflict (order_id) do update set state = excluded.state, rank = excluded.rank, reason = excluded.reason
          where orders.rank < excluded.rank`,
-        [event.orderId, event.customerId, state, RANK[state], reason],
+        [event.orderId, event.customerId, items, state, RANK[state], reason],
       )
       await recordEffect(tx, 'order-api', message, context, entry.rowCount === 0 ? 'known' : 'done')
     })
@@ -108,6 +124,10 @@ consumer.on(
   { dedupe },
 )
 
-await start(http)
-const address = await http.listen({ port: configuration.port, host: '127.0.0.1' })
-log.info({ address }, 'listening')
+await start({
+  async open() {
+    const address = await http.listen({ port: configuration.port, host: '127.0.0.1' })
+    log.info({ address }, 'listening')
+  },
+  close: () => http.close(),
+})

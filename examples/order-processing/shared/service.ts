@@ -1,4 +1,4 @@
-import type { Closable, Consumer, DedupeStore, Logger, Producer } from 'holdfast'
+import type { Consumer, DedupeStore, Logger, Producer } from 'holdfast'
 import { closeOnSignals, createConsumer, createProducer, memoryDedupeStore } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { openTelemetry, semconvFrom } from 'holdfast/otel'
@@ -7,6 +7,7 @@ import type { Configuration } from './configuration.ts'
 import { readConfiguration } from './configuration.ts'
 import { createLog } from './log.ts'
 import { startTracing } from './tracing.ts'
+import { watchUnderWay } from './under-way.ts'
 
 /** What each service has: a consumer in a group of its own name, a producer, a database, and a way to end well. */
 export interface Service {
@@ -17,12 +18,16 @@ export interface Service {
   readonly database: Pool
   /** Recognises redelivered events for as long as this process lives; a restart forgets them. */
   readonly dedupe: { readonly store: DedupeStore }
-  /**
-   * Connects, and returns when the first partitions are assigned. SIGTERM and Ctrl-C end the service in order.
-   *
-   * @param first - closed before all else
-   */
-  readonly start: (...first: readonly Closable[]) => Promise<void>
+  /** Connects, and returns when the first partitions are assigned. SIGTERM and Ctrl-C end the service in order. */
+  readonly start: (entrance?: Entrance) => Promise<void>
+}
+
+/** Where work comes in other than from Kafka. */
+export interface Entrance {
+  /** Called when the producer has started: what comes in is sent on, and needs no partition of this process. */
+  open(): Promise<unknown>
+  /** Called before all else is closed. */
+  close(): Promise<unknown>
 }
 
 /** How a service differs from the others. */
@@ -39,38 +44,53 @@ export interface ServiceOptions {
 /** Database connections of one process: a dozen processes share the 100 that PostgreSQL has by default. */
 const CONNECTIONS = 6
 
-/** How long the partitions of a killed or stopped process wait for their next owner; 6 s is Kafka's usual minimum. */
-const SESSION_TIMEOUT_MS = 6_000
-const HEARTBEAT_INTERVAL_MS = 1_500
+/** The longest that a transaction may stand open between two statements, with its locks. */
+const IDLE_IN_TRANSACTION_MS = 10_000
+/** Longer, since a statement may wait for a lock that such a transaction holds. */
+const STATEMENT_TIMEOUT_MS = 15_000
+/** Longer still, and on this side: for a server that does not answer at all, and a pool whose connections all wait. */
+const DATABASE_TIMEOUT_MS = 20_000
 
 /** Wires a service. Nothing connects before `start`. */
 export function createService(name: string, { concurrency = CONNECTIONS }: ServiceOptions = {}): Service {
   const configuration = readConfiguration(process.env)
   const stopTracing = startTracing(name)
   const log = createLog(name)
+  const underWay = watchUnderWay()
   const telemetry = openTelemetry({ semconv: semconvFrom(process.env['OTEL_SEMCONV_STABILITY_OPT_IN']) })
   const driver = kafkajsDriver({ clientId: name, brokers: configuration.brokers })
+  const { sessionTimeoutMs } = configuration
+  const heartbeatIntervalMs = Math.floor(Math.min(3_000, sessionTimeoutMs / 4)) // three may be lost before the session is over
 
   const producer = createProducer({ driver, telemetry, logger: log })
   const consumer = createConsumer({
     driver,
     groupId: name,
-    telemetry,
+    telemetry: underWay.through(telemetry),
     logger: log,
     concurrency,
-    sessionTimeoutMs: SESSION_TIMEOUT_MS,
-    heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+    sessionTimeoutMs,
+    heartbeatIntervalMs,
   })
   consumer.listen('stale-refused', ({ position, operation }) => {
     log.warn({ ...position, operation }, 'late work refused: the partition is somebody else’s by now')
+  })
+  consumer.listen('lost', () => {
+    void underWay
+      .ended()
+      .then((records) => log.info({ records }, 'what was under way when the membership was lost has ended'))
   })
   const database = new Pool({
     connectionString: configuration.databaseUrl,
     application_name: name,
     max: CONNECTIONS,
+    // Nothing waits for ever: what takes longer is a failed attempt.
+    connectionTimeoutMillis: DATABASE_TIMEOUT_MS,
+    query_timeout: DATABASE_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
     // A process that stands still keeps its open transactions, with their locks. They end before the next owner of its partitions can
     // need them: a session counts from its last heartbeat.
-    idle_in_transaction_session_timeout: SESSION_TIMEOUT_MS - HEARTBEAT_INTERVAL_MS - 500,
+    idle_in_transaction_session_timeout: Math.min(IDLE_IN_TRANSACTION_MS, sessionTimeoutMs - heartbeatIntervalMs - 500),
   })
   database.on('error', (error) => log.warn({ code: (error as { code?: string }).code }, 'a database connection broke'))
 
@@ -81,15 +101,15 @@ export function createService(name: string, { concurrency = CONNECTIONS }: Servi
     producer,
     database,
     dedupe: { store: memoryDedupeStore({ maxEntries: 50_000 }) },
-    start: async (...first) => {
+    start: async (entrance) => {
       // In this order: take no new work, finish and commit what is under way, and only then close what handlers use.
-      closeOnSignals([...first, consumer, producer, { close: () => database.end() }, { close: stopTracing }], {
-        logger: log,
-      })
+      const kept = [consumer, producer, { close: () => database.end() }, { close: stopTracing }]
+      closeOnSignals(entrance === undefined ? kept : [entrance, ...kept], { logger: log })
       // A consumer that ends by itself for good has lost its purpose: leave, and let the supervisor start a new process.
       consumer.closed.catch((error: unknown) => die(log, error))
       try {
         await producer.start()
+        await entrance?.open()
         await consumer.start()
         log.info({}, 'ready')
       } catch (error) {

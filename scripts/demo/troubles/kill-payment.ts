@@ -1,3 +1,4 @@
+import { MOST_IN_HANDLERS } from '../duties.ts'
 import type { Trouble } from './trouble.ts'
 import { databaseMs } from './trouble.ts'
 
@@ -9,7 +10,8 @@ export const killPayment: Trouble = {
     fleet.letGo(victim)
     victim.child.signal('SIGKILL')
     await victim.child.exited
-    note({ kind: 'killed', service: victim.name, process: victim.child.pid, atMs: await databaseMs(database) })
+    const killed = { service: victim.name, process: victim.child.pid, mostInHandlers: MOST_IN_HANDLERS.payment }
+    note({ kind: 'killed', ...killed, atMs: await databaseMs(database) })
     await victim.stop()
     const next = await fleet.start('payment')
     say(`killed payment (process ${victim.child.pid}) with SIGKILL and started it again`)

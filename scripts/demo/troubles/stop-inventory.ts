@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
+import { MOST_IN_HANDLERS } from '../duties.ts'
 import type { LogLine, ServiceProcess } from '../service-processes.ts'
 import { pause, withPatience } from '../stopping.ts'
 import type { Scene, Trouble } from './trouble.ts'
@@ -8,8 +9,8 @@ import { databaseMs } from './trouble.ts'
 /** Too few orders, and nobody has anything to do: then it is no more than a rebalance. */
 const WORK_LIMIT_MS = 8_000
 const WAKE_LIMIT_MS = 30_000
-/** What it had under way ends within this time: a round trip to the database or to Kafka. */
-const LATE_WORK_MS = 1_500
+/** What it had under way is a few round trips to the database and one to Kafka. */
+const LATE_WORK_LIMIT_MS = 30_000
 
 /**
  * Makes a zombie of a member that books goods: stops it in the middle of its work, waits until another process has its partitions and
@@ -35,17 +36,26 @@ export const stopInventory: Trouble = {
 
     const open = await openTransactions('inventory', database)
     const undone = bookings.filter((each) => !open.includes(each)).length
+    const wokenAt = new Date().toISOString()
+    const later = ({ time }: LogLine): boolean => String(time) >= wokenAt
     zombie.child.signal('SIGCONT')
     const lost = await zombie.waitForLine(
-      partitionsLost,
+      (line) => (later(line) ? partitionsLost(line) : undefined),
       withPatience(stop, WAKE_LIMIT_MS, `inventory (process ${pid}) does not notice that it was replaced`),
     )
-    await pause(LATE_WORK_MS, stop)
-    note({ kind: 'stopped', service: 'inventory', process: pid, fromMs, untilMs: await databaseMs(database) })
-    const refused = await zombie.countLines((line) => String(line['message']).startsWith('late work refused'))
+    const underWay = await zombie.waitForLine(
+      (line) => (later(line) ? recordsEnded(line) : undefined),
+      withPatience(stop, LATE_WORK_LIMIT_MS, `inventory (process ${pid}) comes to no end with its late work`),
+    )
+    const untilMs = await databaseMs(database)
+    const mostInHandlers = MOST_IN_HANDLERS.inventory
+    note({ kind: 'stopped', service: 'inventory', process: pid, mostInHandlers, fromMs, untilMs })
+    const refused = await zombie.countLines(
+      (line) => later(line) && String(line['message']).startsWith('late work refused'),
+    )
     say(
-      `woke process ${pid} with SIGCONT: it let go of its ${lost} partitions; PostgreSQL had undone ` +
-        `${counted(undone, 'open booking')}; refused as late: ${counted(refused, 'result')}, none of them committed`,
+      `woke process ${pid} with SIGCONT: it let go of its ${lost} partitions; of ${counted(underWay, 'record')} under way ` +
+        `PostgreSQL had undone ${counted(undone, 'booking')}; refused as late: ${counted(refused, 'result')}, none of them committed`,
     )
   },
 }
@@ -82,6 +92,10 @@ async function effectsBy(process: number, database: Client): Promise<number> {
 
 function partitionsLost({ message, partitions }: LogLine): number | undefined {
   return String(message).startsWith('the membership was lost') ? (partitions as unknown[]).length : undefined
+}
+
+function recordsEnded({ message, records }: LogLine): number | undefined {
+  return String(message).startsWith('what was under way when') ? (records as number) : undefined
 }
 
 function counted(count: number, what: string): string {

@@ -1,7 +1,14 @@
 import type { TopicPartition } from '../../record/index.ts'
 
 /** The requests of Kafka's protocol that mean something to the consumer's wire, by their API key. */
-export const API = { fetch: 1, offsetCommit: 8, joinGroup: 11, leaveGroup: 13, syncGroup: 14 } as const
+export const API = {
+  fetch: 1,
+  offsetCommit: 8,
+  joinGroup: 11,
+  leaveGroup: 13,
+  syncGroup: 14,
+  saslAuthenticate: 36,
+} as const
 
 /** The API key of a request frame; `-1` for bytes that are none, such as the tokens of a SASL handshake of old brokers. */
 export function apiKeyOf(frame: unknown): number {

@@ -64,7 +64,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   const wire = createConsumerWire({
     userFactory: context.config.socketFactory,
     maxWaitMs: Math.min(maxWaitMs, Math.max(1, Math.floor(requestTimeoutMs / 2))), // answered well before kafkajs gives it up
-    silenceMs: Math.min(requestTimeoutMs, answerMs),
+    silenceMs: Math.min(requestTimeoutMs, Math.max(MIN_SILENCE_MS, answerMs)),
     rebalanceTimeoutMs,
     clock,
     hooks: {
@@ -296,6 +296,9 @@ const WORKERS = 8
 
 /** kafkajs' own (`network/connection.js`). */
 const KAFKAJS_REQUEST_TIMEOUT_MS = 30_000
+
+/** The least time after which a broker is taken for one that hangs, however short the session: less is a pause of its collector. */
+const MIN_SILENCE_MS = 2_000
 
 /** The least time that work gets to drain, however small the rebalance timeout is. */
 const MIN_DRAIN_MS = 100

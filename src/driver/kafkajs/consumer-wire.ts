@@ -53,8 +53,9 @@ export function createConsumerWire(options: WireOptions): ConsumerWire {
   const sockets = controlSockets(userFactory)
   const allowanceMs = (frame: unknown): number | null => {
     const api = apiKeyOf(frame)
-    if (api === -1) return null
+    if (api === -1 || api === API.saslAuthenticate) return null // bounded by kafkajs' `authenticationTimeout`
     if (api === API.fetch) return maxWaitMs
+    if (api === API.offsetCommit) return BROKER_COMMIT_TIMEOUT_MS
     return api === API.joinGroup || api === API.syncGroup ? rebalanceTimeoutMs : 0
   }
   return {
@@ -68,6 +69,9 @@ export function createConsumerWire(options: WireOptions): ConsumerWire {
     cut: () => sockets.cut(),
   }
 }
+
+/** For how long a broker waits until its replicas have a commit: Kafka's default of `offsets.commit.timeout.ms`. */
+const BROKER_COMMIT_TIMEOUT_MS = 5_000
 
 function watch(socket: Socket, hooks: WireHooks, maxWaitMs: number): void {
   const write = socket.write.bind(socket) as (frame: unknown, ...rest: unknown[]) => boolean

@@ -6,6 +6,7 @@ import type {
   DriverSurroundings,
   InboundBatch,
 } from '../../driver/index.ts'
+import type { Runtime } from '../../clock/index.ts'
 import type { HoldfastError } from '../../errors/index.ts'
 import type { InboundRecord, Position, TopicPartition } from '../../record/index.ts'
 import { formatPartition, formatPosition } from '../../record/index.ts'
@@ -13,6 +14,8 @@ import { formatPartition, formatPosition } from '../../record/index.ts'
 /** How a member of the suite behaves where it matters to a test. */
 export interface MemberOptions {
   readonly driver?: Driver
+  /** @defaultValue the world's */
+  readonly runtime?: Runtime
   readonly sessionTimeoutMs?: number
   readonly rebalanceTimeoutMs?: number
   /** Where partitions start. @defaultValue the commit, else 0; `undefined` leaves a partition out */
@@ -22,6 +25,8 @@ export interface MemberOptions {
   /** Runs while partitions are given back. @defaultValue commits what was delivered */
   readonly onRevoked?: (partitions: readonly TopicPartition[], epoch: number, member: Member) => Promise<void>
   readonly onBatch?: (batch: InboundBatch, member: Member) => void
+  /** May offsets be without a record: skipped ones, and in transactions the markers and what was rolled back? @defaultValue never */
+  readonly holes?: () => boolean
 }
 
 /** One assignment as a member heard of it. */
@@ -73,6 +78,7 @@ export function createMember(
 ): Member {
   const consumer = driver.createConsumer({
     ...surroundings,
+    ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
     groupId,
     sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 20_000,
@@ -80,6 +86,7 @@ export function createMember(
     maxWaitMs: 200,
     maxBytesPerPartition: 1_048_576,
   })
+  const { holes = () => false } = options
   const startAt = options.startAt ?? (({ committed }) => committed?.offset ?? 0n)
   const assignments: HeardAssignment[] = []
   const batches: InboundBatch[] = []
@@ -172,8 +179,10 @@ export function createMember(
           record.topic === batch.topic && record.partition === batch.partition,
         )
         hold(`${formatPosition(record)} comes in order, not below ${next}`, record.offset >= next)
+        hold(`${formatPosition(record)} comes next, nothing skipped from ${next} on`, holes() || record.offset === next)
         next = record.offset + 1n
       }
+      hold(`the next offset ${batch.nextOffset} of ${place} follows its records`, holes() || batch.nextOffset === next)
       hold(`the next offset ${batch.nextOffset} of ${place} is past its records`, batch.nextOffset >= next)
       hold(`the high watermark ${batch.highWatermark} of ${place} is past its records`, batch.highWatermark >= next)
       state.next = batch.nextOffset

@@ -45,6 +45,11 @@ export interface Stage {
   ): Promise<readonly ProduceOutcome[]>
   /** Everything that a reader of committed records finds in a topic, by partition, then in the order of delivery. */
   readAll(topic: string): Promise<readonly InboundRecord[]>
+  /**
+   * Writes a last record to each partition and waits until the members have it: whatever would be delivered twice, or to two of
+   * them, has come by then. Its value is {@link LAST}.
+   */
+  settle(topic: string, ...members: readonly Member[]): Promise<void>
   /** Waits until the condition holds, looking again after every event and every few milliseconds. */
   until(condition: () => boolean, what: string): Promise<void>
   close(): Promise<void>
@@ -63,18 +68,23 @@ export interface RecordSketch {
 
 const LOOK_AGAIN_MS = 20
 
+/** The value of the record that ends a partition; see {@link Stage.settle}. */
+export const LAST = 'the end'
+
 /** Makes a {@link Stage}; `boundMs` bounds every wait. */
 export function createStage(world: DriverWorld, boundMs: number): Stage {
   const { runtime, driver } = world
   const surroundings = { runtime, logger: silentLogger }
   const closers: Array<() => Promise<void>> = []
   const members: Member[] = []
+  let transactional = false
   let asking: Promise<DriverAdmin> | undefined
 
   const stage: Stage = {
     world,
 
     async producer({ transactionalId, driver: from = driver } = {}) {
+      if (transactionalId !== undefined) transactional = true
       const producer = from.createProducer({
         ...surroundings,
         ...(transactionalId === undefined ? {} : { transactionalId }),
@@ -101,7 +111,10 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
     },
 
     newMember(groupId, options = {}) {
-      const member = createMember(options.driver ?? driver, surroundings, groupId, options)
+      const member = createMember(options.driver ?? driver, surroundings, groupId, {
+        holes: () => transactional,
+        ...options,
+      })
       members.push(member)
       closers.push(() => member.consumer.stop())
       return member
@@ -149,7 +162,7 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
       const partitions = await writer.partitionCount(topic)
       const ends: bigint[] = [] // a last record in each partition tells when everything before it has been delivered
       for (let partition = 0; partition < partitions; partition++) {
-        ends.push(...(await stage.write(writer, { topic, partition }, [{ value: 'the end' }])))
+        ends.push(...(await stage.write(writer, { topic, partition }, [{ value: LAST }])))
       }
       const reader = await stage.member(world.group(), [topic])
       await stage.until(
@@ -158,6 +171,17 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
       )
       await reader.consumer.stop()
       return ends.flatMap((end, partition) => reader.of(partition).filter(({ offset }) => offset < end))
+    },
+
+    async settle(topic, ...readers) {
+      const writer = await stage.producer()
+      for (let partition = 0; partition < (await writer.partitionCount(topic)); partition++) {
+        const [end] = await stage.write(writer, { topic, partition }, [{ value: LAST }])
+        await stage.until(
+          () => readers.some((reader) => reader.of(partition).some(({ offset }) => offset === end)),
+          `the last record of ${topic}/${partition}`,
+        )
+      }
     },
 
     async until(condition, what) {

@@ -11,6 +11,7 @@ async function setup({ latest }: { readonly latest: Beat }) {
   const asked: string[] = []
   let failure: Error | undefined
   let found = 0
+  let asking = 0
   const cluster = {
     async findGroupCoordinator() {
       const node = ++found
@@ -24,15 +25,21 @@ async function setup({ latest }: { readonly latest: Beat }) {
         heartbeat: ask('heartbeat'),
         leaveGroup: ask('leave'),
         offsetFetch: ask('fetch'),
+        joinGroup: ask('join'),
+        syncGroup: ask('sync'),
       } as unknown as Broker
     },
   }
-  followCoordinator(cluster, () => latest)
+  followCoordinator(
+    cluster,
+    () => latest,
+    () => (asking++, () => void asking--),
+  )
   const coordinator = (await cluster.findGroupCoordinator()) as unknown as Record<
-    'heartbeat' | 'leaveGroup' | 'offsetFetch',
+    'heartbeat' | 'leaveGroup' | 'offsetFetch' | 'joinGroup' | 'syncGroup',
     () => Promise<unknown>
   >
-  return { asked, coordinator, failWith: (error: Error) => void (failure = error) }
+  return { asked, cluster, coordinator, asking: () => asking, failWith: (error: Error) => void (failure = error) }
 }
 
 test('asks the coordinator itself while it answers', async () => {
@@ -73,6 +80,30 @@ test.each([
   const { coordinator, failWith } = await setup({ latest })
   failWith(REFUSED)
   await expect(coordinator.heartbeat()).rejects.toMatchObject({ type })
+})
+
+test.each(['joinGroup', 'syncGroup'] as const)('a %s counts as asking until it is answered or fails', async (name) => {
+  const { coordinator, asking, failWith } = await setup({ latest: 'alive' })
+  expect(asking()).toBe(0)
+  const answered = coordinator[name]()
+  expect(asking()).toBe(1)
+  await answered
+  expect(asking()).toBe(0)
+  failWith(REFUSED)
+  const failed = coordinator[name]()
+  expect(asking()).toBe(1)
+  await expect(failed).rejects.toBe(REFUSED)
+  expect(asking()).toBe(0)
+})
+
+test('looking for the coordinator counts as asking, heartbeats and commits do not', async () => {
+  const { cluster, coordinator, asking } = await setup({ latest: 'alive' })
+  const found = cluster.findGroupCoordinator()
+  expect(asking()).toBe(1)
+  await found
+  const others = [coordinator.heartbeat(), coordinator.offsetFetch()]
+  expect(asking()).toBe(0)
+  await Promise.all(others)
 })
 
 test('a failure that is no broken connection is not hidden', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { ReadingPosition } from '../../../src/driver/kafkajs/consumer-position.ts'
 import { judgeBatch, judgeFiltered, moveTo } from '../../../src/driver/kafkajs/consumer-position.ts'
 
-const at = (next: bigint | null): ReadingPosition => ({ next, doubted: false })
+const at = (next: bigint | null): ReadingPosition => ({ next, doubted: null })
 
 test('takes the batch that was asked for at the position, and goes on behind the last offset it covers', () => {
   const position = at(20n)
@@ -39,11 +39,19 @@ test('goes on by one where compaction left nothing at the position', () => {
 
 test('believes a filtered batch above the position only the second time, since the first may answer an older question', () => {
   const position = at(20n)
-  expect(judgeFiltered(position, 40n, 40n)).toBe('rewind')
+  expect(judgeFiltered(position, 25n, 30n)).toBe('rewind')
   expect(position.next).toBe(20n)
   expect(judgeFiltered(position, 25n, 30n)).toBe('take')
   expect(position.next).toBe(31n)
   expect(judgeFiltered(position, 40n, 40n), 'every new hole is doubted anew').toBe('rewind')
+})
+
+test('believes none of two filtered batches that begin at different offsets: two brokers can each answer an older question', () => {
+  const position = at(20n)
+  expect(judgeFiltered(position, 40n, 40n)).toBe('rewind')
+  expect(judgeFiltered(position, 60n, 61n)).toBe('rewind')
+  expect(position.next, 'what stands from 20 on is still to be read').toBe(20n)
+  expect(judgeFiltered(position, 20n, 20n)).toBe('take')
 })
 
 test('sends a filtered batch from below the position back, so that nothing is read twice', () => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
-import type { ISocketFactory, KafkaConfig } from 'kafkajs'
+import type { Broker, ConsumerConfig, ISocketFactory, KafkaConfig } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { createConsumerSession } from '../../../src/driver/kafkajs/consumer-session.ts'
 import type { KafkajsContext } from '../../../src/driver/kafkajs/kafkajs-context.ts'
@@ -19,6 +19,9 @@ async function frame(api: string, version: number, body: object): Promise<Buffer
   return (await createRequest({ correlationId: 1, clientId: 'c', request: protocol({ version })(body).request })).buffer
 }
 
+/** Any response: 4 bytes of length, and as many. */
+const ANSWER = Buffer.from([0, 0, 0, 1, 0])
+
 const groupId = 'inventory'
 const join = (): Promise<Buffer> =>
   frame('joinGroup', 5, {
@@ -33,7 +36,13 @@ const sync = (): Promise<Buffer> =>
   frame('syncGroup', 3, { groupId, memberId: 'm', generationId: 1, groupAssignment: [] })
 
 /** A session on a kafkajs consumer whose events, requests and end the test makes; `heard` is what the core heard. */
-async function setup(given: { readonly onBatch?: () => void } = {}) {
+async function setup(
+  given: {
+    readonly onBatch?: () => void
+    readonly config?: Partial<KafkaConfig>
+    readonly heartbeat?: () => Promise<void>
+  } = {},
+) {
   const runtime = virtualRuntime()
   const heard: string[] = []
   const events = new EventEmitter()
@@ -49,32 +58,47 @@ async function setup(given: { readonly onBatch?: () => void } = {}) {
     resume: () => {},
     seek: () => {},
   }
+  let answerJoin = (_answer?: Error): void => {}
+  let lookUps = 0
   const coordinator = {
     isConnected: () => true,
-    heartbeat: async () => {},
+    heartbeat: given.heartbeat ?? (async () => {}),
+    joinGroup: () =>
+      new Promise<void>((resolve, reject) => {
+        answerJoin = (answer) => (answer === undefined ? resolve() : reject(answer))
+      }),
     offsetFetch: async () => ({ responses: [] }),
   }
   const lookUp = async (): Promise<void> => {}
   const cluster = {
-    findGroupCoordinator: async () => coordinator,
+    findGroupCoordinator: async () => (lookUps++, coordinator),
     fetchTopicsOffset: async () => [],
     refreshMetadata: lookUp,
     refreshMetadataIfNecessary: lookUp,
+    findBroker: async () => coordinator,
   }
   let factory!: ISocketFactory
-  const socket = Object.assign(new EventEmitter(), { write: () => true, writable: true, resetAndDestroy: () => {} })
+  const written: Buffer[] = []
+  const socket = Object.assign(new EventEmitter(), {
+    write: (bytes: Buffer) => written.push(bytes) > 0,
+    writable: true,
+    resetAndDestroy: () => {},
+    destroy: (error: Error) => heard.push(`socket: ${error.message}`),
+  })
   const context = {
-    config: { brokers: [], socketFactory: () => socket as unknown as Socket },
+    config: { brokers: [], socketFactory: () => socket as unknown as Socket, ...given.config },
     newKafka: (overrides: Partial<KafkaConfig>) => {
       factory = overrides.socketFactory!
       return {
-        consumer: ({ partitionAssigners: [assigner] }: { partitionAssigners: ((config: object) => void)[] }) => {
-          assigner!({ cluster, groupId })
+        consumer: (options: ConsumerConfig & { partitionAssigners: ((config: object) => void)[] }) => {
+          made = options
+          options.partitionAssigners[0]!({ cluster, groupId })
           return kafkajs
         },
       }
     },
   } as unknown as KafkajsContext
+  let made!: ConsumerConfig
   let epochs = 0
   const session = createConsumerSession({
     context,
@@ -106,6 +130,7 @@ async function setup(given: { readonly onBatch?: () => void } = {}) {
   const wire = factory({ host: 'h', port: 1, ssl: undefined as never, onConnect: () => {} })
   const joined = async (): Promise<void> => {
     wire.write(await sync())
+    socket.emit('data', ANSWER)
     events.emit('consumer.group_join', { payload: { memberAssignment: { orders: [0] } } })
     await runtime.advance(1)
   }
@@ -117,16 +142,20 @@ async function setup(given: { readonly onBatch?: () => void } = {}) {
     runtime,
     heard,
     joined,
-    /** kafkajs asks to join again; whatever answer it gets, it does not come through here. */
+    made,
+    written,
+    wire,
+    lookUps: () => lookUps,
+    /** kafkajs asks to join again, and waits until the test answers. */
     async asksToJoin() {
       wire.write(await join())
+      const found = (await cluster.findGroupCoordinator()) as unknown as Broker & { joinGroup(): Promise<void> }
+      void found.joinGroup().catch(() => {})
       await runtime.advance(1)
-    },
-    /** The group confirms kafkajs' heartbeats for so long. */
-    async beats(ms: number) {
-      for (let passed = 0; passed < ms; passed += 3_000) {
-        events.emit('consumer.heartbeat', { payload: {} })
-        await runtime.advance(3_000)
+      return async (answer?: Error) => {
+        socket.emit('data', ANSWER)
+        answerJoin(answer)
+        await runtime.advance(1)
       }
     },
     deliver: (): Promise<void> =>
@@ -148,30 +177,80 @@ async function setup(given: { readonly onBatch?: () => void } = {}) {
   }
 }
 
-test('a member that the group confirms while it has no assignment ends: kafkajs forgets a join that was refused, and would read nothing for ever', async () => {
-  const { heard, asksToJoin, beats, disconnect } = await setup()
-  await beats(60_000)
-  await asksToJoin()
+const REFUSED = Object.assign(new Error('loading'), { name: 'KafkaJSProtocolError', type: 'GROUP_LOAD_IN_PROGRESS' })
+
+test('a member whose join was refused ends, whether or not kafkajs gives another sign of life: it forgets such a join, and would read nothing for ever', async () => {
+  const { runtime, heard, asksToJoin, disconnect } = await setup()
+  await runtime.advance(60_000)
+  const answer = await asksToJoin()
+  await answer(REFUSED)
   expect(heard).toEqual(['assigned', 'revoked'])
-  await beats(9_000)
+  await runtime.advance(12_000)
   await disconnect()
   expect(heard).toEqual(['assigned', 'revoked'])
-  await beats(6_000)
+  await runtime.advance(3_000)
   await disconnect()
   expect(heard).toEqual(['assigned', 'revoked', 'crash HOLDFAST_CONSUMER_CRASHED, retriable'])
 })
 
 test('a member that joins at last is not taken for one that forgot to, however often it had to ask', async () => {
-  const { heard, asksToJoin, beats, joined, disconnect } = await setup()
-  await asksToJoin()
+  const { runtime, heard, asksToJoin, joined, disconnect } = await setup()
   for (let i = 0; i < 5; i++) {
-    await beats(9_000)
-    await asksToJoin()
+    const answer = await asksToJoin()
+    await answer(REFUSED)
+    await runtime.advance(9_000)
   }
   await joined()
-  await beats(60_000)
+  await runtime.advance(60_000)
   await disconnect()
   expect(heard).toEqual(['assigned', 'revoked', 'assigned'])
+})
+
+test('a join that the group leaves unanswered for long is waited for: a leader may take its time, and the others their drains', async () => {
+  const { runtime, heard, asksToJoin, joined, disconnect } = await setup()
+  const answer = await asksToJoin()
+  await runtime.advance(55_000)
+  await answer()
+  await joined()
+  await runtime.advance(60_000)
+  await disconnect()
+  expect(heard).toEqual(['assigned', 'revoked', 'assigned'])
+})
+
+test('a heartbeat that nobody answers is given up after a third of the session, and the coordinator is looked up again', async () => {
+  let hangs = true
+  const { runtime, lookUps } = await setup({ heartbeat: () => (hangs ? new Promise(() => {}) : Promise.resolve()) })
+  await runtime.advance(3_000)
+  const before = lookUps()
+  await runtime.advance(9_000)
+  expect(lookUps()).toBe(before)
+  hangs = false
+  await runtime.advance(4_000)
+  expect(lookUps()).toBe(before + 1)
+})
+
+test.each([
+  [30_000, 500],
+  [4_000, 500],
+  [600, 300],
+])(
+  'with a request timeout of %i ms a fetch waits for data for %i ms: never not at all, which would be a hot loop',
+  async (requestTimeout, expected) => {
+    const { wire, written } = await setup({ config: { requestTimeout } })
+    wire.write(
+      await frame('fetch', 11, { replicaId: -1, maxWaitTime: 20, minBytes: 1, maxBytes: 1, topics: [], rackId: '' }),
+    )
+    const fetch = written.at(-1)!
+    expect(fetch.readInt32BE(fetch.indexOf(Buffer.from('ffffffff', 'hex')) + 4)).toBe(expected)
+  },
+)
+
+test("a user's `retry` for connections does not end a healthy consumer: kafkajs counts failures for weeks, and fewer than its own the adapter does not take", async () => {
+  expect((await setup({ config: { retry: { retries: 3, maxRetryTime: 60_000 } } })).made.retry).toMatchObject({
+    retries: 12,
+    maxRetryTime: 2_000,
+  })
+  expect((await setup({ config: { retry: { retries: 40 } } })).made.retry).toMatchObject({ retries: 40 })
 })
 
 test('the core hears at once that its partitions are lost, and not only when kafkajs has left: nothing further may begin', async () => {

@@ -171,8 +171,7 @@ export const committing: readonly ConformanceCase[] = [
     },
   },
   {
-    promise:
-      'refuses a commit under an epoch that is over, for a partition it lost and for one it kept, and sends nothing',
+    promise: 'refuses a commit under an epoch that is over, for a partition it lost and for one it kept',
     async hold(stage) {
       const topic = await stage.world.topic(2)
       const group = stage.world.group()

@@ -26,6 +26,7 @@ export const losing: readonly ConformanceCase[] = [
       await stage.until(() => member.assignments.length > 1, 'the next assignment')
       assert.deepEqual(member.revocations, [])
       await stage.until(() => member.records.length >= 6, 'the records again, since nothing was committed')
+      assert.deepEqual(values(member.records.slice(3, 6)), ['a0', 'a1', 'a2'])
     },
   },
   {
