@@ -1,22 +1,25 @@
 import type { Runtime } from '../clock/index.ts'
 import type { AssignedPartition, Capabilities, ConsumerCallbacks, InboundBatch } from '../driver/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
-import { formatPartition, formatPosition } from '../record/index.ts'
+import { formatPartition } from '../record/index.ts'
 import { retry } from '../retry/index.ts'
-import type { BackPressure, BufferBound } from './back-pressure.ts'
+import type { BackPressure } from './back-pressure.ts'
 import type { Committer } from './commit.ts'
 import { COMMIT_BUDGET_MS } from './consumer-settings.ts'
 import type { Epoch } from './epoch.ts'
 import { createEpoch } from './epoch.ts'
 import type { Events } from './events.ts'
+import { createMoves } from './moves.ts'
+import type { Owned, OwnedPartition, Stay } from './owned-partition.ts'
+import { partitionOf, positionOf } from './owned-partition.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { decodeFinishedRanges } from './finished-ranges.ts'
 import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
 import { holdPartition, OUTAGE } from './partition-pause.ts'
-import type { Preparation, RebalanceHooks } from './rebalance-hooks.ts'
+import type { RebalanceHooks } from './rebalance-hooks.ts'
 import { PREPARED } from './rebalance-hooks.ts'
 import { createStillOpen } from './still-open.ts'
 import { within } from './within.ts'
@@ -35,23 +38,8 @@ export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
   closeAll(reason: HoldfastError): Promise<void>
   /** The topics that are held have changed. */
   heldChanged(topics: readonly string[]): void
-  /**
-   * Lets what is under way of these partitions end, and goes on at the positions, committed first. One call after the other.
-   *
-   * @throws HOLDFAST_EPOCH_LOST when one of them is not owned, or goes meanwhile.
-   */
+  /** {@link Moves.seek} */
   seek(positions: readonly Position[]): Promise<void>
-}
-
-/** One partition that is owned. */
-export interface OwnedPartition {
-  readonly epoch: Epoch
-  /** Null until the start position is known. */
-  readonly loop: PartitionLoop | null
-  /** Its position is not on the log any more; null when it is. */
-  readonly outOfRange: string | null
-  /** What the user loads for it. */
-  readonly preparation: Preparation
 }
 
 /** What an {@link Assignment} is made of. */
@@ -78,26 +66,6 @@ export interface AssignmentOptions {
   readonly onStartCommitted: (partition: TopicPartition) => void
   /** An assignment is in place. */
   readonly onReady: () => void
-}
-
-interface Owned extends OwnedPartition {
-  loop: PartitionLoop | null
-  bound: BufferBound | null
-  outOfRange: string | null
-  preparation: Preparation
-  /** Those that came together and are still here; aborts when the last of them goes. */
-  readonly stay: Stay
-  /** It drains for good; null while it stays. */
-  going: Promise<void> | null
-  /** A seek has not been committed yet. */
-  moving: boolean
-  /** Called when all that is held is worked off; null when nobody asks. */
-  onEmpty: (() => void) | null
-}
-
-interface Stay {
-  readonly here: Set<string>
-  readonly over: AbortController
 }
 
 /** Makes an {@link Assignment} of nothing. */
@@ -249,11 +217,11 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     await runtime.failpoint('revoke:drained')
     const epochs = going.map(({ epoch }) => epoch)
     await committer.flush(epochs, COMMIT_BUDGET_MS)
-    await runtime.failpoint('revoke:committed') // a crash from here on repeats nothing
     // What was never loaded is not to be stored: it would overwrite what is good.
     const kept = going.filter(({ epoch, preparation }) => !epoch.dead && epoch.tracker && preparation.waitsFor === null)
     const stored = kept.map(({ epoch }) => positionOf(epoch))
     for (const each of going) die(each, reason) // what ends from here on is in none of them, and must not be passed over
+    await runtime.failpoint('revoke:committed') // a crash from here on repeats nothing
     await hooks.revoked(stored)
   }
 
@@ -263,111 +231,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       return found?.epoch.number === number ? [found] : []
     })
 
-  // One after the other: the last one that was asked for is the one that stands.
-  let moves: Promise<void> = Promise.resolve()
-  const inTurn = (move: () => Promise<void>): Promise<void> => {
-    const moved = moves.then(move)
-    moves = moved.catch(() => {})
-    return moved
-  }
-
-  const seek = async (positions: readonly Position[]): Promise<void> => {
-    positions.forEach(ownedAt)
-    await inTurn(() => moveTo(positions))
-    events.emit('seeked', { positions })
-    logger.info({ positions: positions.map(formatPosition) }, 'reading goes on elsewhere')
-  }
-
-  const moveTo = async (positions: readonly Position[]): Promise<void> => {
-    const reason = new HoldfastError('HOLDFAST_EPOCH_LOST', 'somebody has called seek')
-    const targets = positions.map((position) => ({ position, before: ownedAt(position) }))
-    try {
-      const before = targets.map((target) => target.before)
-      await drain(before, reason)
-      await runtime.failpoint('seek:drained') // a crash here, and seek was never called
-      before.forEach(stillHere)
-    } catch (error) {
-      for (const { before } of targets) goOnWhereItWas(before, reason)
-      throw error
-    }
-    // All at once, so that no batch comes in between: the loop before would take it, and nobody would have it.
-    const moved = targets.map(({ position, before }) => {
-      const epoch = createEpoch(position, before.epoch.number, null)
-      epoch.begin(position.offset)
-      return replace(before, epoch, reason)
-    })
-    await Promise.all(moved.map(({ committed }) => committed))
-    for (const { mine } of moved) mine.moving = false
-    const lost = moved.find(({ mine: { epoch } }) => epoch.dead && epoch.committed === null)
-    if (lost !== undefined) throw notOwned(lost.mine.epoch)
-  }
-
-  /** It was drained for a seek that comes to nothing. What it held and had not begun is fetched again. */
-  const goOnWhereItWas = (before: Owned, reason: HoldfastError): void => {
-    if (before.epoch.dead || before.going !== null || closing) return
-    const { number, committed, tracker } = before.epoch
-    const epoch = createEpoch(before.epoch, number, committed)
-    epoch.begin(tracker!.watermark, [...tracker!.finishedRanges()])
-    replace(before, epoch, reason)
-  }
-
-  const replace = (
-    before: Owned,
-    epoch: Epoch,
-    reason: HoldfastError,
-  ): { readonly mine: Owned; readonly committed: Promise<void> } => {
-    const { preparation, stay } = before
-    end(before, reason)
-    const mine = own({ epoch, preparation, stay })
-    options.seekDriver(positionOf(epoch))
-    mine.moving = epoch.committed === null
-    const committed = mine.moving ? committer.rewind(epoch) : Promise.resolve()
-    open(mine, committed)
-    if (!mine.moving) committer.moved(epoch)
-    return { mine, committed }
-  }
-
-  const ownedAt = (position: TopicPartition): Owned => {
-    const found = owned.get(formatPartition(position))
-    if (found === undefined || found.loop === null) throw notOwned(position)
-    return stillHere(found)
-  }
-
-  const stillHere = (each: Owned): Owned => {
-    if (each.epoch.dead || each.going !== null || closing) throw notOwned(each.epoch)
-    return each
-  }
-
-  /** A partition whose position is gone goes on elsewhere, as `onOutOfRange` says. What is held of it is worked off all the same. */
-  const passOver = (target: Owned, position: Position, log: { earliest: bigint; latest: bigint }): void => {
-    const { earliest, latest } = log
-    const continuesAt = options.onOutOfRange === 'earliest' ? earliest : latest
-    const place = { record: formatPosition(position), earliest, latest, continuesAt }
-    logger.error(
-      { ...place, code: 'HOLDFAST_OFFSET_OUT_OF_RANGE' },
-      'a position is not on the log; it goes on elsewhere',
-    )
-    events.emit('out-of-range', { position, earliest, latest, continuesAt })
-    if (continuesAt >= position.offset) {
-      target.epoch.tracker!.cover(continuesAt) // nothing comes from there: as after a compaction
-      options.seekDriver({ ...position, offset: continuesAt })
-      committer.moved(target.epoch)
-      return
-    }
-    // The log was cut or made anew: what comes has offsets that were had before, and nothing of them may stand beside the old ones.
-    const goBack = async (): Promise<void> => {
-      target.onEmpty = null
-      await inTurn(async () => {
-        if (owned.get(target.epoch.name) === target) await moveTo([{ ...position, offset: continuesAt }])
-      }).catch((error: unknown) => {
-        logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')
-      })
-    }
-    const reason = `offset ${position.offset} is not on the log; it goes on at ${continuesAt} once what is held is worked off`
-    target.epoch.addWait({ reason, unhealthy: true, gates: false }) // ends with the epoch
-    if (target.loop!.records === 0) void goBack()
-    else target.onEmpty = () => void goBack()
-  }
+  const moves = createMoves({ ...options, owned, isClosing: () => closing, drain, end, own, open })
 
   return {
     get owned() {
@@ -418,7 +282,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const [target] = ofEpoch([{ topic, partition }], epoch)
       if (target === undefined || target.epoch.dead) return
       if (options.onOutOfRange !== 'fail') {
-        passOver(target, { topic, partition, offset }, { earliest, latest })
+        moves.passOver(target, { topic, partition, offset }, { earliest, latest })
         return
       }
       const what =
@@ -458,27 +322,14 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       }
     },
 
-    seek,
+    seek: moves.seek,
   }
-}
-
-function partitionOf({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition }
-}
-
-function positionOf(epoch: Epoch): Position {
-  return { ...partitionOf(epoch), offset: epoch.tracker!.watermark }
 }
 
 /** What an earlier owner has finished above the offset that it committed. */
 function finishedBefore(partitions: readonly AssignedPartition[], start: Position): readonly FinishedRange[] {
   const { committed } = partitions.find((each) => formatPartition(each) === formatPartition(start)) ?? {}
   return committed?.offset === start.offset ? decodeFinishedRanges(start.offset, committed.metadata) : []
-}
-
-function notOwned(partition: TopicPartition): HoldfastError {
-  const message = `${formatPartition(partition)} is not owned by this member, or is being given up: nothing was changed`
-  return new HoldfastError('HOLDFAST_EPOCH_LOST', message)
 }
 
 function takenAway(going: readonly OwnedPartition[]): HoldfastError {

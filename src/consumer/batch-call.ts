@@ -1,5 +1,5 @@
 import type { Call } from './call-handler.ts'
-import type { BatchGathering, Member } from './batch-gathering.ts'
+import type { BatchGathering, Participant } from './batch-gathering.ts'
 import type { BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
 import { endOfLateCall, untilTimeout } from './handler-call.ts'
@@ -23,14 +23,17 @@ export async function callInBatch(
   pipeline: Pipeline,
 ): Promise<unknown> {
   const seated = (resolve: (handled: unknown) => void, reject: (thrown: unknown) => void): void => {
-    const enter = (): Member => {
+    const enter = (): Participant => {
       if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
       delivery.since = pipeline.runtime.clock.monotonic()
       const context = new HandlerContext(delivery, headers, attempt, pipeline)
-      let member!: Pick<Member, 'resolve' | 'reject'>
-      const called = new Promise<void>((succeed, fail) => (member = { resolve: succeed, reject: fail }))
-      Promise.resolve(untilTimeout(called, context, delivery, pipeline)).then(resolve, reject)
-      return { ...member, message: batchMessage(message, context) }
+      let settle!: Pick<Participant, 'resolve' | 'reject'>
+      const called = new Promise<void>((succeed, fail) => (settle = { resolve: succeed, reject: fail }))
+      Promise.resolve(untilTimeout(called, context, delivery, pipeline)).then(resolve, (thrown: unknown) => {
+        if (delivery.late !== null) batch.overran(delivery)
+        reject(thrown)
+      })
+      return { ...settle, message: batchMessage(message, context) }
     }
     batch.join(delivery, { enter, refuse: reject })
   }

@@ -4,6 +4,7 @@ import type { BatchHandler, BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
 import { NothingBegins } from './nothing-begins.ts'
 import type { Pipeline } from './pipeline.ts'
+import { whenConfirmed } from './when-confirmed.ts'
 
 /**
  * Gathers messages of one partition into calls of a batch handler. Each record goes its own way through `processRecord`, so that batches
@@ -26,6 +27,8 @@ export interface BatchGathering {
   awaitsCall(delivery: Delivery): boolean
   /** It waits for something else: what is before it need not wait for it. */
   waits(delivery: Delivery): void
+  /** The call that it is in has not ended in time: it gives up its place, and no other call of this partition begins before it has ended. */
+  overran(delivery: Delivery): void
   /** It has its outcome, or will not come any more. */
   ended(delivery: Delivery): void
 }
@@ -33,13 +36,13 @@ export interface BatchGathering {
 /** Where a message waits for its call. */
 export interface Seat {
   /** The call begins, now. */
-  enter(): Member
+  enter(): Participant
   /** There is no call any more. */
   refuse(reason: NothingBegins): void
 }
 
 /** A message in a call. */
-export interface Member {
+export interface Participant {
   readonly message: BatchMessage<unknown>
   resolve(): void
   reject(reason: unknown): void
@@ -63,13 +66,21 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
   const { dispatcher, subscription, epoch, logger } = surroundings
   const parts = new Map<Delivery, Part>() // of what has begun and was not handled yet, in the order of offsets
   const together = new WeakSet<Delivery>() // they are in a call with others, or were in one that failed as a whole
+  let coming = 0 // counted: each of thousands that comes would look through all of them
   let hasPlace = false
   let calling = false
+  let called: readonly Delivery[] = [] // those of the call under way
 
+  const next = (): void => {
+    if (calling || coming > 0) return
+    if (callable().length > 0) void call()
+    else leavePlace()
+  }
+
+  /** Those of the next call, when none is still to come. */
   const callable = (): readonly Delivery[] => {
     const found: Delivery[] = []
     for (const [delivery, { phase, alone }] of parts) {
-      if (phase === 'coming') return []
       if (phase === 'away' || (alone && found.length > 0)) break
       found.push(delivery)
       if (alone) break
@@ -77,15 +88,8 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
     return found
   }
 
-  const isComing = (): boolean => {
-    for (const { phase } of parts.values()) if (phase !== 'here') return phase === 'coming'
-    return false
-  }
-
-  const next = (): void => {
-    if (calling) return
-    if (callable().length > 0) void call()
-    else if (!isComing()) leavePlace()
+  const comesNoMore = ({ phase }: Part): void => {
+    if (phase === 'coming') coming--
   }
 
   const leavePlace = (): void => {
@@ -99,9 +103,11 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
     try {
       if (!(await mayCall())) return
       const deliveries = callable() // after the awaits: more may have come, or all have been refused
+      called = deliveries
       if (deliveries.length > 0) await callNow(deliveries)
     } finally {
       calling = false
+      called = []
       leavePlace()
       next()
     }
@@ -117,13 +123,13 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
       }
       hasPlace = true
     }
-    if (surroundings.isSuspect()) await surroundings.confirmMembership()
+    await whenConfirmed(surroundings)
     return !epoch.stopped
   }
 
   const callNow = async (deliveries: readonly Delivery[]): Promise<void> => {
-    const members = deliveries.map((delivery) => ({ delivery, member: enter(delivery) }))
-    const messages = members.map(({ member }) => member.message)
+    const entered = deliveries.map((delivery) => ({ delivery, participant: enter(delivery) }))
+    const messages = entered.map(({ participant }) => participant.message)
     const known = new Set(messages)
     const failures = new Map<unknown, unknown>()
     const { topic, partition } = epoch
@@ -145,23 +151,23 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
         }),
       )
     } catch (thrown) {
-      for (const { member } of members) member.reject(thrown)
+      for (const { participant } of entered) participant.reject(thrown)
       return
     } finally {
       over = true
     }
-    for (const { delivery, member } of members) {
-      if (failures.has(member.message)) {
+    for (const { delivery, participant } of entered) {
+      if (failures.has(participant.message)) {
         together.delete(delivery)
-        member.reject(failures.get(member.message))
+        participant.reject(failures.get(participant.message))
       } else {
         parts.delete(delivery)
-        member.resolve()
+        participant.resolve()
       }
     }
   }
 
-  const enter = (delivery: Delivery): Member => {
+  const enter = (delivery: Delivery): Participant => {
     const part = parts.get(delivery)!
     const { seat } = part
     Object.assign(part, { phase: 'away', seat: null, alone: true } satisfies Part)
@@ -185,6 +191,7 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
         part.seat = null
         part.phase = 'away'
       }
+      coming = 0
     },
     { once: true },
   )
@@ -192,6 +199,7 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
   return {
     begin(deliveries) {
       hasPlace = true
+      coming = deliveries.length
       for (const delivery of deliveries) parts.set(delivery, { phase: 'coming', seat: null, alone: false })
     },
     join(delivery, seat) {
@@ -200,7 +208,8 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
         return
       }
       // One that was handled, and could not be marked as that, comes again.
-      const part = parts.get(delivery) ?? { phase: 'here', seat, alone: true }
+      const part: Part = parts.get(delivery) ?? { phase: 'here', seat, alone: true }
+      comesNoMore(part)
       part.phase = 'here'
       part.seat = seat
       parts.set(delivery, part)
@@ -211,11 +220,20 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
     waits(delivery) {
       const part = parts.get(delivery)
       if (part?.phase !== 'coming') return
+      comesNoMore(part)
       part.phase = 'away'
       next()
     },
+    overran(delivery) {
+      // Told for each of the call, and perhaps after its end: another may be under way by then, in a place of its own.
+      if (hasPlace && called.includes(delivery)) leavePlace()
+    },
     ended(delivery) {
-      if (parts.delete(delivery)) next()
+      const part = parts.get(delivery)
+      if (part === undefined) return
+      parts.delete(delivery)
+      comesNoMore(part)
+      next()
     },
   }
 }

@@ -9,6 +9,7 @@ import type { Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
 import type { Subscription } from './subscription.ts'
+import { whenConfirmed } from './when-confirmed.ts'
 
 type Dedupe = NonNullable<Subscription['dedupe']>
 
@@ -68,7 +69,7 @@ function beginAtStore(
     const claim = claimOf(begun, delivery, pipeline, leases)
     if (claim.kind !== 'busy') return claim
   }
-  return beginLater(begun, begin, delivery, pipeline, leases)
+  return beginLater(begun, begin, delivery, pipeline, dedupe, leases)
 }
 
 async function beginInTime(
@@ -97,19 +98,27 @@ async function beginLater(
   begin: () => BeginResult | Promise<BeginResult>,
   delivery: Delivery,
   pipeline: Pipeline,
+  { leaseMs }: Dedupe,
   leases: LeaseKeeper,
 ): Promise<Claim | AlreadyDone | Unfinished> {
   const { epoch, runtime } = pipeline
+  let waitsSince: number | null = null
   for (let begun = await first; ; begun = await insist(delivery, pipeline, begin, storeIsDown)) {
     const claim = claimOf(begun, delivery, pipeline, leases)
     if (claim.kind !== 'busy') return claim
     const leftMs = claim.untilMs - runtime.clock.now()
-    waitInLane(delivery, pipeline, { reason: 'another holder works on the same message', unhealthy: false })
+    const now = runtime.clock.monotonic()
+    waitsSince ??= now
+    // A holder that has gone, or is interrupted, lets go within one lease. One that keeps it for longer may hang.
+    const unhealthy = now - waitsSince >= 2 * leaseMs
+    waitInLane(delivery, pipeline, { reason: 'another holder works on the same message', unhealthy })
+    const stop = epoch.ownStop()
     try {
-      await runtime.clock.sleep(Math.min(Math.max(leftMs, BUSY_WAIT_MS.least), BUSY_WAIT_MS.most), epoch.stopSignal)
+      await runtime.clock.sleep(Math.min(Math.max(leftMs, BUSY_WAIT_MS.least), BUSY_WAIT_MS.most), stop.signal)
     } catch {
       return unfinished('stopping')
     } finally {
+      stop.forget()
       goOn(delivery, pipeline)
     }
   }
@@ -160,9 +169,11 @@ function completeAtStore(
     delivery.since = runtime.clock.monotonic()
     return pipeline.leases!.storeCalls.inTime(answer)
   }
-  const complete = (): void | Promise<void> =>
+  const complete = (): void | Promise<void> => {
     // What a process did that was suspended beyond its session is not to be marked: the next owner may be at the same message.
-    pipeline.isSuspect() ? pipeline.confirmMembership().then(mark) : mark()
+    const confirmed = whenConfirmed(pipeline)
+    return confirmed === undefined ? mark() : confirmed.then(mark)
+  }
   const completed = insist(delivery, pipeline, complete, storeIsDown, leaseLost)
   return completed instanceof Promise ? completed.then(endOfCompletion) : endOfCompletion(completed)
 }

@@ -5,11 +5,10 @@ import type { Driver } from '../driver/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
-import { silentLogger } from '../logger/index.ts'
+import { safeLogger, silentLogger } from '../logger/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
 import { openTelemetry, safeTelemetry } from '../telemetry/index.ts'
 import type { ConsumerOptions } from './consumer.ts'
-import { safeLogger } from './safe-logger.ts'
 
 /** {@link ConsumerOptions} with nothing left open. */
 export interface ConsumerSettings extends Required<
@@ -120,7 +119,10 @@ const schema = z
     if (needed > settings.rebalanceTimeoutMs) {
       refuse('rebalanceTimeoutMs', `must be at least ${needed}: ${parts}`)
     } else if (needed === settings.rebalanceTimeoutMs && settings.onRevoked !== undefined) {
-      refuse('rebalanceTimeoutMs', `must be more than ${needed} (${parts}): onRevoked gets what is left, which is nothing`)
+      refuse(
+        'rebalanceTimeoutMs',
+        `must be more than ${needed} (${parts}): onRevoked gets what is left, which is nothing`,
+      )
     }
   })
 

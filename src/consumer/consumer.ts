@@ -37,7 +37,8 @@ export interface ConsumerOptions {
   readonly sessionTimeoutMs?: number
   /**
    * How long a rebalance waits for this member; what it drains and commits later is refused. An integer of 1,000 to 2,147,483,647 ms, and at
-   * least `drainTimeoutMs` + `heartbeatIntervalMs` + 500 for a fetch + 5,000 for the last commit. `onRevoked` gets what is left beyond that.
+   * least `drainTimeoutMs` + `heartbeatIntervalMs` + 500 for a fetch + 5,000 for the last commit. `onRevoked` gets what is left beyond that;
+   * where nothing is left it is refused.
    *
    * @defaultValue `60_000`, kafkajs' own
    */

@@ -5,7 +5,7 @@ import { NothingBegins } from './nothing-begins.ts'
 
 /** Who has something to begin: one partition. */
 export interface Source {
-  /** Begins the next thing, in the place that it was given, and says whether there is more. False too when there was nothing. */
+  /** Begins the next thing, in the place that it is given, and says what came of that. */
   begin(): Begun
   /** The bound it shares with others; null for none. */
   readonly bound: Bound | null
@@ -147,7 +147,8 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
       turnBeganAt = clock.monotonic()
       void endTurn()
     } else if (begunThisTurn >= MOST_IN_A_TURN) pausing = true
-    else if (begunThisTurn % LOOK_EVERY === 0) pausing = clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN
+    else if (begunThisTurn === 1 || begunThisTurn % LOOK_EVERY === 0)
+      pausing = clock.monotonic() - turnBeganAt >= MOST_MS_IN_A_TURN
     return pausing
   }
 
@@ -217,7 +218,7 @@ const MOST_IN_A_TURN = 512
 /** Those that compute for long are fewer: with seconds between two turns, a full buffer of them would outlast the session. */
 const MOST_MS_IN_A_TURN = 50
 
-/** Looking at the clock has its price too. */
+/** Looking at the clock has its price too. It is looked at after the first as well: four that compute for long can outlast the session. */
 const LOOK_EVERY = 4
 
 /** Below this the front of the list is not worth moving. */

@@ -7,6 +7,7 @@ import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
+import { whenConfirmed } from './when-confirmed.ts'
 
 /**
  * Ends a record that cannot be handled: parked, and acknowledged as parked before this resolves. Without a dead letter topic it is
@@ -38,7 +39,7 @@ export async function giveUp(
     pipeline,
     async () => {
       // At every try: an outage of the dead letter topic can be long, and the partition somebody else's at its end.
-      if (pipeline.isSuspect()) await pipeline.confirmMembership()
+      await whenConfirmed(pipeline)
       if (pipeline.isSuspect()) throw unconfirmed(record)
       delivery.since = pipeline.runtime.clock.monotonic()
       return parking.park(deadLetterTopic, request, () => !epoch.dead)

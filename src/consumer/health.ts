@@ -1,6 +1,6 @@
 import type { ConsumerHealth } from './consumer.ts'
 import type { Committer } from './commit.ts'
-import type { OwnedPartition } from './assignment.ts'
+import type { OwnedPartition } from './owned-partition.ts'
 import type { Watchdog } from './watchdog.ts'
 
 /** What health is judged by. */

@@ -188,11 +188,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   }
 
   const afterTrouble = (delivery: Delivery, troubles: number): Promise<void> => {
-    pausePartition(
-      delivery,
-      pipeline,
-      `${formatPosition(delivery.record)} could not be processed; it is tried again`,
-    )
+    pausePartition(delivery, pipeline, `${formatPosition(delivery.record)} could not be processed; it is tried again`)
     return waitFor(delivery, backoffDelay(OUTAGE, troubles, runtime.random()))
   }
 
@@ -202,7 +198,10 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     const pauseMs = backoffDelay(OUTAGE, losses - 1, runtime.random()) - (clock.monotonic() - begunAt)
     if (pauseMs <= 0) return // the handler has taken as long itself
     const record = formatPosition(delivery.record)
-    logger.warn({ record, losses, delayMs: Math.round(pauseMs) }, 'a message lost its dedupe lease again; it begins anew')
+    logger.warn(
+      { record, losses, delayMs: Math.round(pauseMs) },
+      'a message lost its dedupe lease again; it begins anew',
+    )
     const reason = `${record} loses its dedupe lease again and again: its handler is called each time`
     waitInLane(delivery, pipeline, { reason, unhealthy: true })
     await waitFor(delivery, pauseMs)

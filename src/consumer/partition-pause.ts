@@ -1,4 +1,3 @@
-import type { HoldfastError } from '../errors/index.ts'
 import type { RetryPolicy, RetryResult } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
@@ -22,7 +21,7 @@ export function insist<T>(
   pipeline: Pausable,
   step: () => T | PromiseLike<T>,
   describe: (thrown: unknown) => string,
-  isFinal?: (thrown: unknown) => thrown is HoldfastError,
+  isFinal?: (thrown: unknown) => boolean,
 ): RetryResult<T> | Promise<RetryResult<T>> {
   try {
     const value = step()
@@ -58,13 +57,15 @@ async function insistAgain<T>(
     isFirst = false
     throw first
   }
+  const stop = pipeline.epoch.ownStop()
   const result = await retry(next, {
     policy: OUTAGE,
-    signal: pipeline.epoch.stopSignal,
+    signal: stop.signal,
     runtime: pipeline.runtime,
     rule: ({ thrown }) => (isFinal(thrown) ? { kind: 'give-up' } : { kind: 'wait' }),
     onWait: ({ thrown }) => pausePartition(delivery, pipeline, describe(thrown)),
   })
+  stop.forget()
   if (delivery.wait !== null) goOn(delivery, pipeline)
   return result
 }
@@ -114,7 +115,7 @@ function leavePlace(delivery: Delivery, { dispatcher, subscription }: Pausable):
 
 function endWait(wait: Wait, { epoch, events, logger }: Pausable): void {
   epoch.removeWait(wait)
-  if (!wait.gates || epoch.gated) return
+  if (!wait.gates || epoch.gated || epoch.dead) return // nothing goes on in a dead epoch: the partition is gone
   logger.info({ partition: epoch.name }, 'a partition goes on')
   events.emit('resumed', { partition: { topic: epoch.topic, partition: epoch.partition } })
 }
@@ -126,6 +127,6 @@ export function holdPartition(epoch: Epoch, reason: string): () => void {
   return () => epoch.removeWait(wait)
 }
 
-function never(_thrown: unknown): _thrown is HoldfastError {
+function never(): boolean {
   return false
 }

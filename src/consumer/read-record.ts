@@ -1,9 +1,9 @@
 import { isDeadLetterTopic } from '../dlq/index.ts'
 import type { Failure } from '../dlq/index.ts'
 import { describeError, HoldfastError } from '../errors/index.ts'
-import { retry } from '../retry/index.ts'
 import { decodeMessage } from '../topic/index.ts'
 import type { Message } from './message.ts'
+import { insist } from './partition-pause.ts'
 import { ReadMessage } from './read-message.ts'
 import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -18,7 +18,8 @@ export type Reading =
 
 /**
  * Decodes a record and holds it against its schema. What does not fit never will, so nothing is tried again, with one exception: an
- * asynchronous validator that rejected may have met an outage of its own.
+ * asynchronous validator that rejects has said nothing of the record. What it asks may be out, and with it every record that comes: the
+ * partition is paused until it answers, or the outage would fill the dead letter topic.
  */
 export function readRecord(
   delivery: Delivery,
@@ -28,15 +29,11 @@ export function readRecord(
   const { topic } = pipeline.subscription
   if (isDeadLetterTopic(topic)) return messageOf(delivery, topic.readRecord(record))
   if (record.value === null) return TOMBSTONE
-  const unread = (error: unknown): Reading | Promise<Reading | Unfinished> =>
-    HoldfastError.is(error) && error.retriable ? readAgain(delivery, pipeline) : malformed(error, pipeline)
   try {
     const value = decodeMessage(topic, record)
-    return value instanceof Promise
-      ? value.then((each) => messageOf(delivery, each), unread)
-      : messageOf(delivery, value)
+    return value instanceof Promise ? readLater(value, delivery, pipeline) : messageOf(delivery, value)
   } catch (error) {
-    return unread(error)
+    return malformed(error, pipeline) // a validator that answers at once says the same of it every time
   }
 }
 
@@ -46,17 +43,31 @@ function messageOf(delivery: Delivery, value: unknown): Reading {
   return { kind: 'message', message: new ReadMessage(delivery, value) }
 }
 
-async function readAgain(delivery: Delivery, pipeline: Pipeline): Promise<Reading | Unfinished> {
-  const { record } = delivery
-  const { subscription, epoch, runtime } = pipeline
-  const result = await retry(async () => decodeMessage(subscription.topic, record), {
-    policy: subscription.retry,
-    signal: epoch.stopSignal,
-    runtime,
-    rule: ({ thrown }) => (HoldfastError.is(thrown) && thrown.retriable ? { kind: 'retry' } : { kind: 'give-up' }),
-  })
+async function readLater(
+  first: Promise<unknown>,
+  delivery: Delivery,
+  pipeline: Pipeline,
+): Promise<Reading | Unfinished> {
+  const { topic } = pipeline.subscription
+  let isFirst = true
+  const read = (): unknown => {
+    delivery.since = pipeline.runtime.clock.monotonic()
+    if (!isFirst) return decodeMessage(topic, delivery.record)
+    isFirst = false
+    return first
+  }
+  const result = await insist(delivery, pipeline, read, (thrown) => validatorRejects(topic.name, thrown), saysHowItIs)
   if (result.kind === 'stopped') return unfinished('stopping')
   return result.kind === 'succeeded' ? messageOf(delivery, result.value) : malformed(result.thrown, pipeline)
+}
+
+function saysHowItIs(thrown: unknown): boolean {
+  return !HoldfastError.is(thrown) || !thrown.retriable
+}
+
+function validatorRejects(topic: string, thrown: unknown): string {
+  const problem = HoldfastError.is(thrown) ? thrown.problems[0]?.message : undefined
+  return `the schema of ${topic} says nothing of its records (${problem ?? 'the validator rejects'})`
 }
 
 function malformed(thrown: unknown, { runtime }: Pipeline): Reading {

@@ -1,4 +1,5 @@
 import type { Logger } from '../logger/index.ts'
+import { silentLogger } from '../logger/index.ts'
 import type { InboundRecord, Position } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import type { Events } from './events.ts'
@@ -18,8 +19,10 @@ export function reportOutcome(record: InboundRecord, outcome: RecordOutcome, eve
       })
       return
     case 'duplicate':
-      logger.debug({ record: formatPosition(record) }, 'a duplicate: it was done before')
-      events.emit('duplicate', { position: positionOf(record), messageId: messageIdOf(record) })
+      // After a replay nearly all are duplicates, and on a compacted topic many are tombstones: no text is made that nobody reads.
+      if (logger !== silentLogger) logger.debug({ record: formatPosition(record) }, 'a duplicate: it was done before')
+      if (events.heard('duplicate'))
+        events.emit('duplicate', { position: positionOf(record), messageId: messageIdOf(record) })
       return
     case 'parked': {
       const { deadLetterTopic, reason, errorType } = outcome
@@ -28,8 +31,9 @@ export function reportOutcome(record: InboundRecord, outcome: RecordOutcome, eve
       return
     }
     case 'skipped':
-      logger.info({ record: formatPosition(record), reason: outcome.reason }, 'a record is skipped')
-      events.emit('skipped', { position: positionOf(record), reason: outcome.reason })
+      if (logger !== silentLogger)
+        logger.info({ record: formatPosition(record), reason: outcome.reason }, 'a record is skipped')
+      if (events.heard('skipped')) events.emit('skipped', { position: positionOf(record), reason: outcome.reason })
   }
 }
 

@@ -4,7 +4,7 @@ import { MAX_TIMER_MS, systemClock } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
-import { silentLogger } from '../logger/index.ts'
+import { safeLogger, silentLogger } from '../logger/index.ts'
 
 /** Something that can be closed: a consumer, a producer, an HTTP server behind a function. */
 export interface Closable {
@@ -31,6 +31,9 @@ export interface CloseOnSignalsOptions {
 const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT']
 const TIMEOUT_MS = 25_000
 
+/** One Ctrl-C reaches a process twice within milliseconds when its parent, such as `npm start`, passes on what the terminal gives to both. */
+const SAME_SIGNAL_MS = 500
+
 /**
  * Closes everything at the first signal, one after the other as given, those in an inner array together, and then ends the process.
  * Consumers come first: what they drain may still send.
@@ -40,8 +43,9 @@ const TIMEOUT_MS = 25_000
  * ```
  *
  * The process exits with `exitCode`, 0, when all have closed; with 1 when the time is up, a close has failed, or a producer reports sends
- * that were not confirmed: the others are closed all the same. A second signal ends it at once, with 128 and the signal's number; nothing further is committed or sent then, and what was
- * under way is handled again by the next owner, as after a crash.
+ * that were not confirmed: the others are closed all the same. A second signal ends it at once, with 128 and the signal's number; nothing
+ * further is committed or sent then, and what was under way is handled again by the next owner, as after a crash. The same signal within half
+ * a second of the first is taken for the first: a parent such as `npm start` passes on a Ctrl-C that the process has had from the terminal.
  *
  * @returns a function that takes the listeners off again; a close under way goes on, and ends the process all the same.
  * @throws HOLDFAST_CONFIG_INVALID, listing every problem.
@@ -50,16 +54,19 @@ export function closeOnSignals(
   closables: readonly (Closable | readonly Closable[])[],
   options: CloseOnSignalsOptions = {},
 ): () => void {
-  const { signals = DEFAULT_SIGNALS, timeoutMs = TIMEOUT_MS, exitCode = 0, logger = silentLogger } = options
+  const { signals = DEFAULT_SIGNALS, timeoutMs = TIMEOUT_MS, exitCode = 0 } = options
   refuseUnfit(closables, { signals, timeoutMs, exitCode })
-  let closing = false
+  const logger = safeLogger(options.logger ?? silentLogger) // one that throws must keep nothing from being closed
+  let first: { readonly signal: NodeJS.Signals; readonly at: number } | null = null
 
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (closing) {
+    const now = systemClock.monotonic()
+    if (first !== null) {
+      if (signal === first.signal && now - first.at < SAME_SIGNAL_MS) return
       logger.error({ signal }, 'a second signal: the process ends at once')
       process.exit(128 + constants.signals[signal])
     }
-    closing = true
+    first = { signal, at: now }
     process.exitCode = 1 // should it end before all have closed: nothing else may be left that keeps it alive
     logger.info({ signal, timeoutMs }, 'closing')
     void closeWithin(closables, timeoutMs, systemClock, logger).then((isClean) => process.exit(isClean ? exitCode : 1))

@@ -15,18 +15,29 @@ interface Payload {
 /** Without its message, which nobody may see anyway. */
 type RawIssue = Extract<StandardResult<unknown>, { issues: readonly unknown[] }>['issues'][number]
 
+/** What a schema of zod 3 has. */
+interface Zod3Schema extends StandardSchema {
+  readonly _def: object
+  readonly safeParse: (value: unknown) => {
+    readonly success: boolean
+    readonly data?: unknown
+    readonly error?: { readonly issues: readonly RawIssue[] }
+  }
+}
+
 /**
- * Makes a validator of a schema of zod 4; null for any other. Zod's own `~standard.validate` tries each value synchronously first and drops
+ * Makes a validator of a schema of zod; null for any other. Zod 4's own `~standard.validate` tries each value synchronously first and drops
  * the promise that it meets: a check that rejects would end the process as an unhandled rejection, and one that does not would run twice.
  * A check that throws at once would be told as one that rejects.
  *
  * A schema that declares an `async` function is never tried synchronously; any other not before it has given a value without a promise.
  * Left is a function that gives a promise without being declared `async`, which no value has reached before: docs/topics.md warns of it.
+ * Zod 3 drops the first promise of each schema, and tells a check that throws as one that rejects: only the latter can be mended from here.
  */
 export function createZodValidator<Output>(
   schema: StandardSchema<unknown, Output>,
 ): ((value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>) | null {
-  if (!isZod(schema)) return null
+  if (!isZod(schema)) return isZod3(schema) ? createZod3Validator<Output>(schema) : null
   const { _zod: zod } = schema
   let mode: 'unknown' | 'synchronous' | 'asynchronous' = declaresAsync(schema) ? 'asynchronous' : 'unknown'
 
@@ -53,6 +64,29 @@ export function createZodValidator<Output>(
 function isZod(schema: object): schema is ZodSchema {
   const { _zod: zod } = schema as Partial<ZodSchema>
   return typeof zod === 'object' && zod !== null && typeof zod.run === 'function'
+}
+
+function createZod3Validator<Output>(
+  schema: Zod3Schema,
+): (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>> {
+  const standard = schema['~standard'] as StandardSchema<unknown, Output>['~standard'] & { readonly async?: boolean }
+  return (value) => {
+    if (standard.async === true) return standard.validate(value) // it has met a promise before, and has noted that
+    try {
+      const { success, data, error } = schema.safeParse(value)
+      return success ? { value: data as Output } : { issues: error!.issues }
+    } catch (thrown) {
+      if (thrown instanceof Error && /encountered during synchronous parse/i.test(thrown.message))
+        return standard.validate(value)
+      throw thrown
+    }
+  }
+}
+
+function isZod3(schema: object): schema is Zod3Schema {
+  const { _def: definition, safeParse } = schema as Partial<Zod3Schema>
+  const { vendor } = (schema as StandardSchema)['~standard']
+  return vendor === 'zod' && typeof definition === 'object' && typeof safeParse === 'function'
 }
 
 function resultOf<Output>({ value, issues }: Payload): StandardResult<Output> {

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { createBatchGathering } from '../../src/consumer/batch-gathering.ts'
+import { Delivery } from '../../src/consumer/delivery.ts'
+import { createDispatcher } from '../../src/consumer/dispatcher.ts'
+import { createEpoch } from '../../src/consumer/epoch.ts'
 import type { BatchContext, BatchMessage, Consumer } from '../../src/consumer/index.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
 import { dedupeId, memoryDedupeStore } from '../../src/idempotency/index.ts'
+import { silentLogger } from '../../src/logger/index.ts'
+import { virtualRuntime } from '../../src/testing/index.ts'
 import { GROUP, gate, ids, orders, world } from './world.ts'
 
 const once = { maxAttempts: 1 }
@@ -435,6 +442,44 @@ test('a batch that does not end in time is told by its signal; nothing begins be
   await runtime.run(one.close())
 })
 
+test.each([1, 2])(
+  'a batch of %i that did not end in time keeps no place: one hung batch must not stop the other partitions',
+  async (size) => {
+    const { consumer, append, runtime, start, committed } = world({ partitions: 3 })
+    const hang = gate()
+    const calls: string[][] = []
+    let running = 0
+    let most = 0
+    const one = consumer({ concurrency: 1 }).onBatch(
+      orders,
+      async (messages, { partition }) => {
+        calls.push(idsOf(messages))
+        if (partition === 0 && calls.length === 1) {
+          await hang.opened
+          return thrown()
+        }
+        most = Math.max(most, ++running)
+        await runtime.clock.sleep(10)
+        running--
+      },
+      { handlerTimeoutMs: 1_000, retry: twice },
+    )
+    append(ids(size))
+    await start(one)
+    await runtime.advance(100)
+    for (const partition of [1, 2]) append(ids(2, 10), { partition })
+    await runtime.advance(899)
+    expect(calls).toHaveLength(1)
+    await runtime.advance(60_000)
+    expect([committed(0), committed(1), committed(2)]).toEqual([0n, 2n, 2n])
+    hang.open()
+    for (const partition of [1, 2]) append(ids(20, 20), { partition })
+    await runtime.runUntil(() => committed(0) === BigInt(size) && committed(1) === 22n && committed(2) === 22n)
+    expect(most).toBe(1) // the place that was given up was given up once
+    await runtime.run(one.close())
+  },
+)
+
 test('a batch that ends well after its time has handled its messages: none is called again', async () => {
   const { consumer, append, runtime, start, committed } = world()
   append(ids(3))
@@ -636,6 +681,44 @@ test('what single messages have and batches have not is refused at start, with t
     'orders.onTombstone',
     'orders.ordering',
   ])
+})
+
+test('a message that comes to its batch does not look through all the others: a batch of thousands would take seconds', async () => {
+  const count = 1_000
+  const epoch = createEpoch({ topic: 'orders', partition: 0 }, 1, null)
+  const called = gate()
+  const gathering = createBatchGathering(() => called.open(), {
+    dispatcher: createDispatcher(1, virtualRuntime().clock),
+    subscription: { bound: null } as Subscription,
+    epoch,
+    logger: silentLogger,
+    isSuspect: () => false,
+    confirmMembership: async () => {},
+  })
+  const deliveries = Array.from({ length: count }, (_, i) => {
+    const record = {
+      topic: 'orders',
+      partition: 0,
+      offset: BigInt(i),
+      key: null,
+      value: null,
+      headers: [],
+      timestamp: 0n,
+    }
+    return new Delivery({ record, groupId: GROUP, ticket: i, lane: null, arrival: i, takenAt: 0 })
+  })
+  const participant = { message: { context: {} } as BatchMessage<unknown>, resolve() {}, reject() {} }
+  const looks = vi.spyOn(Map.prototype, Symbol.iterator)
+  const looksAtValues = vi.spyOn(Map.prototype, 'values')
+  try {
+    gathering.begin(deliveries)
+    for (const each of deliveries) gathering.join(each, { enter: () => participant, refuse() {} })
+    await called.opened
+    expect(looks.mock.calls.length + looksAtValues.mock.calls.length).toBeLessThan(10)
+  } finally {
+    looks.mockRestore()
+    looksAtValues.mockRestore()
+  }
 })
 
 test('law: whatever a batch handler does, messages are handled in the order of offsets, one call at a time, and all have an outcome', async () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { HoldfastError } from '../../src/errors/index.ts'
 import type { DedupeStore } from '../../src/idempotency/index.ts'
 import { dedupeId, memoryDedupeStore } from '../../src/idempotency/index.ts'
@@ -96,6 +96,54 @@ test.each<Answers>(['later', 'at once'])(
     await runtime.run(one.close())
   },
 )
+
+test('health says when another holder keeps a message for longer than two leases: it may hang, and renew for ever', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore, store } = watched(runtime)
+  const other = await store.begin(idOf('a'), { leaseMs: 3_600_000 })
+  const one = consumer().on(orders, () => {}, { dedupe: { store: watchedStore, leaseMs: 30_000 } })
+  await start(one)
+  await runtime.advance(59_000)
+  expect(one.health().status).toBe('healthy')
+  await runtime.advance(3_000)
+  expect(one.health().reasons).toEqual(['orders[0]: another holder works on the same message'])
+  if (other.kind === 'started') await store.abandon(other.token, 0)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
+})
+
+test('thousands of messages that others work on do not search each other while they wait', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  let isHeld = true
+  const store: DedupeStore = {
+    ...watched(runtime).watchedStore,
+    begin: () =>
+      isHeld ? { kind: 'busy', untilMs: runtime.clock.now() + 1_000 } : { kind: 'done', outcome: 'handled' },
+  }
+  for (const { id } of ids(300)) append([{ id }], { key: id })
+  const listening = new Map<EventTarget, number>()
+  const original = EventTarget.prototype.addEventListener
+  const add = vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (
+    this: EventTarget,
+    ...args
+  ) {
+    listening.set(this, (listening.get(this) ?? 0) + 1)
+    original.apply(this, args)
+  })
+  try {
+    const one = consumer({ concurrency: 5 }).on(orders, () => {}, { dedupe: { store } })
+    await start(one)
+    await runtime.advance(2_000)
+    isHeld = false
+    await runtime.runUntil(() => committed() === 300n)
+    await runtime.run(one.close())
+  } finally {
+    add.mockRestore()
+  }
+  expect(Math.max(...listening.values())).toBeLessThan(10)
+})
 
 test('a holder that died keeps the message no longer than its lease, and its attempt counts', async () => {
   const { consumer, append, runtime, start, committed } = world()
@@ -299,4 +347,34 @@ test('interruptions are no attempts: a slow message that outlives many closes is
   await start(last)
   await runtime.runUntil(() => committed() === 1n, { maxMs: 1_000 })
   await runtime.run(last.close())
+})
+
+test('a store that forgets leases has the handler called ever more seldom, and health says so: it would be called without bound', async () => {
+  const { consumer, append, runtime, start, committed, logged } = world()
+  append(ids(1))
+  const { watchedStore } = watched(runtime)
+  let calls = 0
+  const one = consumer().on(orders, () => void calls++, {
+    dedupe: {
+      store: {
+        ...watchedStore,
+        complete(token, outcome) {
+          // the fourth is one that it keeps; the test shall end also where nothing waits
+          if (calls < 4) throw new HoldfastError('HOLDFAST_LEASE_LOST', 'evicted')
+          return watchedStore.complete(token, outcome)
+        },
+      },
+    },
+  })
+  await start(one)
+  const from = runtime.clock.monotonic()
+  await runtime.runUntil(() => one.health().status === 'unhealthy')
+  expect(calls).toBe(2) // somebody else may have begun the message: once is no reason to wait
+  expect(one.health().reasons[0]).toMatch(/^orders\[0\]: orders\[0\]@0 loses its dedupe lease again and again/)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(calls).toBe(4)
+  expect(runtime.clock.monotonic() - from).toBeGreaterThan(1_000) // 0.5 s and 1 s, each less a fifth
+  expect(logged.filter(({ message }) => message.startsWith('a message lost its dedupe lease again'))).toHaveLength(2)
+  expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
 })

@@ -86,6 +86,24 @@ test('a bound holds its own back and nobody else', () => {
   expect(begun.slice(5)).toEqual(['c', 'c', 'c', 'b'])
 })
 
+test('after one that computes for long the event loop has its turn: a few of them in a row would outlast the session', async () => {
+  let now = 0
+  const dispatcher = createDispatcher(10, { monotonic: () => now })
+  let begun = 0
+  dispatcher.offer({
+    bound: null,
+    begin() {
+      now += 10_000
+      return ++begun < 3 ? 'more' : 'last'
+    },
+  })
+  expect(begun).toBe(1)
+  await immediate()
+  expect(begun).toBe(2)
+  await immediate()
+  expect(begun).toBe(3)
+})
+
 test('one that waits for a place of its full bound keeps nobody of another bound waiting', async () => {
   const { dispatcher, source, active } = dispatcherWith(2)
   const [tight, wide] = [createBound(1), createBound(2)]

@@ -216,3 +216,48 @@ test('a handler that itself ends its assignment before it waits keeps its key cl
   expect(calls).toEqual(['a1', 'b1', 'a1'])
   await all.runtime.run(one.close())
 })
+
+test('a message that fails for good while its partition drains waits for nobody: the drain ends with its handler', async () => {
+  const all = world()
+  appendKeys(all, 'a')
+  const hold = gate()
+  let calls = 0
+  const one = all.consumer({ drainTimeoutMs: 10_000 }).on(
+    orders,
+    async () => {
+      calls++
+      await hold.opened
+      throw new Error('no')
+    },
+    { deadLetter: false, onExhausted: 'pause', retry: { maxAttempts: 1 } },
+  )
+  await all.start(one)
+  await all.runtime.runUntil(() => calls === 1)
+  const from = all.runtime.clock.monotonic()
+  const closing = one.close()
+  await all.runtime.advance(100)
+  hold.open()
+  await all.runtime.run(closing)
+  expect(all.runtime.clock.monotonic() - from).toBeLessThan(1_000)
+})
+
+test('a consumer that closes takes no partition any more: a session that is lost meanwhile brings nothing new into handlers', async () => {
+  const all = world()
+  appendKeys(all, 'a')
+  const hang = gate()
+  const calls: string[] = []
+  const one = all.consumer({ ...session, drainTimeoutMs: 20_000 }).on(orders, async ({ value }) => {
+    calls.push(value.id)
+    await hang.opened
+  })
+  await all.start(one)
+  await all.runtime.runUntil(() => calls.length === 1)
+  const closing = one.close()
+  await all.runtime.advance(10)
+  appendKeys(all, 'b')
+  all.cluster.expireSession(GROUP)
+  await all.runtime.advance(15_000)
+  await all.runtime.run(closing)
+  expect([calls, one.health().state]).toEqual([['a1'], 'closed'])
+  hang.open()
+})

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ErrorRule } from '../../src/consumer/index.ts'
 import { park, pauseFor, retryAfter, skip } from '../../src/consumer/index.ts'
-import { gate, ids, orders, world } from './world.ts'
+import { gate, GROUP, ids, orders, world } from './world.ts'
 
 const retry = { maxAttempts: 3, initialDelayMs: 100, factor: 2, maxDelayMs: 1_000, jitter: 0 }
 const bad = [{ id: 'bad' }, { id: 'next' }]
@@ -394,4 +394,50 @@ test('a failure after the signal has aborted is no failure of the message: it is
   await runtime.run(closing)
   expect(deadLetters()).toEqual([])
   expect(committed()).toBe(0n)
+})
+
+test('the record at which a rule stops the consumer is handled once, though its session is lost while the others drain', async () => {
+  const { consumer, append, runtime, start, cluster } = world()
+  append([{ id: 'slow' }], { key: 'slow' })
+  append([{ id: 'bad' }], { key: 'bad' })
+  const hold = gate()
+  let calls = 0
+  const one = consumer({ sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000, drainTimeoutMs: 20_000 }).on(
+    orders,
+    ({ value }) => {
+      if (value.id === 'slow') return hold.opened
+      if (++calls < 1_000) throw new RangeError('no') // the test shall end where the consumer would not
+      return undefined
+    },
+    { errors: [rule(RangeError, 'stop')] },
+  )
+  await start(one)
+  await runtime.runUntil(() => calls > 0)
+  cluster.expireSession(GROUP)
+  await runtime.advance(15_000)
+  hold.open()
+  await expect(runtime.run(one.closed)).rejects.toMatchObject({ code: 'HOLDFAST_STOPPED_BY_RULE' })
+  expect(calls).toBe(1)
+})
+
+test('nothing is handled between the rule that stops the consumer and its close: all partitions stop with it, at once', async () => {
+  const { consumer, append, runtime, start, points } = world({ partitions: 2 })
+  append(bad, { partition: 0 })
+  const closing = points.holdAt('close:begin')
+  const calls: string[] = []
+  const one = consumer().on(
+    orders,
+    ({ value }) => {
+      calls.push(value.id)
+      if (value.id === 'bad' && calls.length < 1_000) throw new RangeError('no') // the test shall end where the consumer would not
+    },
+    { errors: [rule(RangeError, 'stop')] },
+  )
+  await start(one)
+  await runtime.run(closing.reached)
+  append(ids(3), { partition: 1 })
+  await runtime.advance(5_000)
+  expect(calls).toEqual(['bad'])
+  closing.release()
+  await expect(runtime.run(one.closed)).rejects.toMatchObject({ code: 'HOLDFAST_STOPPED_BY_RULE' })
 })

@@ -308,3 +308,45 @@ test('hooks that are no functions are refused', () => {
     }),
   )
 })
+
+test('what ends while onRevoked stores is not committed: the next owner would begin behind what was stored', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1))
+  const hold = gate()
+  let called = false
+  let stored: readonly string[] = []
+  const one = consumer({
+    ...session,
+    drainTimeoutMs: 1_000,
+    onRevoked: async (partitions) => {
+      stored = partitions.map(place)
+      await runtime.clock.sleep(3_000)
+    },
+  }).on(orders, async () => {
+    called = true
+    await hold.opened
+  })
+  await start(one)
+  await runtime.runUntil(() => called)
+  const closing = one.close()
+  await runtime.advance(2_000)
+  append([{ id: 'late' }], { key: 'late' })
+  hold.open()
+  await runtime.advance(100)
+  expect(one.health().partitions).toMatchObject([{ buffered: 0 }]) // nor is anything taken
+  await runtime.run(closing)
+  expect([stored, committed()]).toEqual([['0@0'], 0n])
+})
+
+test('an onRevoked for which the rebalance leaves no time is refused: it would be given up as it begins', () => {
+  const { consumer } = world()
+  const least = { drainTimeoutMs: 5_000, heartbeatIntervalMs: 1_000, rebalanceTimeoutMs: 11_500 }
+  expect(() => consumer({ ...least, onRevoked: () => {} })).toThrow(
+    expect.objectContaining({
+      code: 'HOLDFAST_CONFIG_INVALID',
+      problems: [expect.objectContaining({ path: 'rebalanceTimeoutMs' })],
+    }),
+  )
+  expect(() => consumer(least)).not.toThrow()
+  expect(() => consumer({ ...least, rebalanceTimeoutMs: 11_501, onRevoked: () => {} })).not.toThrow()
+})

@@ -357,3 +357,41 @@ test('health says when partitions went and no assignment has followed for longer
   expect(one.health().status).toBe('healthy')
   await runtime.run(one.close())
 })
+
+test('a close whose last word to the group fails closes the other connections all the same: one would keep the process alive', async () => {
+  const { consumer, runtime, start, driver } = world()
+  const base = driver()
+  const closed: string[] = []
+  const one = consumer({
+    driver: {
+      ...base,
+      createConsumer(options) {
+        const made = base.createConsumer(options)
+        const stop = async (): Promise<void> => {
+          await made.stop()
+          throw new Error('the coordinator is gone')
+        }
+        return { ...made, stop }
+      },
+      createProducer(options) {
+        const made = base.createProducer(options)
+        const close: typeof made.close = (chosen) => {
+          closed.push('producer')
+          return made.close(chosen)
+        }
+        return { ...made, close }
+      },
+      createAdmin(options) {
+        const made = base.createAdmin(options)
+        const close = (): Promise<void> => {
+          closed.push('admin')
+          return made.close()
+        }
+        return { ...made, close }
+      },
+    },
+  }).on(orders, () => {})
+  await start(one)
+  await runtime.run(one.close())
+  expect(closed).toEqual(['producer', 'admin'])
+})

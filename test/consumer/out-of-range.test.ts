@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Consumer, ConsumerEvents } from '../../src/consumer/index.ts'
+import type { ConsumerCallbacks, Driver } from '../../src/driver/index.ts'
 import { GROUP, gate, ids, orders, world } from './world.ts'
 
 const first = { topic: 'orders', partition: 0 }
@@ -165,4 +166,46 @@ test('an unknown policy is refused', () => {
   expect(() => consumer({ onOutOfRange: 'skip' as 'fail' })).toThrow(
     expect.objectContaining({ problems: [expect.objectContaining({ path: 'onOutOfRange' })] }),
   )
+})
+
+test('health says what a partition waits for that goes on at an earlier place: nothing of it is fetched until then', async () => {
+  const { consumer, append, runtime, start, driver } = world()
+  append(ids(3))
+  const base = driver()
+  let callbacks: ConsumerCallbacks | undefined
+  let epoch = 0
+  const cut: Driver = {
+    ...base,
+    createConsumer(options) {
+      const made = base.createConsumer(options)
+      const start: typeof made.start = (topics, given) => {
+        const onAssigned: typeof given.onAssigned = (partitions) => {
+          epoch = partitions[0]!.epoch
+          return given.onAssigned(partitions)
+        }
+        callbacks = { ...given, onAssigned }
+        return made.start(topics, callbacks)
+      }
+      return { ...made, start }
+    },
+  }
+  const hold = gate()
+  const seen: bigint[] = []
+  const one = consumer({ ...session, driver: cut, onOutOfRange: 'earliest' }).on(orders, (_, { offset }) => {
+    seen.push(offset)
+    if (seen.length !== 3) return undefined
+    callbacks!.onOutOfRange({ ...first, offset: 3n, epoch, earliest: 0n, latest: 1n }) // the log was cut behind it
+    return hold.opened
+  })
+  await start(one)
+  await runtime.runUntil(() => seen.length === 3)
+  await runtime.advance(1_000)
+  expect(one.health()).toMatchObject({
+    status: 'unhealthy',
+    reasons: ['orders[0]: offset 3 is not on the log; it goes on at 0 once what is held is worked off'],
+  })
+  hold.open()
+  await runtime.runUntil(() => seen.length > 3)
+  expect([seen[3], one.health().status]).toEqual([0n, 'healthy'])
+  await runtime.run(one.close())
 })

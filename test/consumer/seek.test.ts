@@ -396,3 +396,32 @@ test('a close while a seek waits for its commit ends both', async () => {
   await runtime.run(one.close())
   expect(await runtime.run(seeking)).toBe('HOLDFAST_EPOCH_LOST')
 })
+
+test('a message that fails for good while a seek drains does not hold it up, and its key goes on in the new position', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append([{ id: 'a' }], { key: 'a' })
+  append([{ id: 'b' }], { key: 'b' })
+  const hold = gate()
+  const calls: string[] = []
+  const one = consumer({ drainTimeoutMs: 10_000 }).on(
+    orders,
+    async ({ value }) => {
+      calls.push(value.id)
+      if (value.id !== 'a' || calls.length > 2) return
+      await hold.opened
+      throw new Error('no')
+    },
+    { deadLetter: false, onExhausted: 'pause', retry: { maxAttempts: 1 } },
+  )
+  await start(one)
+  await runtime.runUntil(() => calls.length === 2)
+  const from = runtime.clock.monotonic()
+  const seeking = one.seek({ topic: 'orders', partition: 0, offset: 0n })
+  await runtime.advance(100)
+  hold.open()
+  await runtime.run(seeking)
+  expect(runtime.clock.monotonic() - from).toBeLessThan(1_000)
+  await runtime.runUntil(() => committed() === 2n)
+  expect([calls, one.health().status]).toEqual([['a', 'b', 'a', 'b'], 'healthy'])
+  await runtime.run(one.close())
+})

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import type { DedupeStore } from '../../src/idempotency/index.ts'
 import { memoryDedupeStore } from '../../src/idempotency/index.ts'
 import type { VirtualRuntime } from '../../src/testing/index.ts'
 import { defineTopic } from '../../src/topic/index.ts'
-import { gate, ids, orders, world } from './world.ts'
+import { GROUP, gate, ids, orders, world } from './world.ts'
 
 const retry = { maxAttempts: 2, initialDelayMs: 100, jitter: 0 }
 
@@ -143,5 +144,85 @@ test('a renewal that never ends is not the last one: the lease of a long handler
   await runtime.runUntil(() => committed() === 1n)
   expect(handled).toBe(1)
   expect(asked.filter((name) => name === 'renew').length).toBeGreaterThan(5)
+  await runtime.run(one.close())
+})
+
+test('an asynchronous validator that is out pauses the partition and parks nothing; it goes on by itself, and what it then says counts', async () => {
+  const { consumer, append, runtime, start, committed, deadLetters } = world()
+  let isOut = true
+  let asked = 0
+  const registered = defineTopic({
+    name: 'orders',
+    schema: z.object({ id: z.string() }).refine(async ({ id }) => {
+      asked++
+      await null
+      if (isOut) throw new Error('a-secret')
+      return id !== 'o-2'
+    }),
+    key: ({ id }) => id,
+  })
+  for (const id of ids(50)) append([id], { key: id.id })
+  let handled = 0
+  const one = consumer({ concurrency: 5 }).on(registered, () => void handled++)
+  const told: string[] = []
+  for (const name of ['paused', 'resumed'] as const) one.listen(name, () => void told.push(name))
+  await start(one)
+  await runtime.advance(1_000)
+  const [reason] = one.health().reasons
+  expect(reason).toMatch(
+    /^orders\[0\]: the schema of orders says nothing of its records \(the validator threw Error at /,
+  )
+  expect(reason).not.toContain('secret')
+  await runtime.advance(59_000)
+  expect([handled, deadLetters().length, committed()]).toEqual([0, 0, 0n])
+  expect(asked).toBeLessThan(100) // growing waits, for those few that had begun
+  isOut = false
+  await runtime.runUntil(() => committed() === 50n)
+  expect([handled, deadLetters().map(({ headers }) => headers['holdfast-dlq-reason'])]).toEqual([
+    49,
+    ['schema-invalid'],
+  ])
+  expect(told).toEqual(['paused', 'resumed'])
+  expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
+})
+
+test('a validator that throws at once is no outage: its record is parked, and the others go on', async () => {
+  const { consumer, append, runtime, start, committed, deadLetters } = world()
+  append(ids(3))
+  const throwing = defineTopic({
+    name: 'orders',
+    schema: z.object({ id: z.string() }).transform(({ id }) => {
+      if (id === 'o-2') throw new TypeError('no such thing')
+      return id
+    }),
+    key: 'none',
+  })
+  const handled: string[] = []
+  const one = consumer().on(throwing, ({ value }) => void handled.push(value))
+  await start(one)
+  await runtime.runUntil(() => committed() === 3n)
+  expect([handled, deadLetters().length]).toEqual([['o-1', 'o-3'], 1])
+  await runtime.run(one.close())
+})
+
+test('a partition that is paused when it goes is not told as going on: nothing of it does', async () => {
+  const { consumer, append, runtime, start, cluster, logged } = world()
+  append(ids(1))
+  const one = consumer({ sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000 }).on(
+    orders,
+    () => {
+      throw new RangeError('out')
+    },
+    { errors: [{ when: RangeError, verdict: 'pause' }] },
+  )
+  const told: string[] = []
+  for (const name of ['paused', 'resumed', 'lost'] as const) one.listen(name, () => void told.push(name))
+  await start(one)
+  await runtime.runUntil(() => told.includes('paused'))
+  cluster.expireSession(GROUP)
+  await runtime.runUntil(() => told.filter((each) => each === 'paused').length === 2)
+  expect(told).toEqual(['paused', 'lost', 'paused'])
+  expect(logged.filter(({ message }) => message === 'a partition goes on')).toEqual([])
   await runtime.run(one.close())
 })

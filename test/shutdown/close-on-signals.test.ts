@@ -82,13 +82,37 @@ test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const)('a second signal, %s, ends the process at once, with 128 and its number', async (second, code) => {
-  const one = await run('hangs')
+  const one = await run('hangs-long')
   one.child.kill('SIGTERM')
-  await one.said('closing producer')
+  await one.said('half a second later')
   one.child.kill(second)
   expect(await one.ended).toBe(code)
   expect(one.lines.at(-1)).toBe('error: a second signal: the process ends at once')
   expect(one.lines).not.toContain('closed producer')
+})
+
+test('the same signal twice within milliseconds is one: npm start passes a Ctrl-C on that the terminal has given to both', async () => {
+  const one = await run('clean')
+  one.child.kill('SIGINT')
+  await one.said('closing first')
+  one.child.kill('SIGINT')
+  expect(await one.ended).toBe(0)
+  expect(one.lines).toEqual(CLEAN)
+})
+
+test('another signal ends the process at once, however soon it comes', async () => {
+  const one = await run('hangs-long')
+  one.child.kill('SIGINT')
+  await one.said('closing producer')
+  one.child.kill('SIGTERM')
+  expect(await one.ended).toBe(143)
+})
+
+test('a logger that throws keeps nothing from being closed', async () => {
+  const one = await run('logger-throws')
+  one.child.kill('SIGTERM')
+  expect(await one.ended).toBe(0)
+  expect(one.lines).toEqual(CLEAN)
 })
 
 test.each(['hangs', 'hangs-idle'])('a close that hangs ends with the time: exit code 1 (%s)', async (scene) => {

@@ -33,6 +33,8 @@ export interface GroupCoordinator {
   commit(identity: MemberIdentity, offsets: readonly CommitOffset[]): Promise<void>
   /** Never rejects. */
   heartbeat(identity: MemberIdentity): Promise<Beat>
+  /** Takes a member out of the group. Never rejects. */
+  leave(memberId: string): Promise<void>
   /** The broker that is asked may hang: the next request looks the coordinator up again. */
   forget(): void
   /** Where a partition begins and ends. */
@@ -116,6 +118,9 @@ export function createGroupCoordinator(
         return LOST.has(type) ? 'lost' : 'unanswered'
       }
     },
+    async leave(memberId) {
+      await ask((broker) => broker.leaveGroup({ groupId, memberId })).catch(() => {}) // the session ends it then
+    },
     forget: () => void (known = undefined),
     async range({ topic, partition }) {
       const ask = { topic, partitions: [{ partition }] }
@@ -129,6 +134,7 @@ export function createGroupCoordinator(
 /** kafkajs has the method, its types do not. */
 type CoordinatorBroker = Broker & {
   heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
 }
 
 interface StoredOffset {

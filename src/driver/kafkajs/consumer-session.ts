@@ -56,6 +56,8 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   let lastBeat: Beat = 'unanswered'
   let commits: Promise<unknown> = Promise.resolve()
   let shutdown: Promise<void> | undefined
+  let memberId = '' // as the group knows it, from the first request that carries it
+  let hasJoined = false
   const underWay = outcome()
   const requestTimeoutMs = context.config.requestTimeout ?? KAFKAJS_REQUEST_TIMEOUT_MS
   /** A third of the session: time is left to find another coordinator and be heard there before this one gives the member up. */
@@ -68,9 +70,10 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     rebalanceTimeoutMs,
     clock,
     hooks: {
-      beforeJoin(memberId) {
-        if (memberId !== '') started() // the group has taken this member in; how long the others drain is not ours to wait for
-        return rebalancing.beforeJoin(memberId)
+      beforeJoin(id) {
+        memberId = id
+        if (id !== '') started() // the group has taken this member in; how long the others drain is not ours to wait for
+        return rebalancing.beforeJoin(id)
       },
       beforeLeave: () => rebalancing.beforeLeave(),
       onSync: (memberId, generation) => rebalancing.onSync(memberId, generation),
@@ -175,9 +178,13 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   function leave(): Promise<void> {
     shutdown ??= (async () => {
       const over = new AbortController()
-      const left = consumer.disconnect().catch((error: unknown) => {
-        logger.debug({ groupId, error: readFailure(error).name }, 'kafkajs could not leave the group in peace')
-      })
+      // kafkajs leaves only what it has an assignment of: before that the group would wait for the session of this member.
+      const gone = !hasJoined && memberId !== '' ? coordinator.leave(memberId) : Promise.resolve()
+      const left = gone
+        .then(() => consumer.disconnect())
+        .catch((error: unknown) => {
+          logger.debug({ groupId, error: readFailure(error).name }, 'kafkajs could not leave the group in peace')
+        })
       await Promise.race([left, clock.sleep(maxWaitMs + STOP_GRACE_MS, over.signal).catch(() => {})])
       over.abort()
       end()
@@ -211,6 +218,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   }
 
   consumer.on('consumer.group_join', ({ payload }) => {
+    hasJoined = true
     if (phase === 'stopping' || phase === 'ended') return
     heartbeatAt = clock.monotonic()
     lastBeat = 'alive'
@@ -298,7 +306,7 @@ const WORKERS = 8
 const KAFKAJS_REQUEST_TIMEOUT_MS = 30_000
 
 /** The least time after which a broker is taken for one that hangs, however short the session: less is a pause of its collector. */
-const MIN_SILENCE_MS = 2_000
+const MIN_SILENCE_MS = 3_000
 
 /** The least time that work gets to drain, however small the rebalance timeout is. */
 const MIN_DRAIN_MS = 100

@@ -39,7 +39,9 @@ test('a topic that is deleted says so in health, and all of the one made anew is
   expect(service.health().status).toBe('healthy')
 })
 
-test('all of a topic is handled that was deleted and made anew at once, with no time to be missed', async () => {
+// The brokers need a moment to forget the old one. A topic made anew faster than a fetch is answered, or while its partition is paused,
+// would be read on at the old offset: docs/drivers.md says so.
+test('all of a topic is handled that was deleted and made anew as soon as the cluster takes its name again, if a fetch or a look-up met the gap', async () => {
   const { world, ledger, service } = await startAtTen()
   await world.admin.deleteTopics({ topics: [world.topic] })
   await vi.waitFor(() => create(world), { timeout: 5_000, interval: 10 })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { silentLogger } from '../../../src/logger/index.ts'
 import { deferred } from '../../../src/testing/deferred.ts'
 import type { RunningKafka, Services } from '../../helpers/services.ts'
@@ -193,17 +193,15 @@ test('goes on when the node that coordinates the group hangs with its connection
   const [metadata] = (await world.admin.fetchTopicMetadata({ topics: [world.topic] })).topics
   const { partitionId: elsewhere } = metadata!.partitions.find(({ leader }) => leader !== hanging)!
   const node = kafka.nodes.find(({ id }) => id === hanging)!
+  onTestFinished(() => node.resume())
   node.pause()
-  try {
-    const commit = (): Promise<void> =>
-      member.consumer.commit(member.owned().map((each) => ({ ...each, offset: 1n, metadata: 'while it hangs' })))
-    await vi.waitFor(commit, { timeout: 28_000, interval: 200 }) // less than kafkajs waits for its first request
-    await world.send(elsewhere, 'meanwhile')
-    await member.until(() => member.values().includes('meanwhile'))
-    expect(member.heard.filter(({ kind }) => kind !== 'batch').map(({ kind }) => kind)).toEqual(['assigned'])
-  } finally {
-    node.resume()
-  }
+  const commit = (): Promise<void> =>
+    member.consumer.commit(member.owned().map((each) => ({ ...each, offset: 1n, metadata: 'while it hangs' })))
+  await vi.waitFor(commit, { timeout: 28_000, interval: 200 }) // less than kafkajs waits for its first request
+  await world.send(elsewhere, 'meanwhile')
+  await vi.waitFor(() => expect(member.values()).toContain('meanwhile'), { timeout: 25_000 })
+  expect(member.heard.filter(({ kind }) => kind !== 'batch').map(({ kind }) => kind)).toEqual(['assigned'])
+  node.resume()
   await vi.waitFor(async () => expect((await world.admin.describeCluster()).brokers).toHaveLength(3), {
     timeout: 30_000,
     interval: 200,
