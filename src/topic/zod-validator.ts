@@ -76,8 +76,7 @@ function createZod3Validator<Output>(
       const { success, data, error } = schema.safeParse(value)
       return success ? { value: data as Output } : { issues: error!.issues }
     } catch (thrown) {
-      if (thrown instanceof Error && /encountered during synchronous parse/i.test(thrown.message))
-        return standard.validate(value)
+      if (thrown instanceof Error && /\bencountered\b/i.test(thrown.message)) return standard.validate(value)
       throw thrown
     }
   }
