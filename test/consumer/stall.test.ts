@@ -155,7 +155,7 @@ test('an asynchronous validator that is out pauses the partition and parks nothi
     name: 'orders',
     schema: z.object({ id: z.string() }).refine(async ({ id }) => {
       asked++
-      await null
+      await Promise.resolve()
       if (isOut) throw new Error('a-secret')
       return id !== 'o-2'
     }),

@@ -13,7 +13,7 @@ const validating = (schema: unknown, value: unknown): Validating =>
 let calls = 0
 const down = async (): Promise<never> => {
   calls++
-  await null
+  await Promise.resolve()
   throw new Error('the registry is out')
 }
 const order = z.object({ id: z.string() })
