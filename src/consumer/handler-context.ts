@@ -3,7 +3,7 @@ import type { Headers, InboundRecord } from '../record/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { MessageContext } from './message.ts'
 import type { Pipeline } from './pipeline.ts'
-import { recordLogger } from './safe-logger.ts'
+import { recordLogger } from './record-logger.ts'
 
 /**
  * What one call of a handler is told. What most handlers never ask for is made when they do: a signal for each of a few hundred thousand
