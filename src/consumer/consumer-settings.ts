@@ -57,9 +57,8 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
 }
 
 /**
- * Enough to keep busy what handles a hundred thousand a second, for as long as several fetches take. More is not faster: records that wait
- * for long are out of the processor's caches when their turn comes, and the collector of garbage has moved them about (measured: five
- * times as many cost a third of the speed).
+ * Enough to keep busy what handles a hundred thousand a second, for as long as several fetches take. More is not faster: what waits for
+ * long outlives the young generation of the heap, and is moved about by the collector of garbage.
  */
 const BUFFERED_RECORDS = 20_000
 
