@@ -13,7 +13,7 @@ import { createEpoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import { createMoves } from './moves.ts'
 import type { Owned, OwnedPartition, Stay } from './owned-partition.ts'
-import { partitionOf, positionOf } from './owned-partition.ts'
+import { partitionOf, standingOf } from './owned-partition.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { decodeFinishedRanges } from './finished-ranges.ts'
@@ -82,28 +82,31 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     if (closing) return []
     const carried = new Map<string, OffsetTracker>()
     const stay: Stay = { here: new Set(), over: new AbortController() }
-    const fresh = partitions.map((partition) => {
+    const fresh = new Set<Epoch>()
+    const committed = new Map<string, AssignedPartition['committed']>()
+    for (const partition of partitions) {
       const epoch = createEpoch(partition, partition.epoch, partition.committed?.offset ?? null)
       const before = owned.get(epoch.name)
       if (before?.epoch.tracker && !before.moving) carried.set(epoch.name, before.epoch.tracker)
       if (before !== undefined) close(before, replaced(epoch))
       stay.here.add(epoch.name)
       own({ epoch, preparation: PREPARED, stay })
-      return epoch
-    })
-    const starts = fresh.length === 0 ? [] : await findStarts(partitions, stay.over.signal)
+      fresh.add(epoch)
+      committed.set(epoch.name, partition.committed)
+    }
+    const starts = fresh.size === 0 ? [] : await findStarts(partitions, stay.over.signal)
     await runtime.failpoint('assign:positions')
     if (closing) return []
 
     const started: Epoch[] = []
     for (const start of starts) {
       const epoch = owned.get(formatPartition(start))?.epoch
-      if (epoch === undefined || !fresh.includes(epoch) || epoch.dead) continue
+      if (epoch === undefined || !fresh.has(epoch) || epoch.dead) continue
       // This process knows what it has finished; a commit that did not get through in time changes nothing.
       const known = carried.get(epoch.name)
       if (known !== undefined && known.watermark >= start.offset)
         epoch.begin(known.watermark, [...known.finishedRanges()])
-      else epoch.begin(start.offset, finishedBefore(partitions, start))
+      else epoch.begin(start.offset, finishedAbove(start.offset, committed.get(epoch.name)))
       started.push(epoch)
     }
     // Without this a group at `latest` that crashes before its first commit would start at a later `latest`.
@@ -111,7 +114,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     const startsCommitted = committer.commitStarts(unknown).then(() => {
       for (const epoch of unknown) if (epoch.committed !== null) options.onStartCommitted(epoch)
     })
-    const preparation = hooks.assigned(started.map(positionOf), stay.over.signal)
+    const preparation = hooks.assigned(started.map(standingOf), stay.over.signal)
     for (const epoch of started) {
       const mine = owned.get(epoch.name)!
       mine.preparation = preparation
@@ -121,7 +124,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     events.emit('assigned', { partitions: partitions.map(partitionOf) })
     logger.info({ partitions: partitions.map(formatPartition) }, 'partitions assigned')
     options.onReady()
-    return started.map(positionOf)
+    return started.map(standingOf)
   }
 
   const own = (each: Pick<Owned, 'epoch' | 'preparation' | 'stay'>): Owned => {
@@ -219,7 +222,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     await committer.flush(epochs, COMMIT_BUDGET_MS)
     // What was never loaded is not to be stored: it would overwrite what is good.
     const kept = going.filter(({ epoch, preparation }) => !epoch.dead && epoch.tracker && preparation.waitsFor === null)
-    const stored = kept.map(({ epoch }) => positionOf(epoch))
+    const stored = kept.map(({ epoch }) => standingOf(epoch))
     for (const each of going) die(each, reason) // what ends from here on is in none of them, and must not be passed over
     await runtime.failpoint('revoke:committed') // a crash from here on repeats nothing
     await hooks.revoked(stored)
@@ -327,9 +330,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 }
 
 /** What an earlier owner has finished above the offset that it committed. */
-function finishedBefore(partitions: readonly AssignedPartition[], start: Position): readonly FinishedRange[] {
-  const { committed } = partitions.find((each) => formatPartition(each) === formatPartition(start)) ?? {}
-  return committed?.offset === start.offset ? decodeFinishedRanges(start.offset, committed.metadata) : []
+function finishedAbove(start: bigint, committed: AssignedPartition['committed'] | undefined): readonly FinishedRange[] {
+  return committed?.offset === start ? decodeFinishedRanges(start, committed.metadata) : []
 }
 
 function takenAway(going: readonly OwnedPartition[]): HoldfastError {

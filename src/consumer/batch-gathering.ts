@@ -183,18 +183,14 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
       },
     )
 
-  epoch.stopSignal.addEventListener(
-    'abort',
-    () => {
-      for (const part of parts.values()) {
-        part.seat?.refuse(new NothingBegins())
-        part.seat = null
-        part.phase = 'away'
-      }
-      coming = 0
-    },
-    { once: true },
-  )
+  epoch.onStop(() => {
+    for (const part of parts.values()) {
+      part.seat?.refuse(new NothingBegins())
+      part.seat = null
+      part.phase = 'away'
+    }
+    coming = 0
+  })
 
   return {
     begin(deliveries) {

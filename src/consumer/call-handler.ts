@@ -14,6 +14,7 @@ import { goOn } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Reading } from './read-record.ts'
 import type { Subscription } from './subscription.ts'
+import { whenConfirmed } from './when-confirmed.ts'
 
 /** What can be handed to a handler. */
 export type Readable = Exclude<Reading, { kind: 'malformed' }>
@@ -50,7 +51,7 @@ async function callWhenPossible(delivery: Delivery, call: Call, attempt: number,
     if (late.kind === 'resolved') return late.returned // it has handled its message after all
   }
   if (!delivery.hasPlace) await takePlace(delivery, pipeline)
-  if (pipeline.isSuspect()) await pipeline.confirmMembership()
+  await whenConfirmed(pipeline)
   if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
   delivery.since = pipeline.runtime.clock.monotonic()
   return callNow(delivery, call, attempt, pipeline)

@@ -1,5 +1,6 @@
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
+import { positionOf } from '../record/index.ts'
 import type { RetryResult } from '../retry/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
 import type { Lease, LeaseKeeper } from './lease-keeper.ts'
@@ -144,12 +145,10 @@ export function completeMessage(
   delivery: Delivery,
   pipeline: Pipeline,
 ): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
-  const { record } = delivery
   const { lease } = claim
   const { epoch, events } = pipeline
   if (epoch.dead) {
-    const { topic, partition, offset } = record
-    events.emit('stale-refused', { position: { topic, partition, offset }, operation: 'complete' })
+    events.emit('stale-refused', { position: positionOf(delivery.record), operation: 'complete' })
     return unfinished('epoch-lost')
   }
   return lease === null ? 'completed' : completeAtStore(lease, outcome, delivery, pipeline)

@@ -2,7 +2,7 @@ import type { Runtime, Timer } from '../clock/index.ts'
 import type { CommitOffset, DriverConsumer } from '../driver/index.ts'
 import { describeError, HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
-import { formatPosition } from '../record/index.ts'
+import { formatPosition, positionOf } from '../record/index.ts'
 import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Epoch } from './epoch.ts'
@@ -302,8 +302,4 @@ function byNumber(epochs: readonly Epoch[]): readonly (readonly Epoch[])[] {
 
 function offsetOf({ topic, partition, tracker, number }: Epoch): CommitOffset {
   return { topic, partition, offset: tracker!.watermark, epoch: number }
-}
-
-function positionOf({ topic, partition, offset }: CommitOffset): { topic: string; partition: number; offset: bigint } {
-  return { topic, partition, offset }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock/index.ts'
 import { nextTurn } from '../clock/index.ts'
 import type { Epoch } from './epoch.ts'
 import { NothingBegins } from './nothing-begins.ts'
+import { createQueue } from './queue.ts'
 
 /** Who has something to begin: one partition. */
 export interface Source {
@@ -52,8 +53,7 @@ export type Stop = Pick<Epoch, 'stopped' | 'onStop'>
 
 /** Makes a {@link Dispatcher} of `limit` places. */
 export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>): Dispatcher {
-  const sources: Source[] = [] // those with something to begin, in turn
-  let front = 0
+  const sources = createQueue<Source>() // those with something to begin, in turn
   const offered = new Set<Source>()
   const returning = new Map<Bound | null, Set<Returning>>() // by bound: however many wait for a full one, the others are found at once
   let returned = 0
@@ -81,9 +81,9 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     dispatching = true
     try {
       if (returning.size > 0) letReturn()
-      while (!pausing && taken < limit && front < sources.length) {
+      while (!pausing && taken < limit && sources.peek() !== undefined) {
         if (endsTurn()) return
-        const source = shiftSource()
+        const source = sources.shift()!
         if (source.bound !== null && source.bound.taken >= source.bound.limit) {
           source.bound.passedOver.push(source) // others go on
           continue
@@ -98,16 +98,6 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     } finally {
       dispatching = false
     }
-  }
-
-  const shiftSource = (): Source => {
-    const source = sources[front++]!
-    if (front === sources.length) sources.length = front = 0
-    else if (front >= MOVE_FROM && front * 2 > sources.length) {
-      sources.splice(0, front)
-      front = 0
-    }
-    return source
   }
 
   const letReturn = (): void => {
@@ -220,6 +210,3 @@ const MOST_MS_IN_A_TURN = 50
 
 /** Looking at the clock has its price too. It is looked at after the first as well: four that compute for long can outlast the session. */
 const LOOK_EVERY = 4
-
-/** Below this the front of the list is not worth moving. */
-const MOVE_FROM = 1_024

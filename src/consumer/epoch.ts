@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import type { TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
 import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
@@ -23,17 +22,15 @@ export interface Epoch extends TopicPartition {
   readonly stopped: boolean
   /** The partition is gone, or must be taken as gone. For ever. */
   readonly dead: boolean
-  /** Aborts when nothing further begins, so that waits end. */
-  readonly stopSignal: AbortSignal
   /** Aborts when the time to drain is used up, or the partition is gone: what handlers are given. */
   readonly signal: AbortSignal
   /**
-   * Calls once when {@link stopSignal} aborts, or {@link signal}, and at once when it has; the function that it returns calls that off. For
+   * Calls once when nothing further begins, or when {@link signal} aborts, and at once when that has been; the function that it returns calls that off. For
    * what every record may need: an AbortSignal searches all of its listeners for each that comes or goes.
    */
   onStop(listener: () => void): () => void
   onAbort(listener: () => void): () => void
-  /** A signal for one record, which aborts with {@link stopSignal} until `forget` is called: many records can wait at a time. */
+  /** A signal for one record, which aborts when nothing further begins, until `forget` is called: many records can wait at a time. */
   ownStop(): { readonly signal: AbortSignal; readonly forget: () => void }
   /** What somebody should know of the records that wait: the first wait that needs attention, else any; null when none waits. */
   readonly wait: Wait | null
@@ -63,9 +60,7 @@ export interface Wait {
 
 /** Makes an {@link Epoch} without a start position. */
 export function createEpoch({ topic, partition }: TopicPartition, number: number, committed: bigint | null): Epoch {
-  const stopping = new AbortController()
   const aborting = new AbortController()
-  for (const { signal } of [stopping, aborting]) setMaxListeners(0, signal) // many records wait at a time, and that is no leak
   const onStop = createListeners()
   const onAbort = createListeners()
   const waits = new Set<Wait>()
@@ -81,13 +76,12 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     name: formatPartition({ topic, partition }),
     committed,
     committedRevision: -1,
-    stopSignal: stopping.signal,
     signal: aborting.signal,
     onStop: onStop.add,
     onAbort: onAbort.add,
     ownStop() {
       const own = new AbortController()
-      return { signal: own.signal, forget: onStop.add(() => own.abort(stopping.signal.reason)) }
+      return { signal: own.signal, forget: onStop.add(() => own.abort(new Error('nothing further begins'))) }
     },
     onUngated: () => {},
     get tracker() {
@@ -122,8 +116,7 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     },
     stop() {
       if (stopped) return
-      stopped = true // before the signal: its listeners run at once, and look here
-      stopping.abort(new Error('nothing further begins'))
+      stopped = true // before the listeners: they look here
       onStop.call()
     },
     abort(reason) {

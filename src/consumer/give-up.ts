@@ -1,7 +1,7 @@
 import type { Failure } from '../dlq/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
-import { formatPosition } from '../record/index.ts'
+import { formatPosition, positionOf } from '../record/index.ts'
 import { goOn, insist, pausePartition } from './partition-pause.ts'
 import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -56,8 +56,7 @@ export async function giveUp(
     }
   }
   if (!epoch.dead) return unfinished('stopping')
-  const { topic, partition, offset } = record
-  pipeline.events.emit('stale-refused', { position: { topic, partition, offset }, operation: 'park' })
+  pipeline.events.emit('stale-refused', { position: positionOf(record), operation: 'park' })
   return unfinished('epoch-lost')
 }
 

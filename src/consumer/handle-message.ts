@@ -1,7 +1,7 @@
 import type { Failure } from '../dlq/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
 import { describeError } from '../errors/index.ts'
-import { formatPosition } from '../record/index.ts'
+import { formatPosition, positionOf } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
@@ -112,21 +112,17 @@ async function handleAgain(
       { record: formatPosition(delivery.record), attempt: failure.attempt, delayMs, error },
       'an attempt failed',
     )
-    const { topic, partition, offset } = delivery.record
-    const position = { topic, partition, offset }
+    const position = positionOf(delivery.record)
     pipeline.events.emit('retrying', { position, attempt: failure.attempt, delayMs, error: failure.thrown })
   }
 
-  let isFirst = true
-  const next = async (attempt: number): Promise<FinalWord> => {
-    if (!isFirst) return finalWord(await callHandler(delivery, call, attempt, pipeline))
-    isFirst = false
-    throw first
-  }
+  const next = async (attempt: number): Promise<FinalWord> =>
+    finalWord(await callHandler(delivery, call, attempt, pipeline))
   const stop = epoch.ownStop()
   const result = await retry(next, {
     policy: subscription.retry,
     firstAttempt: claim.attempt,
+    firstFailure: { thrown: first },
     signal: stop.signal,
     runtime,
     rule,

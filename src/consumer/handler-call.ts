@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors/index.ts'
 import type { Position } from '../record/index.ts'
-import { formatPosition } from '../record/index.ts'
+import { formatPosition, positionOf } from '../record/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
 import type { Delivery, LateCall, LateEnd } from './delivery.ts'
 import type { HandlerContext } from './handler-context.ts'
@@ -179,8 +179,4 @@ function lateCall(delivery: Delivery, pipeline: Pipeline, listen: (end: (how: La
     end(how)
   })
   return late
-}
-
-function positionOf({ topic, partition, offset }: Position): Position {
-  return { topic, partition, offset }
 }

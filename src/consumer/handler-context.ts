@@ -27,7 +27,6 @@ export class HandlerContext implements MessageContext {
   #abort: AbortController | null = null
   #reason: Error | null = null
   #log: Logger | null = null
-  #over = false
   #stopListening: (() => void) | null = null
   #hasEnded = false
 
@@ -71,7 +70,7 @@ export class HandlerContext implements MessageContext {
       if (this.acknowledged) return
       this.acknowledged = true
       if (this.onAck !== null) this.onAck()
-      else if (this.#over && this.#pipeline.subscription.ack === 'manual')
+      else if (this.#hasEnded && this.#pipeline.subscription.ack === 'manual')
         this.log.debug({ attempt: this.attempt }, 'an ack came too late: its attempt was over')
     }
   }
@@ -84,7 +83,6 @@ export class HandlerContext implements MessageContext {
 
   /** The call has ended: its signal aborts no more. */
   ended(): void {
-    this.#over = true
     this.#hasEnded = true
     this.#stopListening?.()
   }

@@ -1,3 +1,6 @@
+import type { Queue } from './queue.ts'
+import { createQueue } from './queue.ts'
+
 /** Something that waits its turn in a lane. It belongs to one {@link Lanes} at a time, which owns `next`. */
 export interface Laned<T> {
   /** What it shares its turn with; null shares with nothing. */
@@ -114,39 +117,3 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
 interface Closed<T> {
   next: T | null
 }
-
-interface Queue<T> {
-  forEach(visit: (item: T) => void): void
-  clear(): void
-  push(item: T): void
-  peek(): T | undefined
-  shift(): T | undefined
-}
-
-/** An array that is taken from at its front: `Array.shift` moves all the others once it is long. */
-function createQueue<T>(): Queue<T> {
-  const items: (T | undefined)[] = []
-  let head = 0
-  return {
-    forEach(visit) {
-      for (let i = head; i < items.length; i++) visit(items[i]!)
-    },
-    clear: () => void (items.length = head = 0),
-    push: (item) => void items.push(item),
-    peek: () => items[head],
-    shift() {
-      const item = items[head]
-      if (item === undefined) return undefined
-      items[head++] = undefined // or it would stay in memory until the front is moved
-      if (head === items.length) items.length = head = 0
-      else if (head >= MOVE_FROM && head * 2 > items.length) {
-        items.splice(0, head)
-        head = 0
-      }
-      return item
-    },
-  }
-}
-
-/** Below this the front of a queue is not worth moving. */
-const MOVE_FROM = 1_024

@@ -9,7 +9,7 @@ import type { Epoch } from './epoch.ts'
 import { createEpoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import type { Owned } from './owned-partition.ts'
-import { positionOf } from './owned-partition.ts'
+import { standingOf } from './owned-partition.ts'
 
 /** Goes on elsewhere in partitions that are owned and stay: what was read up to now ends in an epoch of its own. */
 export interface Moves {
@@ -101,7 +101,7 @@ export function createMoves(options: MovesOptions): Moves {
     const { preparation, stay } = before
     end(before, reason)
     const mine = own({ epoch, preparation, stay })
-    options.seekDriver(positionOf(epoch))
+    options.seekDriver(standingOf(epoch))
     mine.moving = epoch.committed === null
     const committed = mine.moving ? committer.rewind(epoch) : Promise.resolve()
     open(mine, committed)

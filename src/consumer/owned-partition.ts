@@ -43,6 +43,6 @@ export function partitionOf({ topic, partition }: TopicPartition): TopicPartitio
 }
 
 /** Up to where it is finished. It has its start position. */
-export function positionOf(epoch: Epoch): Position {
+export function standingOf(epoch: Epoch): Position {
   return { ...partitionOf(epoch), offset: epoch.tracker!.watermark }
 }

@@ -51,15 +51,10 @@ async function insistAgain<T>(
   first: unknown,
   ...[delivery, pipeline, step, describe, isFinal = never]: Parameters<typeof insist<T>>
 ): Promise<RetryResult<T>> {
-  let isFirst = true
-  const next = async (): Promise<T> => {
-    if (!isFirst) return step()
-    isFirst = false
-    throw first
-  }
   const stop = pipeline.epoch.ownStop()
-  const result = await retry(next, {
+  const result = await retry(async () => step(), {
     policy: OUTAGE,
+    firstFailure: { thrown: first },
     signal: stop.signal,
     runtime: pipeline.runtime,
     rule: ({ thrown }) => (isFinal(thrown) ? { kind: 'give-up' } : { kind: 'wait' }),

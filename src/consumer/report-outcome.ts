@@ -1,7 +1,7 @@
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
-import type { InboundRecord, Position } from '../record/index.ts'
-import { formatPosition } from '../record/index.ts'
+import type { InboundRecord } from '../record/index.ts'
+import { formatPosition, positionOf } from '../record/index.ts'
 import type { Events } from './events.ts'
 import { messageIdOf } from './message-id.ts'
 import type { RecordOutcome } from './record-outcome.ts'
@@ -35,8 +35,4 @@ export function reportOutcome(record: InboundRecord, outcome: RecordOutcome, eve
         logger.info({ record: formatPosition(record), reason: outcome.reason }, 'a record is skipped')
       if (events.heard('skipped')) events.emit('skipped', { position: positionOf(record), reason: outcome.reason })
   }
-}
-
-function positionOf({ topic, partition, offset }: InboundRecord): Position {
-  return { topic, partition, offset }
 }

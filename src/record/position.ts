@@ -10,6 +10,11 @@ export interface Position extends TopicPartition {
   readonly offset: bigint
 }
 
+/** The place of a record, and nothing else of it. */
+export function positionOf({ topic, partition, offset }: Position): Position {
+  return { topic, partition, offset }
+}
+
 /** `orders[3]`: how messages and logs name a partition. Also a map key: a topic name has no brackets. */
 export function formatPartition({ topic, partition }: TopicPartition): string {
   return `${topic}[${partition}]`

@@ -8,6 +8,8 @@ export interface RetryTask {
   readonly policy: RetryPolicy
   /** The number of the first call; more than 1 when earlier ones happened in a process that has gone. @defaultValue `1` */
   readonly firstAttempt?: number
+  /** What a first call has thrown that the caller made itself: it counts as that call's failure. @defaultValue none: the first call is made here */
+  readonly firstFailure?: { readonly thrown: unknown }
   /** Ends a wait at once; a call under way goes on to its end, and what it says still counts. */
   readonly signal: AbortSignal
   readonly runtime: Pick<Runtime, 'clock' | 'random'>
@@ -66,14 +68,16 @@ export async function retry<T>(call: (attempt: number) => T | Promise<T>, task: 
   }
 
   // The first call is made outside of p-retry: nearly all succeed, and its set-up would cost each of them more than all of ours.
-  let firstFailure: Failed
-  try {
-    return { kind: 'succeeded', value: await call(attempt), attempts: attempt }
-  } catch (thrown) {
-    firstFailure = new Failed(thrown)
+  let pending: Failed | null
+  if (task.firstFailure !== undefined) pending = new Failed(task.firstFailure.thrown)
+  else {
+    try {
+      return { kind: 'succeeded', value: await call(attempt), attempts: attempt }
+    } catch (thrown) {
+      pending = new Failed(thrown)
+    }
   }
 
-  let pending: Failed | null = firstFailure
   const nextCall = async (): Promise<T> => {
     if (pending !== null) {
       const failure = pending

@@ -39,7 +39,7 @@ function setup(
     isSuspect: () => membership.suspect,
     async confirmMembership(epoch) {
       while (!epoch.stopped && membership.suspect) {
-        await runtime.clock.sleep(100, epoch.stopSignal).catch(() => {})
+        await runtime.clock.sleep(100, epoch.ownStop().signal).catch(() => {})
       }
     },
   })
