@@ -2,17 +2,18 @@
 import { createInterface } from 'node:readline'
 import type { ConsumerSpec } from './consumer-spec.ts'
 import { createCounter } from './counter.ts'
-import { consumeBare, consumeOurs } from './consume-once.ts'
+import { consumeBare, consumeByHand, consumeOurs } from './consume-once.ts'
 import { startNullTracing } from './null-tracing.ts'
 
+const CONSUME = { holdfast: consumeOurs, kafkajs: consumeBare, 'by-hand': consumeByHand }
 const spec = JSON.parse(process.argv[2]!) as ConsumerSpec
-if (spec.side === 'holdfast' && spec.handler === 'guarded') startNullTracing()
+if (spec.side !== 'kafkajs' && spec.handler === 'guarded') startNullTracing()
 // Also in the middle of a run, which may never end: whoever started this process is gone.
 process.stdin.once('end', () => process.exit(0))
 for await (const line of createInterface({ input: process.stdin })) {
   const [group = '', count = ''] = line.split(' ')
   const counter = createCounter(Number(count), spec.heap ?? false)
-  await (spec.side === 'holdfast' ? consumeOurs : consumeBare)(spec, group, counter)
+  await CONSUME[spec.side](spec, group, counter)
   console.log(JSON.stringify(counter.consumed()))
 }
 process.exit(0) // timers of the tracing may be left

@@ -5,7 +5,8 @@ import { startConsumerProcess } from './consumer-process.ts'
 
 /** What a consuming Node.js process is told. */
 export interface ConsumerSpec {
-  readonly side: 'holdfast' | 'kafkajs'
+  /** `by-hand` is kafkajs with a schema, a memory of ids and a span for each message, as one writes them without a library. */
+  readonly side: 'holdfast' | 'kafkajs' | 'by-hand'
   readonly brokers: readonly string[]
   readonly topic: string
   /**

@@ -33,7 +33,10 @@ export const consumeTrivialHeaders: Bench = {
 export const consumeGuarded: Bench = {
   name: 'consume-guarded',
   work: 'the same with zod, memory dedupe and tracing',
-  peers: [{ name: BARE, reach: 0.6 }],
+  peers: [
+    { name: BARE, reach: 0.6 },
+    { name: `${BARE}, with these by hand`, reach: 1 },
+  ],
   warmUps: 2,
   prepare: (world) => besideBare(world, 'guarded'),
 }
@@ -62,7 +65,8 @@ async function besideBare(world: BenchWorld, handler: ConsumerSpec['handler'], p
   const { brokers } = world
   const ours = startNodeConsumer({ side: 'holdfast', brokers, topic, handler })
   const bare = startNodeConsumer({ side: 'kafkajs', brokers, topic, handler })
-  return ready(count, ours, [bare])
+  if (handler !== 'guarded') return ready(count, ours, [bare])
+  return ready(count, ours, [bare, startNodeConsumer({ side: 'by-hand', brokers, topic, handler })])
 }
 
 /** @param seconds - how long a round takes at the ideal rate: so long that the first fetch hardly counts */

@@ -277,8 +277,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const target = owned.get(formatPartition(batch))
       if (target === undefined || target.epoch.dead || target.epoch.number !== batch.epoch) return // of an assignment that is over
       if (target.loop === null) return
-      const taken = target.loop.take(batch)
-      if (taken === 0 || taken < batch.records.length) committer.moved(target.epoch) // the watermark moves without an outcome
+      target.loop.take(batch)
     },
 
     onOutOfRange({ topic, partition, offset, epoch, earliest, latest }) {

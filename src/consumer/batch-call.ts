@@ -1,4 +1,3 @@
-import type { Call } from './call-handler.ts'
 import type { BatchGathering, Participant } from './batch-gathering.ts'
 import type { BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
@@ -18,7 +17,6 @@ export async function callInBatch(
   delivery: Delivery,
   batch: BatchGathering,
   message: Message<unknown>,
-  { headers }: Pick<Call, 'headers'>,
   attempt: number,
   pipeline: Pipeline,
 ): Promise<unknown> {
@@ -26,7 +24,7 @@ export async function callInBatch(
     const enter = (): Participant => {
       if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
       delivery.since = pipeline.runtime.clock.monotonic()
-      const context = new HandlerContext(delivery, headers, attempt, pipeline)
+      const context = new HandlerContext(delivery, attempt, pipeline)
       let settle!: Pick<Participant, 'resolve' | 'reject'>
       const called = new Promise<void>((succeed, fail) => (settle = { resolve: succeed, reject: fail }))
       Promise.resolve(untilTimeout(called, context, delivery, pipeline)).then(resolve, (thrown: unknown) => {

@@ -1,7 +1,5 @@
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
-import type { Headers, InboundRecord } from '../record/index.ts'
-import { withoutHeaders } from '../record/index.ts'
 import { nothingProcessed } from '../telemetry/index.ts'
 import { callInBatch } from './batch-call.ts'
 import type { Delivery } from './delivery.ts'
@@ -22,30 +20,29 @@ export type Readable = Exclude<Reading, { kind: 'malformed' }>
 /** What a handler said of its message at its end; null when it simply handled it. */
 export type FinalWord = Extract<HandlerOutcome, { kind: 'park' | 'skip' }> | null
 
-/** What every call of the handler for one message has in common. */
-export interface Call {
-  readonly reading: Readable
-  readonly headers: Headers
-}
-
 /**
  * Calls the handler once, in a place of its own. Resolves with what it returns: see {@link finalWord}.
  *
  * @throws (thrown, or rejected by the promise) what the handler throws; HOLDFAST_HANDLER_TIMEOUT when it has not ended in time;
  * {@link NothingBegins} when the epoch has stopped before the call.
  */
-export function callHandler(delivery: Delivery, call: Call, attempt: number, pipeline: Pipeline): unknown {
+export function callHandler(delivery: Delivery, reading: Readable, attempt: number, pipeline: Pipeline): unknown {
   const mayCall = delivery.hasPlace && delivery.wait === null && delivery.late === null
   delivery.since = pipeline.runtime.clock.monotonic() // now: the process may have been suspended since the record was read
   return mayCall && !pipeline.isSuspect(delivery.since)
-    ? callNow(delivery, call, attempt, pipeline)
-    : callWhenPossible(delivery, call, attempt, pipeline)
+    ? callNow(delivery, reading, attempt, pipeline)
+    : callWhenPossible(delivery, reading, attempt, pipeline)
 }
 
-async function callWhenPossible(delivery: Delivery, call: Call, attempt: number, pipeline: Pipeline): Promise<unknown> {
+async function callWhenPossible(
+  delivery: Delivery,
+  reading: Readable,
+  attempt: number,
+  pipeline: Pipeline,
+): Promise<unknown> {
   const { batch } = delivery
-  if (batch !== null && call.reading.kind === 'message')
-    return callInBatch(delivery, batch, call.reading.message, call, attempt, pipeline)
+  if (batch !== null && reading.kind === 'message')
+    return callInBatch(delivery, batch, reading.message, attempt, pipeline)
   if (delivery.late !== null) {
     const late = await endOfLateCall(delivery, delivery.late, pipeline)
     if (late.kind === 'resolved') return late.returned // it has handled its message after all
@@ -54,13 +51,13 @@ async function callWhenPossible(delivery: Delivery, call: Call, attempt: number,
   await whenConfirmed(pipeline)
   if (delivery.wait?.gates === false) goOn(delivery, pipeline) // the wait between two attempts is over
   delivery.since = pipeline.runtime.clock.monotonic()
-  return callNow(delivery, call, attempt, pipeline)
+  return callNow(delivery, reading, attempt, pipeline)
 }
 
-function callNow(delivery: Delivery, { reading, headers }: Call, attempt: number, pipeline: Pipeline): unknown {
+function callNow(delivery: Delivery, reading: Readable, attempt: number, pipeline: Pipeline): unknown {
   if (pipeline.epoch.stopped) throw new NothingBegins() // the partition went while the record was read, begun, or waited for its place
   const { observation } = delivery
-  const context = new HandlerContext(delivery, headers, attempt, pipeline)
+  const context = new HandlerContext(delivery, attempt, pipeline)
   const returned =
     observation === nothingProcessed
       ? invoke(reading, context, pipeline.subscription)
@@ -84,16 +81,6 @@ export class Postponed extends Error {
       message: 'the handler asked to be called again later',
     }
   }
-}
-
-/** The headers a handler may see: on a topic that others write, what only our own topics may carry is a forgery. */
-export function handlerHeaders({ headers }: InboundRecord, { trusted }: Subscription): Headers {
-  if (trusted || headers.length === 0 || !headers.some(([name]) => isForged(name))) return headers
-  return withoutHeaders(headers, isForged)
-}
-
-function isForged(name: string): boolean {
-  return name.startsWith('holdfast-dlq-') || name.startsWith('holdfast-retry-')
 }
 
 async function takePlace(delivery: Delivery, { dispatcher, subscription, epoch }: Pipeline): Promise<void> {

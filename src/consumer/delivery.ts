@@ -2,6 +2,7 @@ import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import type { ProcessDescription, ProcessObservation } from '../telemetry/index.ts'
 import { nothingProcessed } from '../telemetry/index.ts'
+import type { Link } from './chain.ts'
 import type { Wait } from './epoch.ts'
 import type { Laned } from './lanes.ts'
 import type { BatchGathering } from './batch-gathering.ts'
@@ -13,7 +14,7 @@ import { recordBytes } from './record-bytes.ts'
  * One record on its way from bytes to its outcome, within one epoch. A class, since there are hundreds of thousands a second, and what few
  * of them need is made when it is asked for.
  */
-export class Delivery implements Laned<Delivery>, ProcessDescription {
+export class Delivery implements Laned<Delivery>, Link<Delivery>, ProcessDescription {
   /** As it came; a copy of the same once it has to wait, so that it keeps no more bytes in memory than its own. */
   record: InboundRecord
   readonly groupId: string
@@ -26,6 +27,9 @@ export class Delivery implements Laned<Delivery>, ProcessDescription {
   /** What it holds in memory. */
   readonly bytes: number
   next: Delivery | null = null
+  earlier: Delivery | null = null
+  later: Delivery | null = null
+  chained = false
   /** Is the record on bytes of its own by now? */
   detached = false
   /** Was it dispatched before, in this epoch? */

@@ -10,6 +10,8 @@ export interface Source {
   begin(): Begun
   /** The bound it shares with others; null for none. */
   readonly bound: Bound | null
+  /** Is it in the queue? Of the dispatcher's own. */
+  queued: boolean
 }
 
 /** What came of {@link Source.begin}. `idle`: nothing was begun, and the place was not taken. */
@@ -54,7 +56,6 @@ export type Stop = Pick<Epoch, 'stopped' | 'onStop'>
 /** Makes a {@link Dispatcher} of `limit` places. */
 export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>): Dispatcher {
   const sources = createQueue<Source>() // those with something to begin, in turn
-  const offered = new Set<Source>()
   const returning = new Map<Bound | null, Set<Returning>>() // by bound: however many wait for a full one, the others are found at once
   let returned = 0
   let taken = 0
@@ -93,7 +94,7 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
         const begun = source.begin()
         if (begun === 'idle') giveBack(source.bound)
         if (begun === 'more') sources.push(source)
-        else offered.delete(source)
+        else source.queued = false
       }
     } finally {
       dispatching = false
@@ -152,8 +153,8 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
 
   return {
     offer(source) {
-      if (offered.has(source)) return
-      offered.add(source)
+      if (source.queued) return
+      source.queued = true
       sources.push(source)
       dispatch()
     },

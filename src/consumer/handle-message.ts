@@ -5,8 +5,8 @@ import { formatPosition, positionOf } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
-import type { Call, FinalWord, Readable } from './call-handler.ts'
-import { callHandler, finalWord, handlerHeaders, Postponed } from './call-handler.ts'
+import type { FinalWord, Readable } from './call-handler.ts'
+import { callHandler, finalWord, Postponed } from './call-handler.ts'
 import type { Claim } from './claim.ts'
 import type { ErrorVerdict } from './consumer.ts'
 import { verdictOf } from './error-rules.ts'
@@ -16,6 +16,8 @@ import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Unfinished } from './record-outcome.ts'
 import { unfinished } from './record-outcome.ts'
+import type { Steps } from './steps.ts'
+import { settled } from './steps.ts'
 
 /** What came of calling the handler. */
 export type Handling =
@@ -30,34 +32,30 @@ export function handleMessage(
   reading: Readable,
   claim: Claim,
   pipeline: Pipeline,
-): Handling | Promise<Handling> {
+): Handling | Steps<Handling> {
   const { attempt } = claim
   if (attempt > pipeline.subscription.retry.maxAttempts) return neverEnded(claim, pipeline)
-  const call: Call = {
-    headers: handlerHeaders(delivery.record, pipeline.subscription),
-    reading,
-  }
   try {
-    const returned = callHandler(delivery, call, attempt, pipeline)
+    const returned = callHandler(delivery, reading, attempt, pipeline)
     return isPromiseLike(returned)
-      ? endLater(returned, delivery, call, claim, pipeline)
+      ? endLater(returned, delivery, reading, claim, pipeline)
       : endOf(finalWord(returned), attempt, null, pipeline)
   } catch (thrown) {
-    return handleAgain(thrown, delivery, call, claim, pipeline)
+    return settled(handleAgain(thrown, delivery, reading, claim, pipeline))
   }
 }
 
-async function endLater(
+function* endLater(
   returned: PromiseLike<unknown>,
   delivery: Delivery,
-  call: Call,
+  reading: Readable,
   claim: Claim,
   pipeline: Pipeline,
-): Promise<Handling> {
+): Steps<Handling> {
   try {
-    return endOf(finalWord(await returned), claim.attempt, null, pipeline)
+    return endOf(finalWord(yield* settled(returned)), claim.attempt, null, pipeline)
   } catch (thrown) {
-    return handleAgain(thrown, delivery, call, claim, pipeline)
+    return yield* settled(handleAgain(thrown, delivery, reading, claim, pipeline))
   }
 }
 
@@ -65,7 +63,7 @@ async function endLater(
 async function handleAgain(
   first: unknown,
   delivery: Delivery,
-  call: Call,
+  reading: Readable,
   claim: Claim,
   pipeline: Pipeline,
 ): Promise<Handling> {
@@ -117,7 +115,7 @@ async function handleAgain(
   }
 
   const next = async (attempt: number): Promise<FinalWord> =>
-    finalWord(await callHandler(delivery, call, attempt, pipeline))
+    finalWord(await callHandler(delivery, reading, attempt, pipeline))
   const stop = epoch.ownStop()
   const result = await retry(next, {
     policy: subscription.retry,

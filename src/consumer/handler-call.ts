@@ -33,13 +33,16 @@ export function untilTimeout(
 /** A call that has not ended. A class, since there is one for each message whose handler awaits something. */
 class TimedCall implements Watched {
   dueAt = 0
+  earlier: Watched | null = null
+  later: Watched | null = null
+  chained = false
   readonly #context: HandlerContext
   readonly #delivery: Delivery
   readonly #pipeline: Pipeline
   readonly #manual: boolean
-  readonly #settled: Promise<unknown>
-  #resolve!: (value: unknown) => void
-  #reject!: (reason: unknown) => void
+  #settlement: { readonly value: unknown } | { readonly reason: unknown } | null = null
+  #onResolved: ((value: unknown) => void) | null = null
+  #onRejected: ((reason: unknown) => void) | null = null
   /** Is it decided what the attempt came to? */
   #over = false
   /** Has the handler ended? */
@@ -53,13 +56,34 @@ class TimedCall implements Watched {
     this.#delivery = delivery
     this.#pipeline = pipeline
     this.#manual = manual
-    this.#settled = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
   }
 
-  follow(returned: unknown): Promise<unknown> {
+  /** Not a promise, since it has one listener, which is told in the same turn. */
+  // oxlint-disable-next-line no-thenable -- it is waited for like one
+  then(onResolved: (value: unknown) => void, onRejected: (reason: unknown) => void): void {
+    this.#onResolved = onResolved
+    this.#onRejected = onRejected
+    this.#tell()
+  }
+
+  #resolve(value: unknown): void {
+    this.#settlement = { value }
+    this.#tell()
+  }
+
+  #reject(reason: unknown): void {
+    this.#settlement = { reason }
+    this.#tell()
+  }
+
+  #tell(): void {
+    const settlement = this.#settlement
+    if (settlement === null) return
+    if ('value' in settlement) this.#onResolved?.(settlement.value)
+    else this.#onRejected?.(settlement.reason)
+  }
+
+  follow(returned: unknown): this {
     this.#pipeline.timeouts.watch(this)
     if (this.#manual) {
       this.#context.onAck = () => this.#acknowledged()
@@ -71,7 +95,7 @@ class TimedCall implements Watched {
         (thrown: unknown) => this.#rejected(thrown),
       )
     } else this.#resolved(returned)
-    return this.#settled
+    return this
   }
 
   onTimeout(): void {
@@ -79,8 +103,8 @@ class TimedCall implements Watched {
     const timedOut = timeout(this.#context, what, this.#pipeline)
     if (!this.#ended) this.#delivery.late = lateCall(this.#delivery, this.#pipeline, (end) => (this.#late = end))
     this.#close()
-    this.#reject(timedOut)
     this.#context.abort(timedOut)
+    this.#reject(timedOut)
   }
 
   #resolved(said: unknown): void {

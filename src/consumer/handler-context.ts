@@ -1,9 +1,11 @@
 import type { Logger } from '../logger/index.ts'
 import type { Headers, InboundRecord } from '../record/index.ts'
+import { withoutHeaders } from '../record/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { MessageContext } from './message.ts'
 import type { Pipeline } from './pipeline.ts'
 import { recordLogger } from './record-logger.ts'
+import type { Subscription } from './subscription.ts'
 
 /**
  * What one call of a handler is told. What most handlers never ask for is made when they do: a signal for each of a few hundred thousand
@@ -14,8 +16,6 @@ export class HandlerContext implements MessageContext {
   readonly topic: string
   readonly partition: number
   readonly offset: bigint
-  readonly key: Uint8Array | null
-  readonly headers: Headers
   readonly attempt: number
   readonly redelivered: boolean
   /** Has the handler said that the message is handled? */
@@ -30,17 +30,23 @@ export class HandlerContext implements MessageContext {
   #stopListening: (() => void) | null = null
   #hasEnded = false
 
-  constructor({ record, again, since }: Delivery, headers: Headers, attempt: number, pipeline: Pipeline) {
+  constructor({ record, again, since }: Delivery, attempt: number, pipeline: Pipeline) {
     this.record = record
     this.topic = record.topic
     this.partition = record.partition
     this.offset = record.offset
-    this.key = record.key
-    this.headers = headers
     this.attempt = attempt
     this.redelivered = attempt > 1 || again
     this.#pipeline = pipeline
     this.#since = since
+  }
+
+  get key(): Uint8Array | null {
+    return this.record.key
+  }
+
+  get headers(): Headers {
+    return handlerHeaders(this.record, this.#pipeline.subscription)
   }
 
   get signal(): AbortSignal {
@@ -86,4 +92,14 @@ export class HandlerContext implements MessageContext {
     this.#hasEnded = true
     this.#stopListening?.()
   }
+}
+
+/** The headers a handler may see: on a topic that others write, what only our own topics may carry is a forgery. */
+function handlerHeaders({ headers }: InboundRecord, { trusted }: Subscription): Headers {
+  if (trusted || headers.length === 0 || !headers.some(([name]) => isForged(name))) return headers
+  return withoutHeaders(headers, isForged)
+}
+
+function isForged(name: string): boolean {
+  return name.startsWith('holdfast-dlq-') || name.startsWith('holdfast-retry-')
 }

@@ -1,4 +1,6 @@
 import type { Clock, Timer } from '../clock/index.ts'
+import type { Link } from './chain.ts'
+import { createChain } from './chain.ts'
 
 /** Watches that calls of one handler end in time: one timer for all of them, since those that began first are due first. */
 export interface HandlerTimeouts {
@@ -9,7 +11,7 @@ export interface HandlerTimeouts {
 }
 
 /** A call that is watched. */
-export interface Watched {
+export interface Watched extends Link<Watched> {
   /** On the monotonic clock; set by {@link HandlerTimeouts.watch}. */
   dueAt: number
   onTimeout(): void
@@ -17,13 +19,13 @@ export interface Watched {
 
 /** Makes {@link HandlerTimeouts} of `timeoutMs`. */
 export function createHandlerTimeouts(clock: Clock, timeoutMs: number): HandlerTimeouts {
-  const watched = new Set<Watched>() // in the order in which they are due
+  const watched = createChain<Watched>() // in the order in which they are due
   let timer: Timer | null = null
 
   const look = (): void => {
     timer = null
     const now = clock.monotonic()
-    for (const each of watched) {
+    for (let each = watched.first; each !== null; each = watched.first) {
       if (each.dueAt > now) {
         timer = clock.after(each.dueAt - now, look)
         return
@@ -39,7 +41,7 @@ export function createHandlerTimeouts(clock: Clock, timeoutMs: number): HandlerT
       watched.add(call)
       timer ??= clock.after(timeoutMs, look)
     },
-    end: (each) => void watched.delete(each),
+    end: (each) => watched.delete(each),
     close() {
       timer?.cancel()
       timer = null

@@ -40,16 +40,22 @@ export interface Lanes<T extends Laned<T>> {
 
 /** Makes {@link Lanes} in which nothing waits. Every operation is O(1). */
 export function createLanes<T extends Laned<T>>(): Lanes<T> {
-  const last = new Map<string, T | Closed<T>>() // of each lane that has something waiting or under way, what came last
+  const tails = new Map<string, Tail<T>>() // of each lane that has something waiting or under way
   const fresh = createQueue<T>() // first of their lanes, in the order in which they came
   const following = createQueue<T>() // the next of their lanes, in the order in which those before them ended
   const closedLanes = new Set<Closed<T>>()
 
   const follow = (ended: { next: T | null }, lane: string): void => {
     const { next } = ended
-    if (next !== null) following.push(next)
-    else if (last.get(lane) === ended) last.delete(lane)
     ended.next = null
+    if (next !== null) {
+      following.push(next)
+      return
+    }
+    const tail = tails.get(lane)
+    if (tail?.item !== ended) return
+    tail.item = null
+    tails.delete(lane)
   }
 
   const next = (): Queue<T> => {
@@ -66,10 +72,14 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
         fresh.push(item)
         return
       }
-      const before = last.get(lane)
-      last.set(lane, item)
-      if (before === undefined) fresh.push(item)
-      else before.next = item
+      const tail = tails.get(lane)
+      if (tail === undefined) {
+        tails.set(lane, { item })
+        fresh.push(item)
+      } else {
+        tail.item!.next = item
+        tail.item = item
+      }
     },
     take: () => next().shift(),
     leave(item) {
@@ -77,7 +87,7 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
     },
     close(lane) {
       const closed: Closed<T> = { next: null }
-      last.set(lane, closed)
+      tails.set(lane, { item: closed })
       closedLanes.add(closed)
       return () => {
         closedLanes.delete(closed)
@@ -93,7 +103,7 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
       for (const { next: first } of closedLanes) visitLane(first)
     },
     clear() {
-      last.clear()
+      tails.clear()
       fresh.clear()
       following.clear()
       for (const closed of closedLanes) closed.next = null
@@ -108,9 +118,17 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
       return closedLanes.size > 0
     },
     get size() {
-      return last.size
+      return tails.size
     },
   }
+}
+
+/**
+ * What came last in a lane. In an object of its own, emptied when the lane ends: the tables that a `Map` has outgrown may live on for long
+ * (see `Chain`), and all that was ever in one with them.
+ */
+interface Tail<T> {
+  item: T | Closed<T> | null
 }
 
 /** Stands in a lane for something that is under way elsewhere. */

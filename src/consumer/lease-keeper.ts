@@ -3,6 +3,8 @@ import { describeError, HoldfastError } from '../errors/index.ts'
 import type { DedupeStore, LeaseToken } from '../idempotency/index.ts'
 import { dedupeIds } from '../idempotency/index.ts'
 import type { Logger } from '../logger/index.ts'
+import type { Link } from './chain.ts'
+import { createChain } from './chain.ts'
 import type { Epoch } from './epoch.ts'
 import { isPromiseLike } from '../topic/index.ts'
 import type { StoreCalls } from './store-call.ts'
@@ -25,7 +27,7 @@ export interface Lease {
   readonly token: LeaseToken
 }
 
-interface KeptLease extends Lease {
+interface KeptLease extends Lease, Link<KeptLease> {
   readonly epoch: Epoch
   renewing: boolean
 }
@@ -43,7 +45,7 @@ export function createLeaseKeeper(options: {
   const periodMs = Math.max(1, Math.floor(leaseMs / 3))
   const storeCalls = createStoreCalls(clock, leaseMs)
   const renewals = createStoreCalls(clock, periodMs) // one that never settles must not be the last
-  const kept = new Set<KeptLease>()
+  const kept = createChain<KeptLease>()
 
   const renew = async (lease: KeptLease): Promise<void> => {
     lease.renewing = true
@@ -68,11 +70,11 @@ export function createLeaseKeeper(options: {
 
   return {
     hold(token, epoch) {
-      const lease: KeptLease = { token, epoch, renewing: false }
+      const lease: KeptLease = { token, epoch, renewing: false, earlier: null, later: null, chained: false }
       kept.add(lease)
       return lease
     },
-    release: (lease) => void kept.delete(lease as KeptLease),
+    release: (lease) => kept.delete(lease as KeptLease),
     idOf: dedupeIds({ groupId, handler: scope }),
     storeCalls,
     close() {

@@ -134,6 +134,7 @@ export function createMember(options: MemberOptions): Member {
         failConsumer,
         warnOnce,
       },
+      onMoved: () => committer.moved(epoch),
       onOutcome(record, outcome) {
         committer.moved(epoch)
         reportOutcome(record, outcome, events, logger)

@@ -4,10 +4,12 @@ import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
+import { createBacklog } from './backlog.ts'
 import type { BatchSource } from './batch-source.ts'
 import { createBatchSource } from './batch-source.ts'
 import type { LateCall } from './delivery.ts'
 import { Delivery } from './delivery.ts'
+import { createChain } from './chain.ts'
 import type { Begun, Source } from './dispatcher.ts'
 import type { Wait } from './epoch.ts'
 import { stillRunning } from './handler-call.ts'
@@ -24,8 +26,8 @@ import type { OpenLane } from './still-open.ts'
 
 /** Works off the records of one epoch: those of a lane in the order of their offsets, those of different lanes side by side. */
 export interface PartitionLoop {
-  /** Takes records over, and says how many. Those that were taken before, or that an earlier owner has finished, are dropped. */
-  take(batch: InboundBatch): number
+  /** Takes records over. Those that were taken before, or that an earlier owner has finished, are dropped when their turn comes. */
+  take(batch: InboundBatch): void
   /** Begins no further record until `release`; those under way go on. */
   hold(): void
   release(): void
@@ -66,6 +68,8 @@ export interface PartitionLoopOptions {
   readonly openLanes: readonly OpenLane[]
   /** A record has its outcome, and its offset may move. */
   readonly onOutcome: (record: InboundRecord, outcome: RecordOutcome) => void
+  /** The watermark may have moved without an outcome: over what was done before, or what never comes. */
+  readonly onMoved: () => void
   /** What is held has grown or shrunk. */
   readonly onBuffered: () => void
   /** Is all held that may be? Nothing further is fetched then. */
@@ -75,13 +79,18 @@ export interface PartitionLoopOptions {
 
 /** Makes a {@link PartitionLoop}. The epoch has its start position. */
 export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoop {
-  const { telemetry, onOutcome, onBuffered } = options
+  const { telemetry, onOutcome, onMoved, onBuffered } = options
   const { epoch, runtime, logger, groupId, subscription, dispatcher } = options.pipeline
   const { clock } = runtime
   const tracker = epoch.tracker!
   const boundMs = Math.max(subscription.handlerTimeoutMs, 2 * (subscription.dedupe?.leaseMs ?? 0))
   const lanes = createLanes<Delivery>()
-  const underWay = new Set<Delivery>()
+  const backlog = createBacklog((nextOffset) => {
+    const before = tracker.watermark
+    tracker.cover(nextOffset)
+    if (tracker.watermark !== before) onMoved()
+  })
+  const underWay = createChain<Delivery>()
   const late = new Set<Delivery>() // they have their outcome, and a timed-out call of their handler is still running
   const whenResumed = new Set<() => void>()
   const whenIdle = new Set<() => void>()
@@ -106,16 +115,22 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const { batch } = subscription
   const missing = new Set<unknown>([options.ready]) // what is to come before anything begins
   const mayBegin = (): boolean =>
-    missing.size === 0 && !held && !epoch.stopped && !epoch.gated && lanes.ready && (batch === null || !isBusy())
+    missing.size === 0 &&
+    !held &&
+    !epoch.stopped &&
+    !epoch.gated &&
+    (batch === null || !isBusy()) &&
+    (lanes.ready || look())
   const isBusy = (): boolean => underWay.size > 0 || late.size > 0
   const kick = (): void => {
-    if (mayBegin()) dispatcher.offer(source)
+    if (!source.queued && mayBegin()) dispatcher.offer(source)
   }
   const batches = batch === null ? null : createBatchSource(batch, lanes, pipeline, kick)
   epoch.onUngated = kick
 
   const source: Source = {
     bound: subscription.bound,
+    queued: false,
     begin(): Begun {
       if (!mayBegin()) return 'idle'
       if (batches !== null) return beginBatch(batches)
@@ -125,6 +140,32 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       delivery.running = run(delivery)
       return mayBegin() ? 'more' : 'last'
     },
+  }
+
+  /** Puts so many records into their lanes. */
+  const lookAt = (count: number): void => {
+    for (let left = count; left > 0; left--) {
+      const { since: takenAt } = backlog
+      const record = backlog.next()
+      if (record === undefined) break
+      const ticket = tracker.take(record.offset)
+      if (ticket === KNOWN) {
+        onMoved() // fetched twice, after a pause; or finished by an earlier owner
+        continue
+      }
+      const lane = laneOf(record, subscription.ordering, lanes.anyClosed)
+      const delivery = new Delivery({ record, groupId, ticket, lane, arrival: arrivals++, takenAt })
+      records++
+      bytes += delivery.bytes
+      lanes.add(delivery)
+    }
+    backlog.cover()
+  }
+
+  /** Looks at what came until something may begin. */
+  const look = (): boolean => {
+    while (!lanes.ready && backlog.records > 0) lookAt(LOOKED_AT_ONCE)
+    return lanes.ready
   }
 
   /** One batch at a time: what fails of it is tried again before anything behind it. */
@@ -159,22 +200,42 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     return open.onEnd(keyWaits(reason, reopen))
   })
 
-  const run = async (delivery: Delivery): Promise<void> => {
-    let outcome: RecordOutcome | Unfinished
-    for (let troubles = 0, losses = 0; ; delivery.again = true) {
-      const begunAt = clock.monotonic()
-      delivery.since = begunAt
-      const observation = telemetry.processing(delivery)
-      delivery.observation = observation
+  /** Takes a record to its end; at once, where nothing has to be waited for. */
+  const run = (delivery: Delivery): Promise<void> | null => {
+    const begunAt = clock.monotonic()
+    const outcome = begin(delivery, begunAt)
+    if (outcome instanceof Promise || !isEnd(outcome)) return runOn(delivery, outcome, begunAt)
+    observeEnd(delivery.observation, outcome)
+    end(delivery, outcome)
+    return null
+  }
+
+  const begin = (delivery: Delivery, now: number): Processed | Promise<Processed> => {
+    delivery.since = now
+    delivery.observation = telemetry.processing(delivery)
+    try {
+      return processRecord(delivery, pipeline)
+    } catch (thrown) {
+      return Promise.reject(thrown as Error)
+    }
+  }
+
+  const isEnd = ({ kind }: Processed): boolean => kind !== 'unfinished' || epoch.stopped
+
+  const runOn = async (delivery: Delivery, first: Processed | Promise<Processed>, firstAt: number): Promise<void> => {
+    let outcome: Processed
+    let [begun, begunAt] = [first, firstAt]
+    for (let troubles = 0, losses = 0; ;) {
       try {
-        outcome = await processRecord(delivery, pipeline)
-        observeEnd(observation, outcome)
-        if (outcome.kind !== 'unfinished' || epoch.stopped) break
-        if (outcome.because === 'lease-lost') await afterLostLease(delivery, ++losses, begunAt)
+        outcome = await begun
+        observeEnd(delivery.observation, outcome)
+        if (isEnd(outcome)) break
+        if (outcome.kind === 'unfinished' && outcome.because === 'lease-lost')
+          await afterLostLease(delivery, ++losses, begunAt)
       } catch (thrown) {
         // Something that should not: a bug of ours, or of what was handed in. It fails closed: tried again for ever, and health says so.
         const error = describeError(thrown)
-        observation.ended('unfinished', error.code ?? error.name)
+        delivery.observation.ended('unfinished', error.code ?? error.name)
         logger.error(
           { record: formatPosition(delivery.record), error },
           'a record could not be processed; it is tried again',
@@ -183,6 +244,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
         outcome = unfinished('stopping')
       }
       if (epoch.stopped) break
+      delivery.again = true
+      begunAt = clock.monotonic()
+      begun = begin(delivery, begunAt)
     }
     end(delivery, outcome)
   }
@@ -219,7 +283,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     }
   }
 
-  const end = (delivery: Delivery, outcome: RecordOutcome | Unfinished): void => {
+  const end = (delivery: Delivery, outcome: Processed): void => {
     underWay.delete(delivery)
     delivery.batch?.ended(delivery)
     goOn(delivery, pipeline)
@@ -250,6 +314,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       delivery.record = detached(delivery.record)
     }
     forEachHeld(detach)
+    backlog.detach(now - DETACH_AFTER_MS)
   }
 
   const forEachHeld = (visit: (delivery: Delivery) => void): void => {
@@ -268,23 +333,15 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   }
 
   return {
-    take(batch) {
+    take(received) {
       const now = clock.monotonic()
-      const before = arrivals
       detachOld(now)
-      for (const record of batch.records) {
-        const ticket = tracker.take(record.offset)
-        if (ticket === KNOWN) continue // fetched twice, after a pause; or finished by an earlier owner
-        records++
-        const lane = laneOf(record, subscription.ordering, lanes.anyClosed)
-        const delivery = new Delivery({ record, groupId, ticket, lane, arrival: arrivals++, takenAt: now })
-        bytes += delivery.bytes
-        lanes.add(delivery)
-      }
-      tracker.cover(batch.nextOffset)
+      backlog.add(received.records, received.nextOffset, now)
+      if (batch !== null)
+        lookAt(Infinity) // a batch handler has as much at once as there is
+      else backlog.cover() // there may be no record in it
       onBuffered()
       kick()
-      return arrivals - before
     },
     hold: () => void (held = true),
     release() {
@@ -309,6 +366,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       batches?.close()
       for (const forget of stopListening) forget()
       lanes.clear()
+      backlog.clear()
       for (const delivery of underWay) delivery.next = null
       for (const delivery of late) delivery.next = null
       records = bytes = 0
@@ -331,15 +389,15 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       return underWay.size
     },
     get headSince() {
-      let head: number | null = null
+      let head = backlog.records > 0 ? backlog.since : null
       forEachHeld(({ takenAt }) => (head = head === null ? takenAt : Math.min(head, takenAt)))
       return head
     },
     get records() {
-      return records
+      return records + backlog.records
     },
     get bytes() {
-      return bytes
+      return bytes + backlog.bytes
     },
   }
 }
@@ -351,11 +409,17 @@ async function hasEnded(delivery: Delivery): Promise<void> {
   await delivery.late?.ended
 }
 
-function observeEnd(observation: ProcessObservation, outcome: RecordOutcome | Unfinished): void {
+function observeEnd(observation: ProcessObservation, outcome: Processed): void {
   if (outcome.kind === 'unfinished') observation.ended('unfinished', outcome.because)
   else if (outcome.kind === 'parked') observation.ended('parked', outcome.errorType)
   else observation.ended(outcome.kind)
 }
+
+/** What has come of a record, or not. */
+type Processed = RecordOutcome | Unfinished
+
+/** So few that all of them are young when they end, so many that a busy key does not have each looked for alone. */
+const LOOKED_AT_ONCE = 64
 
 /** By then nearly all have been worked off; copying those that have not takes no time worth counting. */
 const DETACH_AFTER_MS = 1_000

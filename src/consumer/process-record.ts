@@ -5,6 +5,8 @@ import { handleMessage } from './handle-message.ts'
 import type { Pipeline } from './pipeline.ts'
 import { readRecord } from './read-record.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
+import type { Steps } from './steps.ts'
+import { run, settled } from './steps.ts'
 
 /**
  * Takes one record from bytes to its outcome. The order of the steps is the guarantee: handled, known as a duplicate, parked and
@@ -13,48 +15,55 @@ import type { RecordOutcome, Unfinished } from './record-outcome.ts'
  * An {@link Unfinished} moves nothing: the record is dispatched again, here or by the partition's next owner. So does a throw,
  * which only a bug can cause.
  *
- * It awaits only what is not there yet: for a handler that does nothing, the awaits would cost more than all else.
+ * It waits only for what is not there yet, and answers at once where all was.
  */
-export async function processRecord(delivery: Delivery, pipeline: Pipeline): Promise<RecordOutcome | Unfinished> {
+export function processRecord(
+  delivery: Delivery,
+  pipeline: Pipeline,
+): RecordOutcome | Unfinished | Promise<RecordOutcome | Unfinished> {
+  return run(stepsOf(delivery, pipeline))
+}
+
+function* stepsOf(delivery: Delivery, pipeline: Pipeline): Steps<RecordOutcome | Unfinished> {
   const { failpoint } = pipeline
 
   let reading = readRecord(delivery, pipeline)
-  if (reading instanceof Promise) reading = await reading
-  if (failpoint !== null) await failpoint('process:decoded') // a crash so far has left no trace: the record is read again
+  if (reading instanceof Promise) reading = yield* settled(reading)
+  if (failpoint !== null) yield* settled(failpoint('process:decoded')) // a crash so far has left no trace: the record is read again
   if (reading.kind === 'unfinished') return reading
-  if (reading.kind === 'malformed') return giveUp(delivery, reading.failure, pipeline) // it never gets better
+  if (reading.kind === 'malformed') return yield* settled(giveUp(delivery, reading.failure, pipeline)) // it never gets better
   if (reading.kind === 'tombstone' && pipeline.subscription.onTombstone === null)
     return { kind: 'skipped', reason: 'tombstone' }
 
   let claim = beginMessage(delivery, pipeline)
-  if (claim instanceof Promise) claim = await claim
+  if (claim instanceof Promise) claim = yield* settled(claim)
   if (claim.kind !== 'claim') return claim.kind === 'done' ? { kind: 'duplicate' } : claim
   let marked = false
   try {
-    if (failpoint !== null) await failpoint('process:begun') // a crash here: the lease runs out, and the message begins its next attempt
+    if (failpoint !== null) yield* settled(failpoint('process:begun')) // a crash here: the lease runs out, and the message begins its next attempt
 
-    let handling = handleMessage(delivery, reading, claim, pipeline)
-    if (handling instanceof Promise) handling = await handling
-    if (failpoint !== null) await failpoint('process:handled') // a crash here repeats the effect: at least once. An inbox closes the gap
+    const called = handleMessage(delivery, reading, claim, pipeline)
+    const handling = 'kind' in called ? called : yield* called
+    if (failpoint !== null) yield* settled(failpoint('process:handled')) // a crash here repeats the effect: at least once. An inbox closes the gap
     if (handling.kind === 'unfinished') return handling
 
     const end =
       handling.kind === 'failed'
-        ? await giveUp(delivery, handling.failure, pipeline) // a crash after this parks it twice, never loses it
+        ? yield* settled(giveUp(delivery, handling.failure, pipeline)) // a crash after this parks it twice, never loses it
         : handling
     if (end.kind === 'unfinished') return end
 
     let completed = completeMessage(claim, end.kind === 'parked' ? 'parked' : 'handled', delivery, pipeline)
-    if (completed instanceof Promise) completed = await completed
+    if (completed instanceof Promise) completed = yield* settled(completed)
     if (completed !== 'completed') return completed
     marked = true
-    if (failpoint !== null) await failpoint('process:completed') // a crash here: the record comes again, and the store knows it
+    if (failpoint !== null) yield* settled(failpoint('process:completed')) // a crash here: the record comes again, and the store knows it
     return end
   } finally {
     if (claim.lease !== null) {
       delivery.lease = null
       pipeline.leases?.release(claim.lease)
-      if (!marked) await abandonMessage(claim.lease, claim, pipeline)
+      if (!marked) yield* settled(abandonMessage(claim.lease, claim, pipeline))
     }
   }
 }

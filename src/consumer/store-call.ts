@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/index.ts'
 import { HoldfastError } from '../errors/index.ts'
+import type { Watched } from './handler-timeouts.ts'
 import { createHandlerTimeouts } from './handler-timeouts.ts'
 
 /** Watches the calls of a dedupe store that answer later: one that never settles would stall its partition, and every rebalance behind it. */
@@ -33,7 +34,8 @@ export function createStoreCalls(clock: Clock, ms: number): StoreCalls {
           then()
         }
         underWay++
-        const watched = { dueAt: 0, onTimeout: () => settle(() => reject(unanswered(ms))) }
+        const onTimeout = (): void => settle(() => reject(unanswered(ms)))
+        const watched: Watched = { dueAt: 0, onTimeout, earlier: null, later: null, chained: false }
         timeouts.watch(watched)
         call.then(
           (value) => settle(() => resolve(value)),

@@ -22,11 +22,21 @@ export interface AssignedPartition extends TopicPartition {
   readonly committed: { readonly offset: bigint; readonly metadata: string } | null
 }
 
+/**
+ * Records in the order of their offsets. A driver may make each of them when its turn comes, so that what waits takes little more than its
+ * bytes. It must not fail then: what cannot be read is found before.
+ */
+export interface InboundRecords extends Iterable<InboundRecord> {
+  readonly length: number
+  /** What their keys, values and headers take, in bytes, where the driver knows it without looking; else it is counted. */
+  readonly byteLength?: number
+}
+
 /** Records of one partition, in offset order, all of one assignment. */
 export interface InboundBatch extends TopicPartition {
   readonly epoch: number
   /** Empty when a filter removed all that was read: transaction markers, aborted records, compaction. */
-  readonly records: readonly InboundRecord[]
+  readonly records: InboundRecords
   /** The offset after the last one this batch covers, records that a filter removed included. */
   readonly nextOffset: bigint
   /** The end of the partition when the batch was read: the offset that the next record will get. */

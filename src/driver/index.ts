@@ -7,6 +7,7 @@ export type {
   DriverConsumer,
   DriverConsumerOptions,
   InboundBatch,
+  InboundRecords,
 } from './driver-consumer.ts'
 export type {
   DriverProducer,

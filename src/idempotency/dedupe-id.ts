@@ -18,5 +18,9 @@ export function dedupeId({ groupId, handler, messageId }: DedupeIdParts): string
 /** Makes the {@link dedupeId}s of one handler: what they have in common is written once. */
 export function dedupeIds({ groupId, handler }: Omit<DedupeIdParts, 'messageId'>): (messageId: string) => string {
   const common = `[${JSON.stringify(groupId)},${JSON.stringify(handler)},`
-  return (messageId) => `${common}${JSON.stringify(messageId)}]` // quotes and escapes, so that no separator can be forged
+  // Quotes and escapes, so that no separator can be forged; most ids have nothing to escape.
+  return (messageId) => `${common}${PLAIN.test(messageId) ? `"${messageId}"` : JSON.stringify(messageId)}]`
 }
+
+/** What JSON writes as it is. */
+const PLAIN = /^[\w.:@[\]-]*$/

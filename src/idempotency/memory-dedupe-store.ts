@@ -80,7 +80,7 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
     id: string,
     now: number,
   ): T | undefined => {
-    const entry = of.get(id)
+    const entry = of.size === 0 ? undefined : of.get(id)
     if (entry === undefined || now <= entry.until) return entry
     of.delete(id)
     return undefined
@@ -119,7 +119,7 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
         throw leaseLost('complete')
       }
       leases.delete(id)
-      attempts.delete(id)
+      if (attempts.size > 0) attempts.delete(id)
       marks.set(id, { outcome, token, until: now + ttlMs })
     },
 

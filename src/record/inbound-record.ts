@@ -9,4 +9,6 @@ export interface InboundRecord extends Position {
   readonly headers: Headers
   /** Milliseconds since the epoch. */
   readonly timestamp: bigint
+  /** What key, value and headers take on the log, in bytes, where the driver knows it without looking; else it is counted. */
+  readonly byteLength?: number
 }

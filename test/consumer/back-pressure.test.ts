@@ -102,7 +102,11 @@ function watched(all: World) {
                 used += bytes.byteLength
                 return copy
               }
-              const records = batch.records.map((each) => ({ ...each, key: view(each.key), value: view(each.value) }))
+              const records = Array.from(batch.records, (each) => ({
+                ...each,
+                key: view(each.key),
+                value: view(each.value),
+              }))
               callbacks.onBatch({ ...batch, records })
             },
           }),

@@ -29,6 +29,7 @@ function dispatcherWith(limit: number) {
       name,
       left,
       open: true,
+      queued: false,
       bound,
       begin() {
         if (made.left === 0 || !made.open) return 'idle'
@@ -92,6 +93,7 @@ test('after one that computes for long the event loop has its turn: a few of the
   let begun = 0
   dispatcher.offer({
     bound: null,
+    queued: false,
     begin() {
       now += 10_000
       return ++begun < 3 ? 'more' : 'last'
@@ -157,6 +159,7 @@ test('timers and sockets have their turn while handlers that never wait are work
   let left = 20_000
   const flood: Source = {
     bound: null,
+    queued: false,
     begin() {
       left--
       void Promise.resolve().then(() => dispatcher.leave(null))
@@ -206,6 +209,7 @@ test('they have it sooner when each handler computes for long: a full buffer of 
   let begun = 0
   const slow: Source = {
     bound: null,
+    queued: false,
     begin() {
       begun++
       now += 100

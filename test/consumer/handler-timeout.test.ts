@@ -522,7 +522,13 @@ test('one timer watches all calls of a handler, each is told when its own time i
   const timeouts = createHandlerTimeouts(clock, 1_000)
   const told: string[] = []
   const watch = (name: string) => {
-    const call = { dueAt: 0, onTimeout: () => void told.push(`${name}@${clock.monotonic() - 1_000}`) }
+    const call = {
+      earlier: null,
+      later: null,
+      chained: false,
+      dueAt: 0,
+      onTimeout: () => void told.push(`${name}@${clock.monotonic() - 1_000}`),
+    }
     timeouts.watch(call)
     return call
   }

@@ -67,6 +67,7 @@ function looped({ subscription }: CheckedSubscription, openLanes: readonly OpenL
     openLanes,
     held: false,
     onOutcome: () => {},
+    onMoved: () => {},
     onBuffered: () => {},
     isFull: () => false,
   })

@@ -193,7 +193,7 @@ async function member(
     },
     onLost: () => void heard.events.push('lost'),
     onBatch: (batch: InboundBatch) =>
-      void heard.events.push(...batch.records.map(({ value }) => Buffer.from(value!).toString())),
+      void heard.events.push(...Array.from(batch.records, ({ value }) => Buffer.from(value!).toString())),
     onOutOfRange: () => void heard.events.push('out of range'),
     onCrash: ({ code }) => void heard.events.push(code),
     ...overrides,

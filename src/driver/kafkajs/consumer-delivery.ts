@@ -1,5 +1,6 @@
 import type { Batch, Consumer, EachBatchPayload } from 'kafkajs'
 import type { Runtime } from '../../clock/index.ts'
+import { HoldfastError } from '../../errors/index.ts'
 import type { Logger } from '../../logger/index.ts'
 import type { Position, TopicPartition } from '../../record/index.ts'
 import { formatPartition } from '../../record/index.ts'
@@ -7,8 +8,8 @@ import type { ConsumerCallbacks } from '../driver-consumer.ts'
 import type { GroupCoordinator } from './consumer-coordinator.ts'
 import { byTopic } from './consumer-coordinator.ts'
 import type { Epoch, PartitionState } from './consumer-epoch.ts'
-import { judgeBatch, judgeFiltered, moveTo } from './consumer-position.ts'
-import { toInboundRecords } from './consumer-records.ts'
+import { fetchedOf } from './consumer-fetching.ts'
+import { judgeBatch, moveTo } from './consumer-position.ts'
 
 /** How the delivery of one kafkajs consumer is made. */
 export interface DeliveryOptions {
@@ -23,13 +24,6 @@ export interface DeliveryOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** A batch of which a filter left nothing, as kafkajs' START_BATCH_PROCESS event tells of it. */
-export interface FilteredBatch extends TopicPartition {
-  readonly firstOffset: string | null
-  readonly lastOffset: string
-  readonly highWatermark: string
-}
-
 /** What flows from kafkajs to the core, for the epoch given. */
 export interface Delivery {
   /** Stops kafkajs from fetching what was just assigned; to be called before it can begin. */
@@ -42,8 +36,6 @@ export interface Delivery {
   pauseChanged(epoch: Epoch, partitions: readonly TopicPartition[]): void
   seek(epoch: Epoch, position: Position): void
   eachBatch(epoch: Epoch | null, payload: EachBatchPayload): void
-  /** To be called before kafkajs moves on past the batch. */
-  filtered(epoch: Epoch | null, batch: FilteredBatch): void
   /** kafkajs found that the position of these is not on the log. */
   outOfRange(epoch: Epoch | null, partitions: readonly TopicPartition[]): void
 }
@@ -86,8 +78,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const { batch } = payload
     const { topic, partition, messages, highWatermark } = batch
     const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string } // not in kafkajs' types
-    const lastOffset = batch.lastOffset()
-    if (judgeBatch(state, BigInt(fetchedOffset), BigInt(lastOffset)) === 'rewind') {
+    const fetched = fetchedOf(messages)
+    if (fetched === undefined)
+      throw new HoldfastError('HOLDFAST_UNSUPPORTED', 'this kafkajs fetches in a way of its own')
+    const { lastOffset } = fetched
+    const from = BigInt(fetchedOffset)
+    if (judgeBatch(state, from, lastOffset) === 'rewind') {
       logger.debug(
         { topic, partition, fetchedOffset, position: `${state.next}` },
         'a batch from elsewhere is fetched again',
@@ -95,17 +91,16 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       rewind(state)
       return
     }
-    const records = toInboundRecords({ topic, partition }, messages)
     const nextOffset = state.next!
     callbacks.onBatch({
       topic,
       partition,
       epoch: epoch.number,
-      records,
+      records: fetched.records(state, from), // none where all are aborted: the core has to know how far it may commit
       nextOffset,
       highWatermark: endOf(highWatermark, nextOffset),
     })
-    payload.resolveOffset(lastOffset)
+    payload.resolveOffset(`${lastOffset}`)
   }
 
   const reportOutOfRange = async (epoch: Epoch, state: PartitionState, wanted: bigint): Promise<void> => {
@@ -162,30 +157,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (epoch === null || state?.flowing !== true) return
       try {
         take(epoch, state, payload)
-      } catch (error) {
-        onFailure(error)
-      }
-    },
-    filtered(epoch, { topic, partition, firstOffset, lastOffset, highWatermark }) {
-      const state = epoch?.partitions.get(formatPartition({ topic, partition }))
-      if (epoch === null || state === undefined) return
-      const taken =
-        state.flowing &&
-        judgeFiltered(state, firstOffset === null ? null : BigInt(firstOffset), BigInt(lastOffset)) === 'take'
-      if (!taken) {
-        rewind(state)
-        return
-      }
-      // Nothing to handle, and yet the core has to know: else the commit stays before an aborted transaction at the end for ever.
-      try {
-        callbacks.onBatch({
-          topic,
-          partition,
-          epoch: epoch.number,
-          records: [],
-          nextOffset: state.next!,
-          highWatermark: endOf(highWatermark, state.next!),
-        })
       } catch (error) {
         onFailure(error)
       }

@@ -34,7 +34,7 @@ export function createEpoch(number: number, identity: MemberIdentity, assignment
   for (const [topic, numbers] of Object.entries(assignment)) {
     for (const partition of numbers) {
       const key = formatPartition({ topic, partition })
-      partitions.set(key, { topic, partition, key, next: null, doubted: null, flowing: false })
+      partitions.set(key, { topic, partition, key, next: null, flowing: false })
     }
   }
   const { memberId, generation } = identity

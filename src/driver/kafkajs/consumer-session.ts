@@ -8,6 +8,7 @@ import type { Beat } from './consumer-coordinator.ts'
 import { createGroupCoordinator } from './consumer-coordinator.ts'
 import type { Epoch } from './consumer-epoch.ts'
 import { createDelivery } from './consumer-delivery.ts'
+import { decodeFetches } from './consumer-fetching.ts'
 import { createDriftWatch } from './consumer-drift.ts'
 import { followCoordinator } from './consumer-following.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
@@ -84,6 +85,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   const findGroupCoordinator = cluster.findGroupCoordinator.bind(cluster) // as it is, before kafkajs' is made to follow
   const fetchTopicsOffset = cluster.fetchTopicsOffset.bind(cluster)
   const coordinator = createGroupCoordinator({ findGroupCoordinator, fetchTopicsOffset }, groupId, runtime.failpoint)
+  decodeFetches(cluster)
   followCoordinator(
     cluster,
     () => lastBeat,
@@ -224,9 +226,6 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
     lastBeat = 'alive'
     rebalancing.joined(payload.memberAssignment)
     started()
-  })
-  consumer.on('consumer.start_batch_process', ({ payload }) => {
-    if (payload.batchSize === 0) delivery.filtered(rebalancing.current(), payload)
   })
   consumer.on('consumer.crash', ({ payload }) => crashed(payload.error))
 

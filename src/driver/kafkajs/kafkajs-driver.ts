@@ -40,10 +40,10 @@ export function kafkajsDriver(config: KafkaConfig, options: KafkajsDriverOptions
       idempotentProducer: true,
       transactions: true,
       transactionGroupFencing: false, // TxnOffsetCommit v1 knows no member and no generation
-      readCommitted: 'leaky', // its filter of aborted records is wrong (consumer/filterAbortedMessages.js)
+      readCommitted: 'correct',
       revoke: 'before', // through held requests: consumer-wire.ts
-      nullHeaderValue: false,
-      headerOrder: false,
+      nullHeaderValue: true,
+      headerOrder: true,
       commitMetadata: true,
       compression: availableCompression(),
     },

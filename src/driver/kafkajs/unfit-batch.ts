@@ -17,10 +17,6 @@ export function unfitBatch(batch: ProduceBatch): HoldfastError | undefined {
     if (record.timestamp < 0n || record.timestamp > LAST_TIMESTAMP) {
       problems.push({ path: `records[${i}].timestamp`, message: 'from 0 to 2^53 - 1: kafkajs computes with numbers' })
     }
-    for (const [name, value] of record.headers) {
-      if (value === null)
-        problems.push({ path: `records[${i}].headers`, message: `kafkajs cannot write ${name}: null` })
-    }
   }
   if (problems.length === 0) return undefined
   return new HoldfastError('HOLDFAST_MESSAGE_INVALID', `a batch for ${formatPartition(batch)} does not fit`, {

@@ -141,6 +141,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
 
 /** Malformed contexts name none. */
 function namesSpan(carried: Context): boolean {
+  if (carried === ROOT_CONTEXT) return false
   const span = trace.getSpanContext(carried)
   return span !== undefined && trace.isSpanContextValid(span)
 }
@@ -148,7 +149,7 @@ function namesSpan(carried: Context): boolean {
 function linksTo(...contexts: readonly Context[]): Link[] {
   const links: Link[] = []
   for (const each of contexts) {
-    if (each !== ROOT_CONTEXT && namesSpan(each)) links.push({ context: trace.getSpanContext(each)! })
+    if (namesSpan(each)) links.push({ context: trace.getSpanContext(each)! })
   }
   return links
 }

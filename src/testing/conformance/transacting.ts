@@ -28,7 +28,7 @@ export const transacting: readonly ConformanceCase[] = (
         let committing = false
         const tooEarly: string[] = []
         const reader = await stage.member(stage.world.group(), [one, two], {
-          onBatch: ({ records }) => void (committing || tooEarly.push(...values(records))),
+          onBatch: ({ records }) => void (committing || tooEarly.push(...values([...records]))),
         })
         await stage.until(() => reader.assignments.length > 0, 'the reader’s assignment')
 

@@ -110,7 +110,8 @@ export async function createMember({
   }
   const lastAssigned = (): Extract<Heard, { kind: 'assigned' }> | undefined =>
     heard.findLast((event): event is Extract<Heard, { kind: 'assigned' }> => event.kind === 'assigned')
-  const records = (): InboundRecord[] => heard.flatMap((event) => (event.kind === 'batch' ? event.batch.records : []))
+  const records = (): InboundRecord[] =>
+    heard.flatMap((event) => (event.kind === 'batch' ? [...event.batch.records] : []))
   return {
     consumer,
     heard,

@@ -45,7 +45,7 @@ function readLast(member: Member): { epoch: number; values: string[] } {
     event.kind === 'batch' && event.batch.partition === 1 ? [event.batch] : [],
   )
   const { epoch } = batches.at(-1)!
-  const read = batches.filter((batch) => batch.epoch === epoch).flatMap(({ records }) => records)
+  const read = batches.filter((batch) => batch.epoch === epoch).flatMap(({ records }) => [...records])
   return { epoch, values: read.map(({ value }) => String(value)) }
 }
 

@@ -3,11 +3,12 @@ import { expect, test } from 'vitest'
 import { createDelivery } from '../../../src/driver/kafkajs/consumer-delivery.ts'
 import type { Epoch } from '../../../src/driver/kafkajs/consumer-epoch.ts'
 import { createEpoch } from '../../../src/driver/kafkajs/consumer-epoch.ts'
+import type { Fetched } from '../../../src/driver/kafkajs/fetch-decoding.ts'
+import { MalformedBatchError } from '../../../src/driver/kafkajs/record-decoding.ts'
 import { silentLogger } from '../../../src/logger/index.ts'
 import { virtualRuntime } from '../../../src/testing/index.ts'
 
 const PARTITION = { topic: 'orders', partition: 0 }
-const FILTERED = { ...PARTITION, firstOffset: '20', lastOffset: '21', highWatermark: '100' }
 
 /** A kafkajs consumer that writes down how it is steered, and an epoch that reads orders[0] from 20 on. */
 function setup({ range = { earliest: 0n, latest: 100n } } = {}): {
@@ -15,7 +16,11 @@ function setup({ range = { earliest: 0n, latest: 100n } } = {}): {
   readonly epoch: Epoch
   readonly trace: string[]
   readonly paused: Set<string>
+  /** One with a record at its last offset. */
   readonly batch: (fetchedOffset: number, lastOffset: number) => EachBatchPayload
+  /** One of which all records are aborted, or compacted away. */
+  readonly emptied: (fetchedOffset: number, lastOffset: number) => EachBatchPayload
+  readonly payload: (fetchedOffset: number, messages: readonly object[]) => EachBatchPayload
 } {
   const trace: string[] = []
   const paused = new Set<string>()
@@ -29,7 +34,9 @@ function setup({ range = { earliest: 0n, latest: 100n } } = {}): {
     callbacks: {
       onBatch: ({ epoch: number, records, nextOffset }) => {
         if (nextOffset === 67n) throw new TypeError('a bug of the core')
-        trace.push(`batch of epoch ${number}: ${records.map(({ offset }) => offset).join(' ')}, then ${nextOffset}`)
+        trace.push(
+          `batch of epoch ${number}: ${[...records].map(({ offset }) => offset).join(' ')}, then ${nextOffset}`,
+        )
       },
       onOutOfRange: ({ offset, earliest, latest }) => trace.push(`out of range: ${offset} of ${earliest} to ${latest}`),
     },
@@ -42,26 +49,33 @@ function setup({ range = { earliest: 0n, latest: 100n } } = {}): {
   epoch.phase = 'reading'
   delivery.begin(epoch, [{ ...PARTITION, offset: 20n }])
   trace.length = 0
+  const payload = (fetchedOffset: number, messages: readonly object[]): EachBatchPayload => {
+    const batch = { ...PARTITION, fetchedOffset: String(fetchedOffset), messages, highWatermark: '100' }
+    return { batch, resolveOffset: (offset: string) => trace.push(`resolve ${offset}`) } as unknown as EachBatchPayload
+  }
+  const emptied = (fetchedOffset: number, lastOffset: number): EachBatchPayload =>
+    payload(fetchedOffset, [standIn({ lastOffset: BigInt(lastOffset), records: () => [] })])
   return {
     delivery,
     epoch,
     trace,
     paused,
-    batch(fetchedOffset, lastOffset) {
-      const message = { offset: String(lastOffset), timestamp: '1', key: null, value: null, headers: {}, attributes: 0 }
-      const batch = {
-        ...PARTITION,
-        fetchedOffset: String(fetchedOffset),
-        messages: [message],
-        highWatermark: '100',
-        lastOffset: () => String(lastOffset),
+    payload,
+    emptied,
+    batch(fetchedOffset, last) {
+      const lastOffset = BigInt(last)
+      const record = { key: null, value: null, headers: [], timestamp: 1n }
+      const records: Fetched['records'] = ({ topic, partition }, from) => {
+        expect(from, 'records are asked for from where the fetch began').toBe(BigInt(fetchedOffset))
+        return [{ topic, partition, offset: lastOffset, ...record }]
       }
-      return {
-        batch,
-        resolveOffset: (offset: string) => trace.push(`resolve ${offset}`),
-      } as unknown as EachBatchPayload
+      return payload(fetchedOffset, [standIn({ lastOffset, records })])
     },
   }
+}
+
+function standIn(fetched: Fetched): object {
+  return { offset: `${fetched.lastOffset}`, isControlRecord: false, fetched }
 }
 
 test('hands a batch over, and only then tells kafkajs to go on behind it', () => {
@@ -98,19 +112,34 @@ test('drops what was fetched before a pause, and takes it when it is fetched aga
   expect(trace).toEqual(['pause', 'resume', 'batch of epoch 7: 25, then 26', 'resolve 25'])
 })
 
-test('a filtered batch moves the position on, so that the batch after it is recognised', () => {
-  const { delivery, epoch, trace, batch } = setup()
-  delivery.filtered(epoch, FILTERED)
-  delivery.eachBatch(epoch, batch(22, 25))
-  expect(trace.slice(1)).toEqual(['batch of epoch 7: 25, then 26', 'resolve 25'])
+test('a batch without records is told to the core, so that a commit can pass an aborted transaction at the end', () => {
+  const { delivery, epoch, trace, emptied } = setup()
+  delivery.eachBatch(epoch, emptied(20, 21))
+  expect(trace).toEqual(['batch of epoch 7: , then 22', 'resolve 21'])
 })
 
-test('a filtered batch that comes while the partition is paused is fetched again later', () => {
-  const { delivery, epoch, trace, paused } = setup()
+test('a batch without records moves the position on, so that the batch after it is recognised', () => {
+  const { delivery, epoch, trace, batch, emptied } = setup()
+  delivery.eachBatch(epoch, emptied(20, 21))
+  delivery.eachBatch(epoch, batch(22, 25))
+  expect(trace.slice(2)).toEqual(['batch of epoch 7: 25, then 26', 'resolve 25'])
+})
+
+test('a batch without records that another assignment asked for is dropped: there are records before it', () => {
+  const { delivery, epoch, trace, emptied } = setup()
+  delivery.eachBatch(epoch, emptied(40, 40))
+  expect(trace).toEqual(['seek 20'])
+})
+
+test('a batch without records that comes while the partition is paused is fetched again later', () => {
+  const { delivery, epoch, trace, paused, emptied } = setup()
   paused.add('orders[0]')
   delivery.pauseChanged(epoch, [PARTITION])
-  delivery.filtered(epoch, FILTERED)
-  expect(trace).toEqual(['pause', 'seek 20'])
+  delivery.eachBatch(epoch, emptied(20, 21))
+  paused.delete('orders[0]')
+  delivery.pauseChanged(epoch, [PARTITION])
+  delivery.eachBatch(epoch, emptied(20, 21))
+  expect(trace).toEqual(['pause', 'resume', 'batch of epoch 7: , then 22', 'resolve 21'])
 })
 
 test('an error of the core never reaches kafkajs, and the batch it came from stays unresolved', () => {
@@ -149,14 +178,23 @@ test('a seek that comes during the assignment is the later word', () => {
   expect(trace).toEqual(['seek 33', 'seek 33', 'resume'])
 })
 
-test('a filtered batch is told to the core without records, so that a commit can pass an aborted transaction at the end', () => {
-  const { delivery, epoch, trace } = setup()
-  delivery.filtered(epoch, FILTERED)
-  expect(trace).toEqual(['batch of epoch 7: , then 22'])
+test('an error of the core over a batch without records ends the consumer, and never reaches kafkajs', () => {
+  const { delivery, epoch, trace, emptied } = setup()
+  delivery.eachBatch(epoch, emptied(20, 66))
+  expect(trace).toEqual(['failed: TypeError'])
 })
 
-test('an error of the core over a filtered batch ends the consumer, and never reaches kafkajs', () => {
-  const { delivery, epoch, trace } = setup()
-  delivery.filtered(epoch, { ...FILTERED, lastOffset: '66' })
-  expect(trace).toEqual(['failed: TypeError'])
+test('records that cannot be read end the consumer: the core hears nothing of their batch, and it stays unresolved', () => {
+  const { delivery, epoch, trace, payload } = setup()
+  const records = (): never => {
+    throw new MalformedBatchError('a record is longer than its batch')
+  }
+  delivery.eachBatch(epoch, payload(20, [standIn({ lastOffset: 25n, records })]))
+  expect(trace).toEqual(['failed: MalformedBatchError'])
+})
+
+test('messages that kafkajs has decoded itself end the consumer: it is not the kafkajs this was written for', () => {
+  const { delivery, epoch, trace, payload } = setup()
+  delivery.eachBatch(epoch, payload(20, [{ offset: '20', isControlRecord: false, headers: {} }]))
+  expect(trace).toEqual(['failed: HoldfastError'])
 })

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { ReadingPosition } from '../../../src/driver/kafkajs/consumer-position.ts'
-import { judgeBatch, judgeFiltered, moveTo } from '../../../src/driver/kafkajs/consumer-position.ts'
+import { judgeBatch, moveTo } from '../../../src/driver/kafkajs/consumer-position.ts'
 
-const at = (next: bigint | null): ReadingPosition => ({ next, doubted: null })
+const at = (next: bigint | null): ReadingPosition => ({ next })
 
 test('takes the batch that was asked for at the position, and goes on behind the last offset it covers', () => {
   const position = at(20n)
@@ -21,51 +21,29 @@ test('sends a batch back that an older assignment asked for, whether it lies ahe
 test('sends everything back while no start position is known', () => {
   const position = at(null)
   expect(judgeBatch(position, 0n, 5n)).toBe('rewind')
-  expect(judgeFiltered(position, 0n, 5n)).toBe('rewind')
   expect(position.next).toBeNull()
 })
 
-test('goes on past a filtered batch that begins exactly at the position, such as the marker of a transaction', () => {
+test('goes on past a batch of a single offset, such as the marker of a transaction', () => {
   const position = at(20n)
-  expect(judgeFiltered(position, 20n, 20n)).toBe('take')
+  expect(judgeBatch(position, 20n, 20n)).toBe('take')
   expect(position.next).toBe(21n)
 })
 
-test('goes on by one where compaction left nothing at the position', () => {
+test('takes the same batch only once: the second time it is one from behind', () => {
   const position = at(20n)
-  expect(judgeFiltered(position, null, 20n)).toBe('take')
-  expect(position.next).toBe(21n)
+  expect(judgeBatch(position, 20n, 27n)).toBe('take')
+  expect(judgeBatch(position, 20n, 27n)).toBe('rewind')
+  expect(position.next).toBe(28n)
 })
 
-test('believes a filtered batch above the position only the second time, since the first may answer an older question', () => {
+test('a seek asks a new question: what was asked for before is sent back, whichever way the seek went', () => {
   const position = at(20n)
-  expect(judgeFiltered(position, 25n, 30n)).toBe('rewind')
-  expect(position.next).toBe(20n)
-  expect(judgeFiltered(position, 25n, 30n)).toBe('take')
-  expect(position.next).toBe(31n)
-  expect(judgeFiltered(position, 40n, 40n), 'every new hole is doubted anew').toBe('rewind')
-})
-
-test('believes none of two filtered batches that begin at different offsets: two brokers can each answer an older question', () => {
-  const position = at(20n)
-  expect(judgeFiltered(position, 40n, 40n)).toBe('rewind')
-  expect(judgeFiltered(position, 60n, 61n)).toBe('rewind')
-  expect(position.next, 'what stands from 20 on is still to be read').toBe(20n)
-  expect(judgeFiltered(position, 20n, 20n)).toBe('take')
-})
-
-test('sends a filtered batch from below the position back, so that nothing is read twice', () => {
-  const position = at(20n)
-  expect(judgeFiltered(position, 10n, 12n)).toBe('rewind')
-  expect(judgeFiltered(position, 10n, 25n)).toBe('rewind')
-  expect(judgeFiltered(position, null, 12n)).toBe('rewind')
-  expect(position.next).toBe(20n)
-})
-
-test('a seek clears a doubt, since it asks a new question', () => {
-  const position = at(20n)
-  judgeFiltered(position, 40n, 40n)
   moveTo(position, 30n)
-  expect(judgeFiltered(position, 40n, 40n)).toBe('rewind')
-  expect(position.next).toBe(30n)
+  expect(judgeBatch(position, 20n, 40n)).toBe('rewind')
+  expect(judgeBatch(position, 30n, 40n)).toBe('take')
+  moveTo(position, 5n)
+  expect(judgeBatch(position, 41n, 50n)).toBe('rewind')
+  expect(judgeBatch(position, 5n, 6n)).toBe('take')
+  expect(position.next).toBe(7n)
 })

@@ -83,21 +83,25 @@ const inAssignments = (change: (partition: AssignedPartition) => AssignedPartiti
 
 /** Defects that clients have or could have, each with the promise that must not hold then. */
 const defects: ReadonlyArray<readonly [defect: string, promise: string, of: (driver: Driver) => Driver]> = [
-  ['loses records', 'delivers every record', inBatches(({ records }) => ({ records: records.slice(1) }))],
-  ['turns records round', 'delivers every record', inBatches(({ records }) => ({ records: records.toReversed() }))],
+  ['loses records', 'delivers every record', inBatches(({ records }) => ({ records: [...records].slice(1) }))],
+  [
+    'turns records round',
+    'delivers every record',
+    inBatches(({ records }) => ({ records: [...records].toReversed() })),
+  ],
   ['doubles records', 'delivers every record', inBatches(({ records }) => ({ records: [...records, ...records] }))],
   [
     'makes a tombstone an empty value',
     'carries key and value byte for byte',
     inBatches(({ records }) => ({
-      records: records.map((record) => ({ ...record, value: record.value ?? new Uint8Array() })),
+      records: Array.from(records, (record) => ({ ...record, value: record.value ?? new Uint8Array() })),
     })),
   ],
   [
     'makes a header without value an empty one',
     'tells a header without a value',
     inBatches(({ records }) => ({
-      records: records.map((record) => ({
+      records: Array.from(records, (record) => ({
         ...record,
         headers: record.headers.map(([name, value]) => [name, value ?? new Uint8Array()] as const),
       })),
@@ -107,7 +111,7 @@ const defects: ReadonlyArray<readonly [defect: string, promise: string, of: (dri
     'sorts headers',
     'carries headers in their order',
     inBatches(({ records }) => ({
-      records: records.map((record) => ({
+      records: Array.from(records, (record) => ({
         ...record,
         headers: record.headers.toSorted(([a], [b]) => (a < b ? -1 : 1)),
       })),
@@ -116,7 +120,7 @@ const defects: ReadonlyArray<readonly [defect: string, promise: string, of: (dri
   [
     'stops before the end of a transaction',
     'counts the end of a committed transaction',
-    inBatches(({ records, nextOffset }) => ({ nextOffset: (records.at(-1)?.offset ?? nextOffset - 1n) + 1n })),
+    inBatches(({ records, nextOffset }) => ({ nextOffset: ([...records].at(-1)?.offset ?? nextOffset - 1n) + 1n })),
   ],
   [
     'says nothing of filtered records',
