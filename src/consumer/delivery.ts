@@ -4,7 +4,7 @@ import type { ProcessDescription, ProcessObservation } from '../telemetry/index.
 import { nothingProcessed } from '../telemetry/index.ts'
 import type { Link } from './chain.ts'
 import type { Wait } from './epoch.ts'
-import type { Laned } from './lanes.ts'
+import type { Laned, Tail } from './lanes.ts'
 import type { BatchGathering } from './batch-gathering.ts'
 import type { Lease } from './lease-keeper.ts'
 import { ownIdOf } from './message-id.ts'
@@ -27,6 +27,7 @@ export class Delivery implements Laned<Delivery>, Link<Delivery>, ProcessDescrip
   /** What it holds in memory. */
   readonly bytes: number
   next: Delivery | null = null
+  tail: Tail<Delivery> | null = null
   earlier: Delivery | null = null
   later: Delivery | null = null
   chained = false

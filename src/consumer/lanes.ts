@@ -1,13 +1,14 @@
 import type { Queue } from './queue.ts'
 import { createQueue } from './queue.ts'
 
-/** Something that waits its turn in a lane. It belongs to one {@link Lanes} at a time, which owns `next`. */
+/** Something that waits its turn in a lane. It belongs to one {@link Lanes} at a time, which owns `next` and `tail`. */
 export interface Laned<T> {
   /** What it shares its turn with; null shares with nothing. */
   readonly lane: string | null
   /** When it came: grows from one to the next. */
   readonly arrival: number
   next: T | null
+  tail: Tail<T> | null
 }
 
 /**
@@ -40,22 +41,36 @@ export interface Lanes<T extends Laned<T>> {
 
 /** Makes {@link Lanes} in which nothing waits. Every operation is O(1). */
 export function createLanes<T extends Laned<T>>(): Lanes<T> {
-  const tails = new Map<string, Tail<T>>() // of each lane that has something waiting or under way
+  let tails = new Map<string, Tail<T>>() // of each lane that has something waiting or under way, and of some that have nothing any more
+  let idle = 0 // of the latter: a busy key comes back soon, and taking each out by itself would cost more than all else here
   const fresh = createQueue<T>() // first of their lanes, in the order in which they came
   const following = createQueue<T>() // the next of their lanes, in the order in which those before them ended
   const closedLanes = new Set<Closed<T>>()
 
-  const follow = (ended: { next: T | null }, lane: string): void => {
-    const { next } = ended
-    ended.next = null
-    if (next !== null) {
-      following.push(next)
-      return
+  const follow = (ended: { next: T | null; tail: Tail<T> | null }): void => {
+    const { next, tail } = ended
+    ended.next = ended.tail = null
+    if (next !== null) following.push(next)
+    else if (tail?.item === ended) {
+      tail.item = null
+      idle++
+      if (idle > MOST_IDLE && idle * 2 > tails.size) forgetIdle()
     }
-    const tail = tails.get(lane)
-    if (tail?.item !== ended) return
-    tail.item = null
-    tails.delete(lane)
+  }
+
+  /** Of a lane that is about to have something. */
+  const tailOf = (lane: string): Tail<T> => {
+    let tail = tails.get(lane)
+    if (tail === undefined) tails.set(lane, (tail = { item: null }))
+    else if (tail.item === null) idle--
+    return tail
+  }
+
+  const forgetIdle = (): void => {
+    const busy = new Map<string, Tail<T>>()
+    for (const [lane, tail] of tails) if (tail.item !== null) busy.set(lane, tail)
+    tails = busy
+    idle = 0
   }
 
   const next = (): Queue<T> => {
@@ -72,26 +87,23 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
         fresh.push(item)
         return
       }
-      const tail = tails.get(lane)
-      if (tail === undefined) {
-        tails.set(lane, { item })
-        fresh.push(item)
-      } else {
-        tail.item!.next = item
-        tail.item = item
-      }
+      const tail = (item.tail = tailOf(lane))
+      if (tail.item === null) fresh.push(item)
+      else tail.item.next = item
+      tail.item = item
     },
     take: () => next().shift(),
     leave(item) {
-      if (item.lane !== null) follow(item, item.lane)
+      if (item.lane !== null) follow(item)
     },
     close(lane) {
-      const closed: Closed<T> = { next: null }
-      tails.set(lane, { item: closed })
+      const tail = tailOf(lane)
+      const closed: Closed<T> = { next: null, tail }
+      tail.item = closed
       closedLanes.add(closed)
       return () => {
         closedLanes.delete(closed)
-        follow(closed, lane)
+        follow(closed)
       }
     },
     forEachWaiting(visit) {
@@ -103,7 +115,9 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
       for (const { next: first } of closedLanes) visitLane(first)
     },
     clear() {
-      tails.clear()
+      for (const tail of tails.values()) tail.item = null // what leaves from now on leaves nothing
+      tails = new Map()
+      idle = 0
       fresh.clear()
       following.clear()
       for (const closed of closedLanes) closed.next = null
@@ -118,20 +132,24 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
       return closedLanes.size > 0
     },
     get size() {
-      return tails.size
+      return tails.size - idle
     },
   }
 }
 
+/** So many lanes may have nothing any more before they are forgotten, all at once. */
+const MOST_IDLE = 256
+
 /**
- * What came last in a lane. In an object of its own, emptied when the lane ends: the tables that a `Map` has outgrown may live on for long
- * (see `Chain`), and all that was ever in one with them.
+ * What came last in a lane; null when it has nothing any more. An object of its own, emptied with the lane: the tables that a `Map` has
+ * outgrown may live on for long (see `Chain`), and all that was ever in one with them.
  */
-interface Tail<T> {
+export interface Tail<T> {
   item: T | Closed<T> | null
 }
 
 /** Stands in a lane for something that is under way elsewhere. */
 interface Closed<T> {
   next: T | null
+  tail: Tail<T> | null
 }

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
-import type { Laned, Lanes } from '../../src/consumer/lanes.ts'
+import type { Laned, Lanes, Tail } from '../../src/consumer/lanes.ts'
 import { createLanes } from '../../src/consumer/lanes.ts'
 
 interface Item extends Laned<Item> {
   readonly arrival: number
   next: Item | null
+  tail: Tail<Item> | null
 }
 
 /** Lanes, and a source of items for them. */
@@ -15,7 +16,7 @@ function lanesWith(): { readonly lanes: Lanes<Item>; readonly add: (lane: string
   return {
     lanes,
     add(lane) {
-      const item: Item = { lane, arrival: arrivals++, next: null }
+      const item: Item = { lane, arrival: arrivals++, next: null, tail: null }
       lanes.add(item)
       return item
     },
@@ -47,6 +48,24 @@ test('a closed lane keeps what comes to it until it is opened, and the others no
   expect([lanes.take(), lanes.take()]).toEqual([b, undefined])
   open()
   expect([lanes.anyClosed, lanes.take()]).toEqual([false, a])
+})
+
+test('keys that are done are forgotten together, and one that comes back meanwhile is one key still', () => {
+  const { lanes, add } = lanesWith()
+  for (let i = 0; i < 2_000; i++) {
+    const [one, busy] = [add(`key ${i}`), add('busy')]
+    const taken = [lanes.take(), lanes.take()]
+    expect(taken).toEqual([one, busy])
+    expect([lanes.take(), lanes.size]).toEqual([undefined, 2])
+    for (const each of taken) lanes.leave(each!)
+    expect(lanes.size).toBe(0)
+  }
+  const [first, second] = [add('key 1999'), add('key 1999')]
+  expect([lanes.take(), lanes.take()]).toEqual([first, undefined])
+  lanes.leave(first)
+  lanes.clear()
+  lanes.leave(second)
+  expect(lanes.size).toBe(0)
 })
 
 test('a closed lane that nothing has come to leaves nothing behind when it is opened', () => {
