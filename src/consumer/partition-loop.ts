@@ -11,6 +11,7 @@ import type { LateCall } from './delivery.ts'
 import { Delivery } from './delivery.ts'
 import { createChain } from './chain.ts'
 import type { Begun, Source } from './dispatcher.ts'
+import { MOST_IN_A_ROW } from './dispatcher.ts'
 import type { Wait } from './epoch.ts'
 import { stillRunning } from './handler-call.ts'
 import { laneOf, openLaneOf } from './lane-of.ts'
@@ -114,13 +115,14 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   const { batch } = subscription
   const missing = new Set<unknown>([options.ready]) // what is to come before anything begins
+  /** Whether it does is known when it is looked at. */
   const mayBegin = (): boolean =>
     missing.size === 0 &&
     !held &&
     !epoch.stopped &&
     !epoch.gated &&
     (batch === null || !isBusy()) &&
-    (lanes.ready || look())
+    (lanes.ready || backlog.records > 0)
   const isBusy = (): boolean => underWay.size > 0 || late.size > 0
   const kick = (): void => {
     if (!source.queued && mayBegin()) dispatcher.offer(source)
@@ -132,7 +134,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     bound: subscription.bound,
     queued: false,
     begin(): Begun {
-      if (!mayBegin()) return 'idle'
+      if (!mayBegin() || !look()) return 'idle'
       if (batches !== null) return beginBatch(batches)
       const delivery = lanes.take()!
       underWay.add(delivery)
@@ -418,8 +420,8 @@ function observeEnd(observation: ProcessObservation, outcome: Processed): void {
 /** What has come of a record, or not. */
 type Processed = RecordOutcome | Unfinished
 
-/** So few that all of them are young when they end, so many that a busy key does not have each looked for alone. */
-const LOOKED_AT_ONCE = 64
+/** No more than begin in a row where they end at once: with hundreds of partitions the rest would grow old until the next turn. */
+const LOOKED_AT_ONCE = MOST_IN_A_ROW
 
 /** By then nearly all have been worked off; copying those that have not takes no time worth counting. */
 const DETACH_AFTER_MS = 1_000
