@@ -212,7 +212,7 @@ interface Returning {
 }
 
 /** Fewer than would let another partition wait for long. */
-export const MOST_IN_A_ROW = 32
+export const MOST_IN_A_ROW = 64
 
 /** So many handlers that do nothing take about a millisecond. */
 const MOST_IN_A_TURN = 512
