@@ -55,6 +55,7 @@ export interface Broker {
 export interface BrokerOptions {
   readonly runtime?: Runtime | undefined
   readonly latencyMs: number
+  readonly network?: ((clientId: string) => Promise<void>) | undefined
   readonly autoCreatePartitions?: number | undefined
 }
 
@@ -69,7 +70,7 @@ const MAX_MESSAGE_BYTES = 1_048_588
 const BATCH_HEAD_BYTES = 61
 
 /** Makes a broker without topics. */
-export function createBroker({ runtime, latencyMs, autoCreatePartitions }: BrokerOptions): Broker {
+export function createBroker({ runtime, latencyMs, network, autoCreatePartitions }: BrokerOptions): Broker {
   let adopted = runtime
   let members = 0
   const clock = (): Clock => (adopted ?? systemRuntime).clock
@@ -80,7 +81,7 @@ export function createBroker({ runtime, latencyMs, autoCreatePartitions }: Broke
   const networkListeners = new Set<() => void>()
   const failures = { produce: createFailurePlan(), commit: createFailurePlan(), transactionCommit: createFailurePlan() }
 
-  const hop = (): Promise<void> => (latencyMs > 0 ? clock().sleep(latencyMs) : Promise.resolve())
+  const hop = network ?? ((): Promise<void> => (latencyMs > 0 ? clock().sleep(latencyMs) : Promise.resolve()))
   const isReachable = (clientId: string): boolean => !allCutOff && !cutOff.has(clientId)
 
   const createTopic = ({ topic, partitions = 1, settings = {} }: NewTopic): void => {
@@ -118,12 +119,12 @@ export function createBroker({ runtime, latencyMs, autoCreatePartitions }: Broke
     adopt: (candidate) => void (adopted ??= candidate),
     async request(clientId, work) {
       if (!isReachable(clientId)) {
-        await hop()
+        await hop(clientId)
         throw refusals.unreachable(clientId)
       }
-      await hop()
+      await hop(clientId)
       const answer = work()
-      await hop()
+      await hop(clientId)
       return answer
     },
     topic: (name) => existing(name).logs,

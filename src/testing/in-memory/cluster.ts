@@ -61,6 +61,12 @@ export interface InMemoryClusterOptions {
    * @defaultValue `0`: they take a turn of the promise queue
    */
   readonly latencyMs?: number
+  /**
+   * Carries each request of a client, and each answer, for as long as it likes; a promise that never settles is a client that is gone.
+   *
+   * @defaultValue waits for `latencyMs`
+   */
+  readonly network?: (clientId: string) => Promise<void>
   /** Whose clock ends sessions and transactions. @defaultValue the first client's */
   readonly runtime?: Runtime
 }
@@ -79,8 +85,8 @@ export function brokerOf(cluster: InMemoryCluster): Broker {
  * eager rebalances, transactions, fencing) and leaves out what they cannot see (replicas, files, the wire).
  */
 export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InMemoryCluster {
-  const { topics = [], latencyMs = 0, autoCreatePartitions, runtime } = options
-  const broker = createBroker({ runtime, latencyMs, autoCreatePartitions })
+  const { topics = [], latencyMs = 0, network, autoCreatePartitions, runtime } = options
+  const broker = createBroker({ runtime, latencyMs, network, autoCreatePartitions })
   for (const topic of topics) broker.createTopic(typeof topic === 'string' ? { topic } : topic)
 
   const cluster: InMemoryCluster = {

@@ -1,0 +1,101 @@
+// npm run sim -- [--seeds N] [--from S] [--seconds T] [--twice] [--seed X [--trace]] [--json]
+//
+// Runs schedules of the simulator, each the whole of its seed: a phase of faults, then one in which all is healed. Says what was broken, and
+// how to see it again.
+import { parseArgs } from 'node:util'
+import { simulateSeed } from '../src/testing/simulation/index.ts'
+import { consuming } from '../test/simulation/consuming.ts'
+import { bundleSimulator } from './simulation/bundle.ts'
+import { runSeeds } from './simulation/run-seeds.ts'
+
+const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--seconds T] [--twice] [--json]
+       npm run sim -- --seed X [--trace] [--json]
+
+  --seeds N    how many schedules (default 1000)
+  --from S     the first seed (default 0)
+  --seconds T  begins no schedule after T seconds
+  --twice      runs each seed twice: both must be the same, step by step
+  --seed X     this schedule alone
+  --trace      tells what happens in it
+  --json       one line of JSON at the end: { seeds, violations, schedulesPerMinute }`
+
+const args = readArgs()
+process.exitCode = args.seed === null ? await many() : await one(args.seed)
+
+async function one(seed: number): Promise<number> {
+  const { violations, log, steps, trace } = await simulateSeed(consuming, seed, {}, args.trace)
+  if (args.json) console.log(JSON.stringify({ seed, violations, steps, trace }))
+  else {
+    for (const line of log) console.log(line)
+    for (const { kind, detail, atMs } of violations) console.log(`broken at ${atMs} ms: ${kind}: ${detail}`)
+    console.log(`seed ${seed}: ${steps} steps, ${violations.length} promises broken`)
+  }
+  return violations.length === 0 ? 0 : 1
+}
+
+async function many(): Promise<number> {
+  let said = performance.now()
+  const { schedules, steps, broken, seconds } = await runSeeds(await bundleSimulator('simulator'), {
+    from: args.from,
+    count: args.seeds,
+    untilMs: args.seconds * 1_000,
+    twice: args.twice,
+    onProgress(done) {
+      if (performance.now() - said < 5_000) return
+      said = performance.now()
+      process.stderr.write(`${done} of ${args.seeds} schedules\n`)
+    },
+  })
+  const schedulesPerMinute = Math.round((schedules / seconds) * 60)
+  if (args.json) {
+    const violations = broken.map(({ seed, violations: all }) => ({
+      seed,
+      kinds: [...new Set(all.map(({ kind }) => kind))],
+    }))
+    console.log(JSON.stringify({ seeds: schedules, violations, schedulesPerMinute }))
+  } else {
+    for (const { seed, violations } of broken.slice(0, 20)) {
+      console.log(`seed ${seed}: ${violations[0]!.kind}: ${violations[0]!.detail}`)
+      console.log(`  npm run sim -- --seed ${seed} --trace`)
+    }
+    console.log(
+      `${schedules} schedules from seed ${args.from}, ${steps} steps, ${broken.length} with a broken promise; ${schedulesPerMinute} a minute`,
+    )
+  }
+  return broken.length === 0 ? 0 : 1
+}
+
+function readArgs() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seeds: { type: 'string', default: '1000' },
+        from: { type: 'string', default: '0' },
+        seconds: { type: 'string', default: '86400' },
+        twice: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+        trace: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      console.log(USAGE)
+      process.exit(0)
+    }
+    const number = (name: string, text: string): number => {
+      if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} takes a whole number from 0`)
+      return Number(text)
+    }
+    return {
+      ...values,
+      seeds: number('seeds', values.seeds),
+      from: number('from', values.from),
+      seconds: number('seconds', values.seconds),
+      seed: values.seed === undefined ? null : number('seed', values.seed),
+    }
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { build } from 'esbuild'
+
+/** A change to one source file: what stands there exactly once becomes something else. */
+export interface Patch {
+  /** From the root of the project. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+const WORKER = 'scripts/simulation/worker.ts'
+
+/**
+ * Makes one file of the simulator and everything it runs, patched or not, for worker threads that start at once.
+ *
+ * @throws Error when the text of a patch is not there exactly once: the source has moved on, and the patch would prove nothing.
+ */
+export async function bundleSimulator(name: string, patches: readonly Patch[] = []): Promise<string> {
+  const outfile = `.tmp/simulation/${name}.mjs`
+  await build({
+    entryPoints: [WORKER],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    sourcemap: 'inline',
+    logLevel: 'silent',
+    plugins: [
+      {
+        name: 'patches',
+        setup(builder) {
+          builder.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+            const own = patches.filter(({ file }) => file === relative(process.cwd(), path))
+            if (own.length === 0) return undefined
+            return { contents: own.reduce(patched, readFileSync(path, 'utf8')), loader: 'ts' }
+          })
+        },
+      },
+    ],
+  })
+  return outfile
+}
+
+function patched(source: string, { file, find, replace }: Patch): string {
+  const count = source.split(find).length - 1
+  if (count !== 1) throw new Error(`${file}: the text to patch is there ${count} times: ${find}`)
+  return source.replace(find, () => replace)
+}

@@ -1,0 +1,83 @@
+import type { Timer } from '../../clock/index.ts'
+import { nextTurn } from '../../clock/index.ts'
+
+/** What is to happen in a simulation, in an order that follows from its seed alone. */
+export interface Scheduler {
+  /** Virtual milliseconds since the simulation began. */
+  readonly now: number
+  /** How much has happened. */
+  readonly steps: number
+  /** Tells two runs apart: the same after the same happened in the same order. */
+  readonly trace: number
+  /** Calls once, `ms` from now, at the earliest: of all that is due, chance says what comes first. */
+  after(ms: number, call: () => void): Timer
+  /** Lets things happen until the condition holds, time is up or nothing is left; says whether it holds. */
+  runUntil(condition: () => boolean, bound: { readonly atMs: number; readonly steps: number }): Promise<boolean>
+}
+
+interface Due {
+  readonly at: number
+  readonly order: number
+  readonly call: () => void
+}
+
+/** Makes a {@link Scheduler}. @param random - from 0 (included) to 1 (excluded); it decides every order. */
+export function createScheduler(random: () => number): Scheduler {
+  const waiting: Due[] = []
+  let now = 0
+  let steps = 0
+  let trace = 0
+  let order = 0
+
+  /** One of those that are due next, by chance. */
+  const takeNext = (): Due => {
+    let at = Infinity
+    for (const each of waiting) if (each.at < at) at = each.at
+    const due = Math.max(now, at)
+    let count = 0
+    for (const each of waiting) if (each.at <= due) count++
+    let chosen = Math.floor(random() * count)
+    const i = waiting.findIndex((each) => each.at <= due && chosen-- === 0)
+    return waiting.splice(i, 1)[0]!
+  }
+
+  return {
+    get now() {
+      return now
+    },
+    get steps() {
+      return steps
+    },
+    get trace() {
+      return trace
+    },
+    after(ms, call) {
+      const due: Due = { at: now + Math.max(0, ms), order: order++, call }
+      waiting.push(due)
+      return {
+        cancel() {
+          const i = waiting.indexOf(due)
+          if (i !== -1) waiting.splice(i, 1)
+        },
+      }
+    },
+    async runUntil(condition, bound) {
+      const lastStep = steps + bound.steps
+      for (await nextTurn(); !condition();) {
+        if (waiting.length === 0 || steps >= lastStep) return false
+        const next = takeNext()
+        if (next.at > bound.atMs) {
+          waiting.push(next)
+          now = Math.max(now, bound.atMs)
+          return condition()
+        }
+        steps++
+        now = Math.max(now, next.at)
+        trace = (Math.imul(trace, 31) + next.order + Math.round(now * 7)) | 0
+        next.call()
+        await nextTurn()
+      }
+      return true
+    },
+  }
+}

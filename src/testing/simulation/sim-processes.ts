@@ -1,0 +1,129 @@
+import type { Clock, Runtime, Timer } from '../../clock/index.ts'
+import { uuidv7 } from '../../clock/index.ts'
+import { seededRandom } from '../seeded-random.ts'
+import type { Scheduler } from './scheduler.ts'
+
+/** A process of a simulated system: it has a clock and chance of its own, and can be stopped at any moment. */
+export interface SimProcess {
+  readonly name: string
+  /** Give it to every client of this process. */
+  readonly runtime: Runtime
+  readonly state: 'running' | 'suspended' | 'killed'
+  /** As SIGKILL: nothing of it happens any more; what it has asked for may still be done. */
+  kill(): void
+  /** As SIGSTOP: nothing of it happens until {@link SimProcess.resume}; the world goes on. */
+  suspend(): void
+  resume(): void
+  /** Waits for so long of virtual time: what a database or another service takes. Never ends once the process is killed. */
+  pause(ms: number): Promise<void>
+}
+
+/** What a process is made of. */
+export interface SimProcessOptions {
+  readonly name: string
+  readonly seed: number
+  readonly scheduler: Scheduler
+  /** The wall clock when the simulation began, in milliseconds since the epoch. */
+  readonly startAt: number
+  /** How long a stop at a failpoint takes, in milliseconds; 0 is none. */
+  readonly failpointMs: () => number
+  readonly onFailpoint?: (name: string) => void
+}
+
+/** Makes a running {@link SimProcess}. */
+export function createSimProcess(options: SimProcessOptions): SimProcess {
+  const { name, seed, scheduler, startAt, failpointMs, onFailpoint } = options
+  let state: SimProcess['state'] = 'running'
+  const late: (() => void)[] = [] // what came due while it was suspended
+
+  const arrive = (call: () => void): void => {
+    if (state === 'running') call()
+    else if (state === 'suspended') late.push(() => arrive(call))
+  }
+  const after = (ms: number, call: () => void): Timer => {
+    let cancelled = false
+    const timer = scheduler.after(ms, () =>
+      arrive(() => {
+        if (!cancelled) call()
+      }),
+    )
+    return {
+      cancel() {
+        cancelled = true
+        timer.cancel()
+      },
+    }
+  }
+  const clock: Clock = {
+    now: () => startAt + scheduler.now,
+    monotonic: () => 1_000 + scheduler.now, // unlike the wall clock, so that mixing them up shows
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) {
+          reject(signal.reason as Error)
+          return
+        }
+        const onAbort = (): void => {
+          timer.cancel()
+          reject(signal!.reason as Error)
+        }
+        const timer = after(ms, () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        })
+        signal?.addEventListener('abort', onAbort, { once: true })
+      }),
+    after,
+    every(ms, call) {
+      let cancelled = false
+      let timer: Timer
+      const again = (): void => {
+        timer = after(Math.max(1, ms), () => {
+          if (cancelled) return
+          again()
+          call()
+        })
+      }
+      again()
+      return {
+        cancel() {
+          cancelled = true
+          timer.cancel()
+        },
+      }
+    },
+  }
+  const pause = (ms: number): Promise<void> => clock.sleep(ms)
+  const idBytes = seededRandom(seed ^ 0x5eed)
+  const fill = (bytes: Uint8Array): void => bytes.forEach((_, i) => (bytes[i] = Math.floor(idBytes() * 256)))
+
+  return {
+    name,
+    runtime: {
+      clock,
+      random: seededRandom(seed),
+      ids: uuidv7(clock, fill),
+      failpoint(at) {
+        onFailpoint?.(at)
+        const ms = failpointMs()
+        return state !== 'running' || ms > 0 ? pause(ms) : undefined // a killed process goes no further
+      },
+    },
+    get state() {
+      return state
+    },
+    kill() {
+      state = 'killed'
+      late.length = 0
+    },
+    suspend() {
+      if (state === 'running') state = 'suspended'
+    },
+    resume() {
+      if (state !== 'suspended') return
+      state = 'running'
+      for (const call of late.splice(0)) scheduler.after(0, () => arrive(call))
+    },
+    pause,
+  }
+}

@@ -1,0 +1,154 @@
+import type { Runtime } from '../../clock/index.ts'
+import type { InMemoryCluster, InMemoryClusterOptions, InMemoryDriver } from '../in-memory/index.ts'
+import { createInMemoryCluster, inMemoryDriver } from '../in-memory/index.ts'
+import { seededRandom } from '../seeded-random.ts'
+import { createScheduler } from './scheduler.ts'
+import type { SimProcess } from './sim-processes.ts'
+import { createSimProcess } from './sim-processes.ts'
+
+/** The world of one seed. All of it follows from the seed: what happens, when, and in which order. */
+export interface Simulation {
+  readonly seed: number
+  readonly cluster: InMemoryCluster
+  /** Of the world outside of all processes: databases, brokers. */
+  readonly runtime: Runtime
+  /** Virtual milliseconds since it began. */
+  readonly now: number
+  /** A whole number from 0 to below `below`. */
+  int(below: number): number
+  chance(probability: number): boolean
+  /** Starts a process; its name is the client id of its driver. */
+  process(name: string): SimulatedProcess
+  /** Calls at a moment of virtual time. */
+  at(ms: number, call: () => void): void
+  /** A promise is broken. */
+  violation(kind: string, detail: string): void
+  /** What happened, for the trace. */
+  note(what: string): void
+}
+
+/** A process with its way to the cluster. */
+export interface SimulatedProcess extends SimProcess {
+  readonly driver: InMemoryDriver
+}
+
+/** What a scenario leaves to be done when it has set up its world. */
+export interface ScenarioRun {
+  /** Ends all faults: from now on everything must come to its end. */
+  heal(): void
+  /** Is everything done that has to be? */
+  done(): boolean
+  /** Looks for broken promises at the end. */
+  check(): void
+}
+
+/** Sets up a world, its faults included, and says what has to hold. */
+export type Scenario = (simulation: Simulation) => ScenarioRun
+
+/** How long a simulation may take. */
+export interface SimulationBounds {
+  /** Faults come until then, in virtual milliseconds. @defaultValue `5_000` */
+  readonly faultsUntilMs?: number
+  /** By then everything must be done, in virtual milliseconds. @defaultValue `180_000` */
+  readonly doneByMs?: number
+  /** Steps of one schedule at most. @defaultValue `200_000` */
+  readonly maxSteps?: number
+}
+
+/** What became of one seed. */
+export interface SeedResult {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly steps: number
+  /** The same for the same seed and the same code, always. */
+  readonly trace: number
+  readonly log: readonly string[]
+}
+
+/** A broken promise. */
+export interface Violation {
+  readonly kind: string
+  readonly detail: string
+  readonly atMs: number
+}
+
+const START_AT = 1_767_225_600_000
+
+/**
+ * Runs a scenario under one seed: a phase of faults, then one in which everything is healed and must come to its end.
+ *
+ * @param trace - keeps a log of what happened, which takes time
+ */
+export async function simulateSeed(
+  scenario: Scenario,
+  seed: number,
+  { faultsUntilMs = 5_000, doneByMs = 180_000, maxSteps = 200_000 }: SimulationBounds = {},
+  trace = false,
+): Promise<SeedResult> {
+  const stream = (n: number): (() => number) => seededRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(n, 0x85ebca6b))
+  const scheduler = createScheduler(stream(1))
+  const random = stream(2)
+  const network = stream(3)
+  const slowest = Math.floor(stream(4)() * 30) // how slow the network is differs from seed to seed
+  const violations: Violation[] = []
+  const log: string[] = []
+  const processes = new Map<string, SimProcess>()
+  let streams = 5
+
+  const start = (name: string): SimProcess => {
+    const failpointMs = stream(streams++)
+    const process = createSimProcess({
+      name,
+      seed: Math.floor(stream(streams++)() * 2 ** 31),
+      scheduler,
+      startAt: START_AT,
+      failpointMs: () => (failpointMs() < 0.5 ? 0 : Math.floor(failpointMs() * 4)),
+    })
+    processes.set(name, process)
+    return process
+  }
+  const world = createSimProcess({
+    name: 'world',
+    seed,
+    scheduler,
+    startAt: START_AT,
+    failpointMs: () => 0,
+  })
+  const options: InMemoryClusterOptions = {
+    runtime: world.runtime,
+    network: (clientId) => (processes.get(clientId) ?? world).pause(Math.floor(network() * (slowest + 1))),
+  }
+  const cluster = createInMemoryCluster(options)
+
+  const simulation: Simulation = {
+    seed,
+    cluster,
+    runtime: world.runtime,
+    get now() {
+      return scheduler.now
+    },
+    int: (below) => Math.floor(random() * below),
+    chance: (probability) => random() < probability,
+    process(name) {
+      const process = start(name)
+      return Object.assign(process, { driver: inMemoryDriver({ clientId: name, cluster }) })
+    },
+    at: (ms, call) => void scheduler.after(ms - scheduler.now, call),
+    violation(kind, detail) {
+      violations.push({ kind, detail, atMs: scheduler.now })
+      if (trace) log.push(`${scheduler.now} VIOLATION ${kind}: ${detail}`)
+    },
+    note(what) {
+      if (trace) log.push(`${scheduler.now} ${what}`)
+    },
+  }
+
+  const run = scenario(simulation)
+  await scheduler.runUntil(() => false, { atMs: faultsUntilMs, steps: maxSteps })
+  run.heal()
+  simulation.note('healed')
+  const isDone = await scheduler.runUntil(() => run.done(), { atMs: doneByMs, steps: maxSteps })
+  if (!isDone) simulation.violation('not-live', `not done by ${scheduler.now} ms, ${scheduler.steps} steps`)
+  run.check()
+  return { seed, violations, steps: scheduler.steps, trace: scheduler.trace, log }
+}
