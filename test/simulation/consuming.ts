@@ -64,7 +64,7 @@ export const consuming: Scenario = (simulation) => {
   let anySlow = false
   const withSlow = !calm && chance(0.3)
   const commitFailures = some(2)
-  const store = withStore ? memoryDedupeStore({ runtime: simulation.runtime }) : null
+  const store = withStore ? memoryDedupeStore({ runtime: simulation.runtime, maxEntries: 1_000 }) : null
 
   const place = (): void => {
     const partition = int(partitions)
