@@ -50,8 +50,15 @@ export function createBacklog(onCovered: (nextOffset: bigint) => void): Backlog 
   return {
     add(added, nextOffset, now) {
       const size = added.byteLength ?? bytesOf(added)
-      const part = { ahead: null, records: added.length, bytes: size, nextOffset, since: now, isDetached: false }
-      parts.push({ ...part, iterator: added[Symbol.iterator]() })
+      parts.push({
+        iterator: added[Symbol.iterator](),
+        ahead: null,
+        records: added.length,
+        bytes: size,
+        nextOffset,
+        since: now,
+        isDetached: false,
+      })
       records += added.length
       bytes += size
     },

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock/index.ts'
 import { nextTurn } from '../clock/index.ts'
+import { abortableSleep } from './abortable-sleep.ts'
 
 /** How a test moves virtual time. Each call first lets everything that is ready run, and again after each timer that fires. */
 export interface TimeControls {
@@ -61,7 +62,8 @@ interface PendingTimer {
   readonly call: () => void
 }
 
-const START_AT = 1_767_225_600_000
+/** 2026-01-01T00:00:00Z */
+export const START_AT = 1_767_225_600_000
 const HOUR_MS = 3_600_000
 
 /** Makes a {@link VirtualClock}. Its monotonic clock begins at 1,000, unlike the wall clock, so that mixing them up shows. */
@@ -117,22 +119,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   return {
     now: () => elapsed + wallOffset,
     monotonic: () => elapsed,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) {
-          reject(signal.reason as Error)
-          return
-        }
-        const onAbort = (): void => {
-          timer.cancel()
-          reject(signal!.reason as Error)
-        }
-        const timer = add(ms, null, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
+    sleep: abortableSleep((ms, call) => add(ms, null, call)),
     after: (ms, call) => add(ms, null, call),
     every: (ms, call) => add(Math.max(1, ms), ms, call),
     get pending() {

@@ -1,5 +1,6 @@
 import type { Failpoint, Runtime } from '../clock/index.ts'
-import { noFailpoint, uuidv7 } from '../clock/index.ts'
+import { noFailpoint } from '../clock/index.ts'
+import { seededIds } from './seeded-ids.ts'
 import { seededRandom } from './seeded-random.ts'
 import type { TimeControls, VirtualClock, VirtualClockOptions } from './virtual-clock.ts'
 import { virtualClock } from './virtual-clock.ts'
@@ -25,12 +26,10 @@ export interface VirtualRuntimeOptions extends VirtualClockOptions {
 export function virtualRuntime(options: VirtualRuntimeOptions = {}): VirtualRuntime {
   const seed = options.seed ?? 1
   const clock = virtualClock(options)
-  const idBytes = seededRandom(seed ^ 0x5eed) // its own stream, so that one more id does not change every later random number
-  const fill = (bytes: Uint8Array): void => bytes.forEach((_, i) => (bytes[i] = Math.floor(idBytes() * 256)))
   return {
     clock,
     random: seededRandom(seed),
-    ids: uuidv7(clock, fill),
+    ids: seededIds(clock, seed),
     failpoint: options.failpoint ?? noFailpoint,
     advance: clock.advance,
     runUntilIdle: clock.runUntilIdle,

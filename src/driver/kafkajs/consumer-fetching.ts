@@ -1,4 +1,5 @@
 import type { Broker, Cluster, KafkaMessage } from 'kafkajs'
+import { eachBroker } from './each-broker.ts'
 import { decodeFetch, FETCH_VERSIONS } from './fetch-decoding.ts'
 import type { Fetched, FetchResponse } from './fetch-decoding.ts'
 import { oldFormat } from './old-records.ts'
@@ -13,14 +14,7 @@ export type FetchCluster = Pick<Cluster, 'findBroker'>
  * ({@link fetchedOf}).
  */
 export function decodeFetches(cluster: FetchCluster): void {
-  const find = cluster.findBroker.bind(cluster)
-  const known = new WeakSet<object>()
-  cluster.findBroker = async (node) => {
-    const broker = (await find(node)) as FetchBroker
-    if (!known.has(broker)) decodeFetchesFrom(broker)
-    known.add(broker)
-    return broker
-  }
+  eachBroker(cluster, (broker) => decodeFetchesFrom(broker as FetchBroker))
 }
 
 /** What was fetched of a partition, from the messages of the batch that kafkajs made of it; undefined when they are of somebody else's making. */

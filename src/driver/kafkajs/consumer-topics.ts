@@ -1,4 +1,5 @@
 import type { Broker, Cluster } from 'kafkajs'
+import { eachBroker } from './each-broker.ts'
 import { readFailure } from './kafkajs-errors.ts'
 
 /** The part of kafkajs' cluster that looks up the topics of a client, and finds the brokers to fetch from. */
@@ -28,14 +29,7 @@ export function watchTopics(cluster: TopicLookup, onGone: (error: unknown) => vo
       }
     }
   }
-  const findBroker = cluster.findBroker.bind(cluster)
-  const watched = new WeakSet<Broker>()
-  cluster.findBroker = async (node) => {
-    const broker = await findBroker(node)
-    if (!watched.has(broker)) watchFetches(broker, judge)
-    watched.add(broker)
-    return broker
-  }
+  eachBroker(cluster, (broker) => watchFetches(broker, judge))
 }
 
 function watchFetches(broker: Broker, onFailure: (error: unknown) => void): void {

@@ -2,8 +2,9 @@ import kafkajs from 'kafkajs'
 import type { TopicPartition } from '../../record/index.ts'
 import type { InboundRecords } from '../driver-consumer.ts'
 import type { KafkajsCodec } from './kafkajs-codecs.ts'
-import { FetchedRecords, isAbort, MalformedBatchError } from './record-decoding.ts'
+import { FetchedRecords, isAbort } from './record-decoding.ts'
 import type { RecordBatch } from './record-decoding.ts'
+import { MalformedBatchError } from './record-reader.ts'
 
 /** What a fetch has brought of one partition: at least one batch, of which all records may be aborted, or compacted away. */
 export interface Fetched {

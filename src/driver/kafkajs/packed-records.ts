@@ -5,6 +5,7 @@ import type { ProduceBatch } from '../driver-producer.ts'
 import type { KafkajsCodec } from './kafkajs-codecs.ts'
 import { compressionType } from './kafkajs-codecs.ts'
 import { encodeRecords } from './record-encoding.ts'
+import { RecordReader } from './record-reader.ts'
 
 /**
  * A batch as it is given to kafkajs: as many messages as it has records, which kafkajs counts and numbers, the first of which holds
@@ -59,20 +60,11 @@ function packedCodec(packing: KafkajsCodec | null): KafkajsCodec {
 
 /** The value of the first record that kafkajs has encoded. */
 function packedIn(buffer: Buffer): Buffer {
-  let at = 0
-  const varInt = (): number => {
-    let value = 0
-    for (let weight = 1; ; weight *= 0x80) {
-      const byte = buffer[at++]!
-      value += (byte & 0x7f) * weight
-      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-    }
-  }
-  varInt() // the record's length
-  at++ // attributes
-  varInt() // timestamp delta
-  varInt() // offset delta
-  varInt() // no key
-  const length = varInt()
-  return buffer.subarray(at, at + length)
+  const reader = new RecordReader(buffer, 0)
+  reader.varInt() // the record's length
+  reader.at++ // attributes
+  reader.skipVarInt() // timestamp delta
+  reader.skipVarInt() // offset delta
+  reader.skipBytes() // no key
+  return reader.bytesOrNull()!
 }

@@ -1,5 +1,6 @@
 import type { Header, Headers, InboundRecord, TopicPartition } from '../../record/index.ts'
 import type { InboundRecords } from '../driver-consumer.ts'
+import { MalformedBatchError, RecordReader } from './record-reader.ts'
 
 /** A batch of records in Kafka's format v2 (message format 2, KIP-98) as a fetch response holds it: its head is read, its records are not. */
 export interface RecordBatch {
@@ -18,14 +19,6 @@ export interface RecordBatch {
   readonly count: number
   /** The records, unpacked. */
   readonly bytes: Buffer
-}
-
-/** The bytes are not what Kafka's protocol says they are; nothing of the batch is handed over. */
-export class MalformedBatchError extends Error {
-  constructor(why: string) {
-    super(`a batch of records cannot be read: ${why}`)
-    this.name = 'MalformedBatchError'
-  }
 }
 
 /**
@@ -49,7 +42,7 @@ export class FetchedRecords implements InboundRecords {
     for (const batch of batches) {
       const first = batch.baseOffset < from ? Number(from - batch.baseOffset) : 0
       const last = Number(batch.lastOffset - batch.baseOffset)
-      const reader = new Reader(batch.bytes, 0)
+      const reader = new RecordReader(batch.bytes, 0)
       for (let left = batch.count, before = -1; left > 0; left--) {
         const size = reader.varInt()
         const end = reader.at + size
@@ -80,7 +73,7 @@ export class FetchedRecords implements InboundRecords {
     for (const batch of this.#batches) {
       const { bytes, baseOffset } = batch
       const skipsSome = baseOffset < from
-      const reader = new Reader(bytes, 0)
+      const reader = new RecordReader(bytes, 0)
       for (let left = batch.count; left > 0; left--) {
         const size = reader.varInt()
         const start = reader.at
@@ -138,25 +131,25 @@ class FetchedRecord implements InboundRecord {
   }
 
   get key(): Buffer | null {
-    if (this.#key === undefined) this.#key = new Reader(this.#batch.bytes, this.#keyAt).bytesOrNull()
+    if (this.#key === undefined) this.#key = new RecordReader(this.#batch.bytes, this.#keyAt).bytesOrNull()
     return this.#key
   }
 
   get value(): Buffer | null {
     if (this.#value !== undefined) return this.#value
-    const reader = new Reader(this.#batch.bytes, this.#keyAt)
+    const reader = new RecordReader(this.#batch.bytes, this.#keyAt)
     reader.skipBytes()
     return (this.#value = reader.bytesOrNull())
   }
 
   get timestamp(): bigint {
     const { appendTime, baseTimestamp, bytes } = this.#batch
-    return appendTime ?? baseTimestamp + new Reader(bytes, this.#at + 1).varLong()
+    return appendTime ?? baseTimestamp + new RecordReader(bytes, this.#at + 1).varLong()
   }
 
   get headers(): Headers {
     if (this.#headers !== undefined) return this.#headers
-    const reader = new Reader(this.#batch.bytes, this.#keyAt)
+    const reader = new RecordReader(this.#batch.bytes, this.#keyAt)
     reader.skipBytes()
     reader.skipBytes()
     return (this.#headers = readHeaders(reader, this.#at + this.byteLength))
@@ -166,7 +159,7 @@ class FetchedRecord implements InboundRecord {
 const NO_BYTES = new Uint8Array()
 const NONE: Headers = Object.freeze([])
 
-function readHeaders(reader: Reader, end: number): Headers {
+function readHeaders(reader: RecordReader, end: number): Headers {
   const count = reader.varInt()
   if (!(count >= 0)) throw new MalformedBatchError('a record has no number of headers')
   if (count === 0) return NONE
@@ -177,64 +170,4 @@ function readHeaders(reader: Reader, end: number): Headers {
     if (!(reader.at <= end)) throw new MalformedBatchError('a header is longer than its record')
   }
   return headers
-}
-
-/** Node has this for long, its types since 22. */
-type Bytes = Buffer & { utf8Slice(start: number, end: number): string }
-
-/** Reads the numbers of Kafka's records: zigzag, 7 bits in a byte, the lowest first. */
-class Reader {
-  at: number
-  readonly #bytes: Bytes
-
-  constructor(bytes: Buffer, at: number) {
-    this.#bytes = bytes as Bytes
-    this.at = at
-  }
-
-  /** Of 32 bits, as lengths and deltas of offsets are. NaN behind the end. */
-  varInt(): number {
-    let byte = this.#bytes[this.at++]!
-    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
-    let value = byte & 0x7f
-    for (let shift = 7; shift < 35; shift += 7) {
-      byte = this.#bytes[this.at++]!
-      value |= (byte & 0x7f) << shift
-      if (byte < 0x80) return (value >>> 1) ^ -(value & 1)
-    }
-    return NaN
-  }
-
-  /** Of 64 bits. */
-  varLong(): bigint {
-    let value = 0n
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.#bytes[this.at++]!
-      value |= BigInt(byte & 0x7f) << shift
-      if (byte < 0x80) break
-    }
-    return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n))
-  }
-
-  skipVarInt(): void {
-    while (this.#bytes[this.at++]! >= 0x80);
-  }
-
-  skipBytes(): void {
-    const length = this.varInt()
-    if (!(length <= 0)) this.at += length // NaN is no length: all that follows is none either, and found by that
-  }
-
-  /** A length and as many bytes; a length below 0 is null. */
-  bytesOrNull(): Buffer | null {
-    const length = this.varInt()
-    return length < 0 ? null : this.#bytes.subarray(this.at, (this.at += length))
-  }
-
-  text(): string {
-    const length = this.varInt()
-    if (!(length >= 0 && this.at + length <= this.#bytes.length))
-      throw new MalformedBatchError('a header is longer than its record')
-    return this.#bytes.utf8Slice(this.at, (this.at += length))
-  }
 }

@@ -1,5 +1,6 @@
 import type { Clock, Runtime, Timer } from '../../clock/index.ts'
-import { uuidv7 } from '../../clock/index.ts'
+import { abortableSleep } from '../abortable-sleep.ts'
+import { seededIds } from '../seeded-ids.ts'
 import { seededRandom } from '../seeded-random.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -27,12 +28,11 @@ export interface SimProcessOptions {
   readonly startAt: number
   /** How long a stop at a failpoint takes, in milliseconds; 0 is none. */
   readonly failpointMs: () => number
-  readonly onFailpoint?: (name: string) => void
 }
 
 /** Makes a running {@link SimProcess}. */
 export function createSimProcess(options: SimProcessOptions): SimProcess {
-  const { name, seed, scheduler, startAt, failpointMs, onFailpoint } = options
+  const { name, seed, scheduler, startAt, failpointMs } = options
   let state: SimProcess['state'] = 'running'
   const late: (() => void)[] = [] // what came due while it was suspended
 
@@ -57,54 +57,29 @@ export function createSimProcess(options: SimProcessOptions): SimProcess {
   const clock: Clock = {
     now: () => startAt + scheduler.now,
     monotonic: () => 1_000 + scheduler.now, // unlike the wall clock, so that mixing them up shows
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) {
-          reject(signal.reason as Error)
-          return
-        }
-        const onAbort = (): void => {
-          timer.cancel()
-          reject(signal!.reason as Error)
-        }
-        const timer = after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
+    sleep: abortableSleep(after),
     after,
     every(ms, call) {
-      let cancelled = false
       let timer: Timer
       const again = (): void => {
         timer = after(Math.max(1, ms), () => {
-          if (cancelled) return
           again()
           call()
         })
       }
       again()
-      return {
-        cancel() {
-          cancelled = true
-          timer.cancel()
-        },
-      }
+      return { cancel: () => timer.cancel() }
     },
   }
   const pause = (ms: number): Promise<void> => clock.sleep(ms)
-  const idBytes = seededRandom(seed ^ 0x5eed)
-  const fill = (bytes: Uint8Array): void => bytes.forEach((_, i) => (bytes[i] = Math.floor(idBytes() * 256)))
 
   return {
     name,
     runtime: {
       clock,
       random: seededRandom(seed),
-      ids: uuidv7(clock, fill),
-      failpoint(at) {
-        onFailpoint?.(at)
+      ids: seededIds(clock, seed),
+      failpoint() {
         const ms = failpointMs()
         return state !== 'running' || ms > 0 ? pause(ms) : undefined // a killed process goes no further
       },

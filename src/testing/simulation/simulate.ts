@@ -2,6 +2,7 @@ import type { Runtime } from '../../clock/index.ts'
 import type { InMemoryCluster, InMemoryClusterOptions, InMemoryDriver } from '../in-memory/index.ts'
 import { createInMemoryCluster, inMemoryDriver } from '../in-memory/index.ts'
 import { seededRandom } from '../seeded-random.ts'
+import { START_AT } from '../virtual-clock.ts'
 import { createScheduler } from './scheduler.ts'
 import type { SimProcess } from './sim-processes.ts'
 import { createSimProcess } from './sim-processes.ts'
@@ -71,8 +72,6 @@ export interface Violation {
   readonly detail: string
   readonly atMs: number
 }
-
-const START_AT = 1_767_225_600_000
 
 /**
  * Runs a scenario under one seed: a phase of faults, then one in which everything is healed and must come to its end.

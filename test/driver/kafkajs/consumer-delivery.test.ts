@@ -4,7 +4,7 @@ import { createDelivery } from '../../../src/driver/kafkajs/consumer-delivery.ts
 import type { Epoch } from '../../../src/driver/kafkajs/consumer-epoch.ts'
 import { createEpoch } from '../../../src/driver/kafkajs/consumer-epoch.ts'
 import type { Fetched } from '../../../src/driver/kafkajs/fetch-decoding.ts'
-import { MalformedBatchError } from '../../../src/driver/kafkajs/record-decoding.ts'
+import { MalformedBatchError } from '../../../src/driver/kafkajs/record-reader.ts'
 import { silentLogger } from '../../../src/logger/index.ts'
 import { virtualRuntime } from '../../../src/testing/index.ts'
 

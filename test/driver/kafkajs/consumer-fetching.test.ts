@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { FetchCluster } from '../../../src/driver/kafkajs/consumer-fetching.ts'
 import { decodeFetches, fetchedOf } from '../../../src/driver/kafkajs/consumer-fetching.ts'
 import type { Fetched } from '../../../src/driver/kafkajs/fetch-decoding.ts'
-import { MalformedBatchError } from '../../../src/driver/kafkajs/record-decoding.ts'
+import { MalformedBatchError } from '../../../src/driver/kafkajs/record-reader.ts'
 
 const require = createRequire(import.meta.url)
 

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Fetched, FetchResponse } from '../../../src/driver/kafkajs/fetch-decoding.ts'
 import { decodeFetch } from '../../../src/driver/kafkajs/fetch-decoding.ts'
-import { MalformedBatchError } from '../../../src/driver/kafkajs/record-decoding.ts'
+import { MalformedBatchError } from '../../../src/driver/kafkajs/record-reader.ts'
 import { encodeRecords } from '../../../src/driver/kafkajs/record-encoding.ts'
 import type { Header, InboundRecord, OutboundRecord } from '../../../src/record/index.ts'
 

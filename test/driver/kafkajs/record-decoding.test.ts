@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RecordBatch } from '../../../src/driver/kafkajs/record-decoding.ts'
-import { FetchedRecords, isAbort, MalformedBatchError } from '../../../src/driver/kafkajs/record-decoding.ts'
+import { FetchedRecords, isAbort } from '../../../src/driver/kafkajs/record-decoding.ts'
+import { MalformedBatchError } from '../../../src/driver/kafkajs/record-reader.ts'
 import { encodeRecords } from '../../../src/driver/kafkajs/record-encoding.ts'
 import type { Header, InboundRecord, OutboundRecord } from '../../../src/record/index.ts'
 
