@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { nextTurn } from './next-turn.ts'
 
 /** Time, and waiting for it. */
 export interface Clock {
@@ -12,6 +13,8 @@ export interface Clock {
    * @param ms - 0 or more; longer than {@link MAX_TIMER_MS} is waited in parts, since Node fires such a timer at once.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Lets the event loop have its turn: what timers and sockets have for it comes before what follows. */
+  turn(): Promise<void>
   /** Calls once, after `ms`. Does not keep the process alive. */
   after(ms: number, call: () => void): Timer
   /** Calls again and again, every `ms`. Does not keep the process alive. */
@@ -36,6 +39,7 @@ export const systemClock: Clock = {
       if (left <= MAX_TIMER_MS) return
     }
   },
+  turn: nextTurn,
   after(ms, call) {
     const timer = setTimeout(call, Math.min(ms, MAX_TIMER_MS))
     timer.unref()

@@ -12,6 +12,7 @@ import type { Epoch } from './epoch.ts'
 import { createEpoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import { createMoves } from './moves.ts'
+import type { Mutable } from './mutable.ts'
 import type { Owned, OwnedPartition, Stay } from './owned-partition.ts'
 import { partitionOf, standingOf } from './owned-partition.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
@@ -27,7 +28,7 @@ import { within } from './within.ts'
 /** The partitions of this process, each with its epoch and its loop. Hears from the driver, and never throws at it. */
 export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
   /** What is owned, for health. */
-  readonly owned: readonly OwnedPartition[]
+  owned(): readonly OwnedPartition[]
   /** Since when partitions are gone and no assignment has followed, on the monotonic clock; null when one has. */
   readonly unassignedSince: number | null
   /** The membership is gone: nothing may be committed. */
@@ -73,11 +74,10 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   const { runtime, logger, events, committer, backPressure, drainTimeoutMs, heldTopics, hooks } = options
   const owned = new Map<string, Owned>()
   const stillOpen = createStillOpen()
-  let unassignedSince: number | null = null
   let closing = false
 
   const assign = async (partitions: readonly AssignedPartition[]): Promise<readonly Position[]> => {
-    unassignedSince = null
+    assignment.unassignedSince = null
     await runtime.failpoint('assign:begin')
     if (closing) return []
     const carried = new Map<string, OffsetTracker>()
@@ -104,8 +104,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       if (epoch === undefined || !fresh.has(epoch) || epoch.dead) continue
       // This process knows what it has finished; a commit that did not get through in time changes nothing.
       const known = carried.get(epoch.name)
-      if (known !== undefined && known.watermark >= start.offset)
-        epoch.begin(known.watermark, [...known.finishedRanges()])
+      if (known !== undefined && known.watermark() >= start.offset)
+        epoch.begin(known.watermark(), [...known.finishedRanges()])
       else epoch.begin(start.offset, finishedAbove(start.offset, committed.get(epoch.name)))
       started.push(epoch)
     }
@@ -161,7 +161,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       held: heldTopics.has(epoch.topic),
       onBuffered: () => {
         mine.bound?.check()
-        if (loop.records === 0) mine.onEmpty?.()
+        if (loop.records() === 0) mine.onEmpty?.()
       },
       isFull: () => mine.bound?.full ?? false,
     })
@@ -236,14 +236,10 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
   const moves = createMoves({ ...options, owned, isClosing: () => closing, drain, end, own, open })
 
-  return {
-    get owned() {
-      return [...owned.values()]
-    },
+  const assignment: Mutable<Assignment> = {
+    unassignedSince: null,
 
-    get unassignedSince() {
-      return unassignedSince
-    },
+    owned: () => [...owned.values()],
 
     onAssigned: assign,
 
@@ -255,7 +251,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       if (options.revoke === 'before') await handOver(going, reason)
       else hooks.lost(going.map(({ epoch }) => partitionOf(epoch)))
       for (const each of going) close(each, reason)
-      unassignedSince ??= runtime.clock.monotonic()
+      assignment.unassignedSince ??= runtime.clock.monotonic()
       events.emit('revoked', { partitions: partitions.map(partitionOf) })
       logger.info({ partitions: partitions.map(formatPartition) }, 'partitions revoked')
     },
@@ -265,7 +261,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const reason = takenAway(going)
       for (const each of going) close(each, reason)
       hooks.lost(partitions.map(partitionOf))
-      unassignedSince ??= runtime.clock.monotonic()
+      assignment.unassignedSince ??= runtime.clock.monotonic()
       events.emit('lost', { partitions: partitions.map(partitionOf) })
       logger.warn(
         { partitions: partitions.map(formatPartition) },
@@ -304,7 +300,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       const going = [...owned.values()]
       for (const each of going) close(each, reason)
       hooks.lost(going.map(({ epoch }) => partitionOf(epoch)))
-      unassignedSince = null // a stay in the group has ended: what follows is another
+      assignment.unassignedSince = null // a stay in the group has ended: what follows is another
     },
 
     stop,
@@ -326,6 +322,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
     seek: moves.seek,
   }
+  return assignment
 }
 
 /** What an earlier owner has finished above the offset that it committed. */

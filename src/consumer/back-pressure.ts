@@ -1,5 +1,6 @@
 import type { DriverConsumer } from '../driver/index.ts'
 import type { TopicPartition } from '../record/index.ts'
+import type { Mutable } from './mutable.ts'
 
 /**
  * Bounds what is held in memory. Every partition may hold its share; one that holds more is paused at the driver until half of that
@@ -13,8 +14,8 @@ export interface BackPressure {
 
 /** What a partition holds. */
 export interface Buffered {
-  readonly records: number
-  readonly bytes: number
+  records(): number
+  bytes(): number
 }
 
 /** The bound of one partition. */
@@ -40,34 +41,32 @@ export function createBackPressure(
   return {
     add({ topic, partition }, buffer) {
       const target = [{ topic, partition }]
-      let paused = false
       let removed = false
       partitions++
-      return {
+      const bound: Mutable<BufferBound> = {
+        full: false,
         check() {
           if (removed) return
           const share = maxBytes / partitions
           const mostRecords = Math.min(MAX_RECORDS, maxRecords / partitions)
-          if (!paused) {
-            if (buffer.bytes < share && buffer.records < mostRecords) return
-            paused = true
+          if (!bound.full) {
+            if (buffer.bytes() < share && buffer.records() < mostRecords) return
+            bound.full = true
             consumer.pause(target)
-          } else if (buffer.bytes <= share / 2 && buffer.records <= mostRecords / 2) {
-            paused = false
+          } else if (buffer.bytes() <= share / 2 && buffer.records() <= mostRecords / 2) {
+            bound.full = false
             consumer.resume(target)
           }
-        },
-        get full() {
-          return paused
         },
         remove() {
           if (removed) return
           removed = true
           partitions--
-          if (paused) consumer.resume(target) // a driver may keep pauses across assignments; the next epoch begins without one
-          paused = false
+          if (bound.full) consumer.resume(target) // a driver may keep pauses across assignments; the next epoch begins without one
+          bound.full = false
         },
       }
+      return bound
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { InboundRecords } from '../driver/index.ts'
 import type { InboundRecord } from '../record/index.ts'
+import type { Mutable } from './mutable.ts'
 import { createQueue } from './queue.ts'
 import { detached, recordBytes } from './record-bytes.ts'
 
@@ -15,7 +16,7 @@ export interface Backlog {
   /** What was taken out last is in its place: with it all may be covered that came with it. */
   cover(): void
   /** Since when what is taken out now is here, on the monotonic clock. */
-  readonly since: number
+  since(): number
   /** Puts what came before `before` on bytes of its own: it may keep megabytes of records that are long done. */
   detach(before: number): void
   clear(): void
@@ -37,17 +38,17 @@ interface Part {
 /** Makes an empty {@link Backlog}. `onCovered` is told when all up to an offset has been taken out. */
 export function createBacklog(onCovered: (nextOffset: bigint) => void): Backlog {
   const parts = createQueue<Part>()
-  let records = 0
-  let bytes = 0
 
   const leave = (part: Part): void => {
     parts.shift()
-    records -= part.records
-    bytes -= part.bytes
+    backlog.records -= part.records
+    backlog.bytes -= part.bytes
     onCovered(part.nextOffset)
   }
 
-  return {
+  const backlog: Mutable<Backlog> = {
+    records: 0,
+    bytes: 0,
     add(added, nextOffset, now) {
       const size = added.byteLength ?? bytesOf(added)
       parts.push({
@@ -59,8 +60,8 @@ export function createBacklog(onCovered: (nextOffset: bigint) => void): Backlog 
         since: now,
         isDetached: false,
       })
-      records += added.length
-      bytes += size
+      backlog.records += added.length
+      backlog.bytes += size
     },
     next() {
       for (let part = parts.peek(); part !== undefined; part = parts.peek()) {
@@ -73,8 +74,8 @@ export function createBacklog(onCovered: (nextOffset: bigint) => void): Backlog 
         const size = recordBytes(next.value)
         part.records--
         part.bytes -= size
-        records--
-        bytes -= size
+        backlog.records--
+        backlog.bytes -= size
         return next.value
       }
       return undefined
@@ -86,9 +87,7 @@ export function createBacklog(onCovered: (nextOffset: bigint) => void): Backlog 
         leave(part)
       }
     },
-    get since() {
-      return parts.peek()?.since ?? 0
-    },
+    since: () => parts.peek()?.since ?? 0,
     detach(before) {
       parts.forEach((part) => {
         if (part.isDetached || part.since > before) return
@@ -98,15 +97,10 @@ export function createBacklog(onCovered: (nextOffset: bigint) => void): Backlog 
     },
     clear() {
       parts.clear()
-      records = bytes = 0
-    },
-    get records() {
-      return records
-    },
-    get bytes() {
-      return bytes
+      backlog.records = backlog.bytes = 0
     },
   }
+  return backlog
 }
 
 function bytesOf(records: InboundRecords): number {

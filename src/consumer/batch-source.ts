@@ -31,7 +31,7 @@ export function createBatchSource(
 
   return {
     take(held, isFull) {
-      const leftMs = held >= maxSize || isFull ? 0 : lanes.first!.takenAt + maxWaitMs - clock.monotonic()
+      const leftMs = held >= maxSize || isFull ? 0 : lanes.first()!.takenAt + maxWaitMs - clock.monotonic()
       if (leftMs > 0) {
         timer ??= clock.after(leftMs, () => {
           timer = null
@@ -40,7 +40,7 @@ export function createBatchSource(
         return []
       }
       const members: Delivery[] = []
-      while (members.length < maxSize && lanes.ready) members.push(lanes.take()!)
+      while (members.length < maxSize && lanes.ready()) members.push(lanes.take()!)
       gathering.begin(members)
       for (const delivery of members) delivery.batch = gathering
       return members

@@ -1,3 +1,5 @@
+import type { Mutable } from './mutable.ts'
+
 /** Something that is in one {@link Chain} at a time, which owns these. */
 export interface Link<T> {
   earlier: T | null
@@ -22,47 +24,43 @@ export interface Chain<T> extends Iterable<T> {
 
 /** Makes a {@link Chain} of nothing. */
 export function createChain<T extends Link<T>>(): Chain<T> {
-  let first: T | null = null
   let last: T | null = null
-  let size = 0
 
-  const chain: Chain<T> = {
+  const chain: Mutable<Chain<T>> = {
+    first: null,
+    size: 0,
     add(item) {
       if (item.chained) return
       item.chained = true
       item.earlier = last
-      if (last === null) first = item
+      if (last === null) chain.first = item
       else last.later = item
       last = item
-      size++
+      chain.size++
     },
     delete(item) {
       if (!item.chained) return
       const { earlier, later } = item
-      if (earlier === null) first = later
+      if (earlier === null) chain.first = later
       else earlier.later = later
       if (later === null) last = earlier
       else later.earlier = earlier
       item.earlier = item.later = null
       item.chained = false
-      size--
+      chain.size--
     },
     clear() {
-      while (first !== null) chain.delete(first)
+      while (chain.first !== null) chain.delete(chain.first)
     },
-    get first() {
-      return first
-    },
-    get size() {
-      return size
-    },
-    *[Symbol.iterator]() {
-      for (let item = first; item !== null;) {
-        const { later }: Link<T> = item // it may leave while it is looked at
-        yield item
-        item = later
-      }
-    },
+    [Symbol.iterator]: () => from(chain.first),
   }
   return chain
+}
+
+function* from<T extends Link<T>>(first: T | null): Generator<T, void> {
+  for (let item = first; item !== null;) {
+    const { later }: Link<T> = item // it may leave while it is looked at
+    yield item
+    item = later
+  }
 }

@@ -8,6 +8,7 @@ import { backoffDelay } from '../retry/index.ts'
 import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import { encodeFinishedRanges, MAX_METADATA_BYTES } from './finished-ranges.ts'
+import type { Mutable } from './mutable.ts'
 import { within } from './within.ts'
 
 /** Commits watermarks, and what is finished above them: one request under way, all partitions of one assignment together. */
@@ -74,7 +75,6 @@ export function createCommitter(options: CommitterOptions): Committer {
   let timer: Timer | null = null
   let underWay: Promise<void> | null = null
   let failures = 0
-  let trouble: Committer['trouble'] = null
   let closed = false
   const closing = new AbortController()
 
@@ -195,19 +195,19 @@ export function createCommitter(options: CommitterOptions): Committer {
     const { tracker, committed, committedRevision } = epoch
     if (epoch.dead || tracker === null) return false
     if (isAhead(epoch)) return true
-    if (!withRanges || tracker.revision === committedRevision || tracker.watermark !== committed) return false
+    if (!withRanges || tracker.revision === committedRevision || tracker.watermark() !== committed) return false
     return hasRanges(epoch)
   }
 
   const recovered = (): void => {
     failures = 0
-    trouble = null
+    committer.trouble = null
   }
 
   const failed = (error: unknown, attempted: readonly Epoch[]): void => {
     failures++
     const { code, name } = describeError(error)
-    trouble = { since: trouble?.since ?? clock.monotonic(), reason: code ?? name }
+    committer.trouble = { since: committer.trouble?.since ?? clock.monotonic(), reason: code ?? name }
     const behind = attempted.filter(isBehind)
     if (behind.length === 0) recovered()
     if (HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST')) {
@@ -238,7 +238,8 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
   }
 
-  return {
+  const committer: Mutable<Committer> = {
+    trouble: null,
     moved(epoch) {
       if (closed) return
       const held = (waiting.get(epoch) ?? 0) + 1
@@ -249,9 +250,6 @@ export function createCommitter(options: CommitterOptions): Committer {
     },
     async flush(epochs, budgetMs) {
       await within(clock, budgetMs, flushAll(epochs))
-    },
-    get trouble() {
-      return trouble
     },
     commitStarts: flushAll,
     rewind(epoch) {
@@ -264,6 +262,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       timer?.cancel()
     },
   }
+  return committer
 }
 
 interface Write {
@@ -286,7 +285,7 @@ function hasText({ offset }: Write): boolean {
 
 /** Does its watermark stand above its commit? A start that nobody has committed counts, wherever it is. */
 function isAhead({ tracker, committed }: Epoch): boolean {
-  return committed === null || tracker!.watermark > committed
+  return committed === null || tracker!.watermark() > committed
 }
 
 function hasRanges({ tracker }: Epoch): boolean {
@@ -301,5 +300,5 @@ function byNumber(epochs: readonly Epoch[]): readonly (readonly Epoch[])[] {
 }
 
 function offsetOf({ topic, partition, tracker, number }: Epoch): CommitOffset {
-  return { topic, partition, offset: tracker!.watermark, epoch: number }
+  return { topic, partition, offset: tracker!.watermark(), epoch: number }
 }

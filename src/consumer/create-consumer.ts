@@ -235,7 +235,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     async seek(to) {
       const target = shuttingDown === null ? member : null
       if (target === null) throw state === 'new' || state === 'starting' ? notStarted() : isClosed()
-      const owned = target.assignment.owned.map(({ epoch }) => epoch)
+      const owned = target.assignment.owned().map(({ epoch }) => epoch)
       const positions = await positionsOf(to, [...subscriptions.keys()], owned, target.admin)
       await target.assignment.seek(positions)
       return positions
@@ -243,7 +243,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     health: () =>
       judgeHealth({
         state,
-        owned: member?.assignment.owned ?? [],
+        owned: member?.assignment.owned() ?? [],
         unassignedSince: member?.assignment.unassignedSince ?? null,
         rebalanceTimeoutMs: settings.rebalanceTimeoutMs,
         heldTopics,

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock/index.ts'
-import { nextTurn } from '../clock/index.ts'
 import type { Epoch } from './epoch.ts'
+import type { Mutable } from './mutable.ts'
 import { NothingBegins } from './nothing-begins.ts'
 import { createQueue } from './queue.ts'
 
@@ -54,23 +54,23 @@ export interface Dispatcher {
 export type Stop = Pick<Epoch, 'stopped' | 'onStop'>
 
 /** Makes a {@link Dispatcher} of `limit` places. */
-export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>): Dispatcher {
+export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic' | 'turn'>): Dispatcher {
   const sources = createQueue<Source>() // those with something to begin, in turn
   const returning = new Map<Bound | null, Set<Returning>>() // by bound: however many wait for a full one, the others are found at once
   let returned = 0
-  let taken = 0
   let begunThisTurn = 0
   let turnBeganAt: number | null = null
   let pausing = false
   let dispatching = false
 
-  const hasRoom = (bound: Bound | null): boolean => taken < limit && (bound === null || bound.taken < bound.limit)
+  const hasRoom = (bound: Bound | null): boolean =>
+    dispatcher.taken < limit && (bound === null || bound.taken < bound.limit)
   const take = (bound: Bound | null): void => {
-    taken++
+    dispatcher.taken++
     if (bound !== null) bound.taken++
   }
   const giveBack = (bound: Bound | null): void => {
-    taken--
+    dispatcher.taken--
     if (bound === null) return
     bound.taken--
     const next = bound.passedOver.shift()
@@ -82,7 +82,7 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     dispatching = true
     try {
       if (returning.size > 0) letReturn()
-      while (!pausing && taken < limit && sources.peek() !== undefined) {
+      while (!pausing && dispatcher.taken < limit && sources.peek() !== undefined) {
         if (endsTurn()) return
         const source = sources.shift()!
         if (source.bound !== null && source.bound.taken >= source.bound.limit) {
@@ -102,15 +102,15 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
     for (let row = 1; ; row++) {
       take(source.bound)
       begunThisTurn++
-      const before = taken
+      const before = dispatcher.taken
       const begun = source.begin()
       if (begun === 'idle') giveBack(source.bound)
-      if (begun !== 'more' || taken >= before || row >= MOST_IN_A_ROW || endsTurn()) return begun
+      if (begun !== 'more' || dispatcher.taken >= before || row >= MOST_IN_A_ROW || endsTurn()) return begun
     }
   }
 
   const letReturn = (): void => {
-    while (taken < limit) {
+    while (dispatcher.taken < limit) {
       const each = firstToReturn()
       if (each === null || endsTurn()) return
       forget(each)
@@ -152,14 +152,15 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
   }
 
   const endTurn = async (): Promise<void> => {
-    await nextTurn()
+    await clock.turn()
     turnBeganAt = null
     begunThisTurn = 0
     pausing = false
     dispatch()
   }
 
-  return {
+  const dispatcher: Mutable<Dispatcher> = {
+    taken: 0,
     offer(source) {
       if (source.queued) return
       source.queued = true
@@ -198,10 +199,8 @@ export function createDispatcher(limit: number, clock: Pick<Clock, 'monotonic'>)
       giveBack(bound)
       dispatch()
     },
-    get taken() {
-      return taken
-    },
   }
+  return dispatcher
 }
 
 interface Returning {

@@ -1,5 +1,6 @@
 import type { TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
+import type { Mutable } from './mutable.ts'
 import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
 import { createOffsetTracker } from './offset-tracker.ts'
 
@@ -33,7 +34,7 @@ export interface Epoch extends TopicPartition {
   /** A signal for one record, which aborts when nothing further begins, until `forget` is called: many records can wait at a time. */
   ownStop(): { readonly signal: AbortSignal; readonly forget: () => void }
   /** What somebody should know of the records that wait: the first wait that needs attention, else any; null when none waits. */
-  readonly wait: Wait | null
+  wait(): Wait | null
   /** Is there a wait for which no further record may begin? */
   readonly gated: boolean
   /** Sets where it starts, and what an earlier owner has finished above that. Once. */
@@ -65,11 +66,8 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
   const onAbort = createListeners()
   const waits = new Set<Wait>()
   let gates = 0
-  let tracker: OffsetTracker | null = null
-  let stopped = false
-  let dead = false
 
-  const epoch: Epoch = {
+  const epoch: Mutable<Epoch> = {
     topic,
     partition,
     number,
@@ -84,39 +82,27 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
       return { signal: own.signal, forget: onStop.add(() => own.abort(new Error('nothing further begins'))) }
     },
     onUngated: () => {},
-    get tracker() {
-      return tracker
-    },
-    get stopped() {
-      return stopped
-    },
-    get dead() {
-      return dead
-    },
-    get wait() {
-      let any: Wait | null = null
-      for (const wait of waits) {
-        if (wait.unhealthy) return wait
-        any ??= wait
-      }
-      return any
-    },
-    get gated() {
-      return gates > 0
-    },
-    begin: (start, finished) => void (tracker ??= createOffsetTracker(start, finished)),
+    tracker: null,
+    stopped: false,
+    dead: false,
+    gated: false,
+    wait: () => mostUrgent(waits),
+    begin: (start, finished) => void (epoch.tracker ??= createOffsetTracker(start, finished)),
     addWait(wait) {
       if (waits.has(wait)) return
       waits.add(wait)
-      if (wait.gates) gates++
+      if (!wait.gates) return
+      gates++
+      epoch.gated = true
     },
     removeWait(wait) {
-      if (!waits.delete(wait) || !wait.gates) return
-      if (--gates === 0) epoch.onUngated()
+      if (!waits.delete(wait) || !wait.gates || --gates > 0) return
+      epoch.gated = false
+      epoch.onUngated()
     },
     stop() {
-      if (stopped) return
-      stopped = true // before the listeners: they look here
+      if (epoch.stopped) return
+      epoch.stopped = true // before the listeners: they look here
       onStop.call()
     },
     abort(reason) {
@@ -126,11 +112,20 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
       onAbort.call()
     },
     end(reason) {
-      dead = true
+      epoch.dead = true
       epoch.abort(reason)
     },
   }
   return epoch
+}
+
+function mostUrgent(waits: Iterable<Wait>): Wait | null {
+  let any: Wait | null = null
+  for (const wait of waits) {
+    if (wait.unhealthy) return wait
+    any ??= wait
+  }
+  return any
 }
 
 interface Listeners {

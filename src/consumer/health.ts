@@ -57,8 +57,9 @@ export function judgeHealth({
   for (const { epoch, loop, outOfRange, preparation } of owned) {
     if (outOfRange !== null) reasons.push(`${epoch.name}: ${outOfRange}`)
     if (preparation.waitsFor !== null) reasons.push(`${epoch.name}: ${preparation.waitsFor}`)
-    if (epoch.wait?.unhealthy) reasons.push(`${epoch.name}: ${epoch.wait.reason}`)
-    const longest = loop?.longest ?? null
+    const wait = epoch.wait()
+    if (wait?.unhealthy) reasons.push(`${epoch.name}: ${wait.reason}`)
+    const longest = loop?.longest() ?? null
     if (longest !== null && now - longest.since > longest.boundMs) {
       const seconds = Math.round((now - longest.since) / 1_000)
       reasons.push(`${longest.position} has been under way for ${seconds} s: something in it may never end`)
@@ -75,13 +76,13 @@ export function judgeHealth({
     partitions: owned.map(({ epoch, loop, outOfRange, preparation }) => ({
       topic: epoch.topic,
       partition: epoch.partition,
-      watermark: epoch.tracker?.watermark ?? null,
-      buffered: loop?.records ?? 0,
-      underWay: loop?.underWay ?? 0,
+      watermark: epoch.tracker?.watermark() ?? null,
+      buffered: loop?.records() ?? 0,
+      underWay: loop?.underWay() ?? 0,
       headAgeMs: headAge(loop, now),
       pausedFor:
         outOfRange ??
-        epoch.wait?.reason ??
+        epoch.wait()?.reason ??
         preparation.waitsFor ??
         (heldTopics.has(epoch.topic) ? 'pause() was called' : null),
     })),
@@ -89,6 +90,6 @@ export function judgeHealth({
 }
 
 function headAge(loop: OwnedPartition['loop'], now: number): number {
-  const since = loop?.headSince ?? null
+  const since = loop?.headSince() ?? null
   return since === null ? 0 : Math.max(0, Math.round(now - since))
 }

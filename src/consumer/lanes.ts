@@ -30,13 +30,13 @@ export interface Lanes<T extends Laned<T>> {
   /** Lets go of all that waits: who still has a lane to open, or to leave, must not keep it in memory. */
   clear(): void
   /** May anything begin? */
-  readonly ready: boolean
+  ready(): boolean
   /** What would begin next. */
-  readonly first: T | undefined
+  first(): T | undefined
   /** Is any lane closed from outside? */
-  readonly anyClosed: boolean
+  anyClosed(): boolean
   /** How many lanes there are: those with something that waits or is under way, and those closed from outside. */
-  readonly size: number
+  size(): number
 }
 
 /** Makes {@link Lanes} in which nothing waits. Every operation is O(1). */
@@ -122,18 +122,10 @@ export function createLanes<T extends Laned<T>>(): Lanes<T> {
       following.clear()
       for (const closed of closedLanes) closed.next = null
     },
-    get ready() {
-      return following.peek() !== undefined || fresh.peek() !== undefined
-    },
-    get first() {
-      return next().peek()
-    },
-    get anyClosed() {
-      return closedLanes.size > 0
-    },
-    get size() {
-      return tails.size - idle
-    },
+    ready: () => following.peek() !== undefined || fresh.peek() !== undefined,
+    first: () => next().peek(),
+    anyClosed: () => closedLanes.size > 0,
+    size: () => tails.size - idle,
   }
 }
 

@@ -89,7 +89,7 @@ export function createMoves(options: MovesOptions): Moves {
     if (before.epoch.dead || before.going !== null || isClosing()) return
     const { number, committed, tracker } = before.epoch
     const epoch = createEpoch(before.epoch, number, committed)
-    epoch.begin(tracker!.watermark, [...tracker!.finishedRanges()])
+    epoch.begin(tracker!.watermark(), [...tracker!.finishedRanges()])
     replace(before, epoch, reason)
   }
 
@@ -146,7 +146,7 @@ export function createMoves(options: MovesOptions): Moves {
     }
     const reason = `offset ${position.offset} is not on the log; it goes on at ${continuesAt} once what is held is worked off`
     target.epoch.addWait({ reason, unhealthy: true, gates: false }) // ends with the epoch
-    if (target.loop!.records === 0) void goBack()
+    if (target.loop!.records() === 0) void goBack()
     else target.onEmpty = () => void goBack()
   }
 

@@ -1,3 +1,5 @@
+import type { Mutable } from './mutable.ts'
+
 /** Both inclusive: every record from first to last has its outcome. */
 export interface FinishedRange {
   readonly first: bigint
@@ -14,7 +16,7 @@ export interface OffsetTracker {
    * The offset below which every record has its outcome: what may be committed. The lowest record without one; when there is
    * none, the end of what was covered. Never goes back.
    */
-  readonly watermark: bigint
+  watermark(): bigint
   /** The offset after the last one that was taken or covered: what comes next. */
   readonly next: bigint
   /** Records taken that have no outcome yet. */
@@ -57,9 +59,6 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
   let highest = NONE
   let free = NONE // free slots, linked through `above`
   let runs = 0
-  let unfinished = 0
-  let next = start
-  let revision = 0
   const inherited = finished.filter(({ first, last }) => first <= last && last >= start)
   let reached = 0 // inherited ranges below this index are passed
 
@@ -106,13 +105,13 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
   const isInherited = (offset: bigint): boolean => {
     while (reached < inherited.length && inherited[reached]!.last < offset) {
       reached++
-      revision++
+      tracker.revision++
     }
     return reached < inherited.length && inherited[reached]!.first <= offset
   }
 
   const takeInherited = (offset: bigint): void => {
-    revision++
+    tracker.revision++
     if (highest === NONE) return // nothing below it is unfinished: the watermark goes along
     if (!open[highest]!) {
       lasts[highest] = offset
@@ -122,42 +121,37 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
     }
   }
 
-  return {
-    get watermark() {
-      return lowest === NONE ? next : firsts[lowest]!
-    },
-    get next() {
-      return next
-    },
-    get unfinished() {
-      return unfinished
-    },
-    get revision() {
-      return revision
+  const tracker: Mutable<OffsetTracker> = {
+    next: start,
+    unfinished: 0,
+    revision: 0,
+    watermark() {
+      return lowest === NONE ? tracker.next : firsts[lowest]!
     },
     take(offset) {
-      if (offset < next) return KNOWN
-      if (lowest === NONE && offset !== next) revision++ // the watermark skips what never comes
-      next = offset + 1n
+      if (offset < tracker.next) return KNOWN
+      if (lowest === NONE && offset !== tracker.next) tracker.revision++ // the watermark skips what never comes
+      tracker.next = offset + 1n
       if (reached < inherited.length && isInherited(offset)) {
         takeInherited(offset)
         return KNOWN
       }
-      unfinished++
+      tracker.unfinished++
       return tickets[append(offset, true)]!
     },
     cover(nextOffset) {
-      if (nextOffset <= next) return
-      next = nextOffset
-      if (lowest === NONE || (reached < inherited.length && inherited[reached]!.first <= next)) revision++
-      while (reached < inherited.length && inherited[reached]!.last < next) reached++
+      if (nextOffset <= tracker.next) return
+      tracker.next = nextOffset
+      if (lowest === NONE || (reached < inherited.length && inherited[reached]!.first <= tracker.next))
+        tracker.revision++
+      while (reached < inherited.length && inherited[reached]!.last < tracker.next) reached++
     },
     finish(ticket) {
       const slot = ticket & (SLOTS - 1)
       if (tickets[slot] !== ticket || !open[slot]!) return
       open[slot] = false
-      unfinished--
-      revision++
+      tracker.unfinished--
+      tracker.revision++
       const lower = below[slot]!
       const upper = above[slot]!
       const meetsUpper = upper !== NONE && !open[upper]!
@@ -179,24 +173,43 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
         runs++
       }
     },
-    *finishedRanges() {
-      let ahead = reached
-      for (let slot = lowest, left = runs; left > 0; slot = above[slot]!) {
-        if (open[slot]!) continue
-        left--
-        let last = lasts[slot]!
-        // Between the highest run and what comes next there is nothing, so a range that begins there or before goes on with it.
-        for (; slot === highest && ahead < inherited.length && inherited[ahead]!.first <= next; ahead++) {
-          if (inherited[ahead]!.last > last) last = inherited[ahead]!.last
-        }
-        yield { first: firsts[slot]!, last }
-      }
-      for (; ahead < inherited.length; ahead++) {
-        const { first, last } = inherited[ahead]!
-        if (last >= next) yield { first: first < next ? next : first, last }
-      }
-    },
+    finishedRanges: () =>
+      rangesOf({ firsts, lasts, open, above, lowest, highest, runs, next: tracker.next, inherited, reached }),
   }
+  return tracker
+}
+
+/** Outside of its maker: a generator in an object literal would keep all that it closes over alive, as a getter would. */
+function* rangesOf(standing: Standing): Generator<FinishedRange, void> {
+  const { firsts, lasts, open, above, lowest, highest, runs, next, inherited } = standing
+  let ahead = standing.reached
+  for (let slot = lowest, left = runs; left > 0; slot = above[slot]!) {
+    if (open[slot]!) continue
+    left--
+    let last = lasts[slot]!
+    // Between the highest run and what comes next there is nothing, so a range that begins there or before goes on with it.
+    for (; slot === highest && ahead < inherited.length && inherited[ahead]!.first <= next; ahead++) {
+      if (inherited[ahead]!.last > last) last = inherited[ahead]!.last
+    }
+    yield { first: firsts[slot]!, last }
+  }
+  for (; ahead < inherited.length; ahead++) {
+    const { first, last } = inherited[ahead]!
+    if (last >= next) yield { first: first < next ? next : first, last }
+  }
+}
+
+interface Standing {
+  readonly firsts: readonly bigint[]
+  readonly lasts: readonly bigint[]
+  readonly open: readonly boolean[]
+  readonly above: readonly number[]
+  readonly lowest: number
+  readonly highest: number
+  readonly runs: number
+  readonly next: bigint
+  readonly inherited: readonly FinishedRange[]
+  readonly reached: number
 }
 
 const NONE = -1

@@ -44,5 +44,5 @@ export function partitionOf({ topic, partition }: TopicPartition): TopicPartitio
 
 /** Up to where it is finished. It has its start position. */
 export function standingOf(epoch: Epoch): Position {
-  return { ...partitionOf(epoch), offset: epoch.tracker!.watermark }
+  return { ...partitionOf(epoch), offset: epoch.tracker!.watermark() }
 }

@@ -39,15 +39,15 @@ export interface PartitionLoop {
   /** Lanes in which something is under way, a timed-out call of a handler included, and when each will have ended. */
   openLanes(): ReadonlyMap<string, Promise<unknown>>
   /** Of the records under way, the one that has begun nothing new for the longest; null when none is, or all wait. */
-  readonly longest: UnderWay | null
+  longest(): UnderWay | null
   /** How many records are under way. */
-  readonly underWay: number
+  underWay(): number
   /** Since when the record at the watermark is here, on the monotonic clock; null when none is. */
-  readonly headSince: number | null
+  headSince(): number | null
   /** Records held, those under way included. */
-  readonly records: number
+  records(): number
   /** What they take, in bytes. */
-  readonly bytes: number
+  bytes(): number
 }
 
 /** A record that is under way. */
@@ -87,9 +87,9 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const boundMs = Math.max(subscription.handlerTimeoutMs, 2 * (subscription.dedupe?.leaseMs ?? 0))
   const lanes = createLanes<Delivery>()
   const backlog = createBacklog((nextOffset) => {
-    const before = tracker.watermark
+    const before = tracker.watermark()
     tracker.cover(nextOffset)
-    if (tracker.watermark !== before) onMoved()
+    if (tracker.watermark() !== before) onMoved()
   })
   const underWay = createChain<Delivery>()
   const late = new Set<Delivery>() // they have their outcome, and a timed-out call of their handler is still running
@@ -122,7 +122,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     !epoch.stopped &&
     !epoch.gated &&
     (batch === null || !isBusy()) &&
-    (lanes.ready || backlog.records > 0)
+    (lanes.ready() || backlog.records > 0)
   const isBusy = (): boolean => underWay.size > 0 || late.size > 0
   const kick = (): void => {
     if (!source.queued && mayBegin()) dispatcher.offer(source)
@@ -147,7 +147,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   /** Puts so many records into their lanes. */
   const lookAt = (count: number): void => {
     for (let left = count; left > 0; left--) {
-      const { since: takenAt } = backlog
+      const takenAt = backlog.since()
       const record = backlog.next()
       if (record === undefined) break
       const ticket = tracker.take(record.offset)
@@ -155,7 +155,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
         onMoved() // fetched twice, after a pause; or finished by an earlier owner
         continue
       }
-      const lane = laneOf(record, subscription.ordering, lanes.anyClosed)
+      const lane = laneOf(record, subscription.ordering, lanes.anyClosed())
       const delivery = new Delivery({ record, groupId, ticket, lane, arrival: arrivals++, takenAt })
       records++
       bytes += delivery.bytes
@@ -166,8 +166,8 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
 
   /** Looks at what came until something may begin. */
   const look = (): boolean => {
-    while (!lanes.ready && backlog.records > 0) lookAt(LOOKED_AT_ONCE)
-    return lanes.ready
+    while (!lanes.ready() && backlog.records > 0) lookAt(LOOKED_AT_ONCE)
+    return lanes.ready()
   }
 
   /** One batch at a time: what fails of it is tried again before anything behind it. */
@@ -379,7 +379,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       for (const delivery of underWay) open.set(openLaneOf(delivery), hasEnded(delivery))
       return open
     },
-    get longest() {
+    longest() {
       let longest: Delivery | null = null
       for (const delivery of underWay) {
         const waits = delivery.wait !== null || delivery.batch?.awaitsCall(delivery)
@@ -387,20 +387,14 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       }
       return longest === null ? null : { position: formatPosition(longest.record), since: longest.since, boundMs }
     },
-    get underWay() {
-      return underWay.size
-    },
-    get headSince() {
-      let head = backlog.records > 0 ? backlog.since : null
+    underWay: () => underWay.size,
+    headSince() {
+      let head = backlog.records > 0 ? backlog.since() : null
       forEachHeld(({ takenAt }) => (head = head === null ? takenAt : Math.min(head, takenAt)))
       return head
     },
-    get records() {
-      return records + backlog.records
-    },
-    get bytes() {
-      return bytes + backlog.bytes
-    },
+    records: () => records + backlog.records,
+    bytes: () => bytes + backlog.bytes,
   }
 }
 

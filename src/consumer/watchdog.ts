@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/index.ts'
+import type { Mutable } from './mutable.ts'
 
 /** Notices that the event loop stood still: while it does, no heartbeat is sent and no timer runs, so it can only be told afterwards. */
 export interface Watchdog {
@@ -18,22 +19,17 @@ export function createWatchdog(
 ): Watchdog {
   const blockedMs = Math.min(MOST_MS, sessionTimeoutMs / 2)
   const lookMs = Math.floor(blockedMs / 2)
-  let last: Watchdog['last'] = null
   let seen = clock.monotonic()
   const timer = clock.every(lookMs, () => {
     const now = clock.monotonic()
     const forMs = Math.round(now - seen - lookMs)
     seen = now
     if (forMs < blockedMs) return
-    last = { forMs, at: now }
+    watchdog.last = { forMs, at: now }
     onBlocked(forMs)
   })
-  return {
-    get last() {
-      return last
-    },
-    close: () => timer.cancel(),
-  }
+  const watchdog: Mutable<Watchdog> = { last: null, close: () => timer.cancel() }
+  return watchdog
 }
 
 /** A collection of garbage takes less; a heartbeat interval is three times as long. */

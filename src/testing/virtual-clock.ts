@@ -120,6 +120,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     now: () => elapsed + wallOffset,
     monotonic: () => elapsed,
     sleep: abortableSleep((ms, call) => add(ms, null, call)),
+    turn: nextTurn,
     after: (ms, call) => add(ms, null, call),
     every: (ms, call) => add(Math.max(1, ms), ms, call),
     get pending() {

@@ -17,12 +17,14 @@ test('a partition that is removed twice is counted once, so that the share of th
       resume: ([target]) => void steered.push(`resume ${target!.partition}`),
     },
   )
-  const add = (partition: number) => pressure.add({ topic: 'orders', partition }, { records: 0, bytes: 0 })
+  const add = (partition: number) => pressure.add({ topic: 'orders', partition }, holding())
   const gone = [0, 1, 2, 3].map(add)
   for (const bound of [...gone, ...gone]) bound.remove()
   for (const bound of [4, 5].map(add)) bound.check()
   expect(steered).toEqual([])
 })
+
+const holding = (much = 0) => ({ records: () => much, bytes: () => much })
 
 function steering() {
   const steered: string[] = []
@@ -45,15 +47,15 @@ test.each([
   (_, of) => {
     const { steered, pressure } = steering()
     const all = pressure(of === 'bytes' ? 200 : 1e9, of === 'records' ? 200 : 1e9)
-    const buffer = { records: 0, bytes: 0 }
-    const bound = all.add({ topic: 'orders', partition: 0 }, buffer)
-    all.add({ topic: 'orders', partition: 1 }, { records: 0, bytes: 0 })
-    for (const held of [99, 100, 150, 51]) {
-      buffer[of] = held
+    const held = { records: 0, bytes: 0 }
+    const bound = all.add({ topic: 'orders', partition: 0 }, { records: () => held.records, bytes: () => held.bytes })
+    all.add({ topic: 'orders', partition: 1 }, holding())
+    for (const much of [99, 100, 150, 51]) {
+      held[of] = much
       bound.check()
     }
     expect(steered).toEqual(['pause 0'])
-    buffer[of] = 50
+    held[of] = 50
     bound.check()
     bound.check()
     expect(steered).toEqual(['pause 0', 'resume 0'])
@@ -62,7 +64,7 @@ test.each([
 
 test('a partition that goes while it is paused is resumed: a driver may keep pauses across assignments', () => {
   const { steered, pressure } = steering()
-  const bound = pressure(1, 1).add({ topic: 'orders', partition: 0 }, { records: 1, bytes: 1 })
+  const bound = pressure(1, 1).add({ topic: 'orders', partition: 0 }, holding(1))
   bound.check()
   bound.remove()
   bound.check()

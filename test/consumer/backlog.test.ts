@@ -72,7 +72,7 @@ test('what is counted is gone when all has been taken out, whatever the driver s
   const backlog = createBacklog(() => {})
   const { records } = made(1, 2)
   backlog.add({ length: 5, byteLength: 1_000, [Symbol.iterator]: () => records[Symbol.iterator]() }, 3n, 7)
-  expect([backlog.records, backlog.bytes, backlog.since]).toEqual([5, 1_000, 7])
+  expect([backlog.records, backlog.bytes, backlog.since()]).toEqual([5, 1_000, 7])
   while (backlog.next() !== undefined);
   expect([backlog.records, backlog.bytes]).toEqual([0, 0])
 })

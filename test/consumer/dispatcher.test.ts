@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock/index.ts'
 import type { Epoch } from '../../src/consumer/epoch.ts'
 import { createEpoch } from '../../src/consumer/epoch.ts'
 import { NothingBegins } from '../../src/consumer/nothing-begins.ts'
@@ -89,7 +90,7 @@ test('a bound holds its own back and nobody else', () => {
 
 test('after one that computes for long the event loop has its turn: a few of them in a row would outlast the session', async () => {
   let now = 0
-  const dispatcher = createDispatcher(10, { monotonic: () => now })
+  const dispatcher = createDispatcher(10, { ...systemClock, monotonic: () => now })
   let begun = 0
   dispatcher.offer({
     bound: null,
@@ -205,7 +206,7 @@ test.each(['wait for one place', 'each find one free'])(
 
 test('they have it sooner when each handler computes for long: a full buffer of those would outlast the session', async () => {
   let now = 0
-  const dispatcher = createDispatcher(1, { monotonic: () => now })
+  const dispatcher = createDispatcher(1, { ...systemClock, monotonic: () => now })
   let begun = 0
   const slow: Source = {
     bound: null,

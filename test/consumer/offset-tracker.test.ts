@@ -18,20 +18,20 @@ test('the watermark stands at the lowest record without an outcome, however many
   tracker.cover(20n)
   tracker.finish(tickets.get(11n)!)
   tracker.finish(tickets.get(15n)!)
-  expect(tracker.watermark).toBe(10n)
+  expect(tracker.watermark()).toBe(10n)
   tracker.finish(tickets.get(10n)!)
-  expect(tracker.watermark).toBe(20n)
+  expect(tracker.watermark()).toBe(20n)
 })
 
 test('it starts at its start, so that nothing is committed below it', () => {
-  expect(createOffsetTracker(7n).watermark).toBe(7n)
+  expect(createOffsetTracker(7n).watermark()).toBe(7n)
 })
 
 test('a gap that a transaction marker or compaction left is passed, not waited for', () => {
   const tracker = createOffsetTracker(0n)
   const tickets = takeAll(tracker, [0n, 5n])
   tracker.finish(tickets.get(0n)!)
-  expect(tracker.watermark).toBe(5n)
+  expect(tracker.watermark()).toBe(5n)
 })
 
 test('a record that was taken or covered before is not taken again', () => {
@@ -45,7 +45,7 @@ test('a record that was taken or covered before is not taken again', () => {
 test('offsets above 2^53 keep their last digit', () => {
   const tracker = createOffsetTracker(9_007_199_254_740_993n)
   tracker.finish(tracker.take(9_007_199_254_740_993n))
-  expect(tracker.watermark).toBe(9_007_199_254_740_994n)
+  expect(tracker.watermark()).toBe(9_007_199_254_740_994n)
 })
 
 test('finished records that have nothing unfinished between them are one range, across offsets that do not exist', () => {
@@ -56,7 +56,7 @@ test('finished records that have nothing unfinished between them are one range, 
   tracker.finish(tickets.get(6n)!)
   expect(rangesOf(tracker)).toBe('2-12')
   tracker.finish(tickets.get(0n)!)
-  expect([tracker.watermark, rangesOf(tracker)]).toEqual([13n, ''])
+  expect([tracker.watermark(), rangesOf(tracker)]).toEqual([13n, ''])
 })
 
 test('an old ticket finishes nothing, so that a record which uses its place is not taken as done', () => {
@@ -66,7 +66,7 @@ test('an old ticket finishes nothing, so that a record which uses its place is n
   tracker.take(1n)
   tracker.finish(old)
   tracker.finish(KNOWN)
-  expect([tracker.unfinished, tracker.watermark]).toEqual([1, 1n])
+  expect([tracker.unfinished, tracker.watermark()]).toEqual([1, 1n])
 })
 
 test('what an earlier owner has finished is not handled again, and lets the watermark pass', () => {
@@ -74,7 +74,7 @@ test('what an earlier owner has finished is not handled again, and lets the wate
   const tickets = takeAll(tracker, [10n, 11n, 13n, 14n])
   expect([tickets.get(11n), tickets.get(13n), tracker.unfinished]).toEqual([KNOWN, KNOWN, 2])
   tracker.finish(tickets.get(10n)!)
-  expect(tracker.watermark).toBe(14n)
+  expect(tracker.watermark()).toBe(14n)
 })
 
 test('what an earlier owner has finished and nobody has reached again stays said: a second restart must not forget it', () => {
@@ -118,7 +118,7 @@ test('ranges that lie below the start mean nothing', () => {
     { first: 9n, last: 11n },
   ])
   expect(rangesOf(tracker)).toBe('10-11')
-  expect([tracker.take(11n), tracker.watermark]).toEqual([KNOWN, 12n])
+  expect([tracker.take(11n), tracker.watermark()]).toEqual([KNOWN, 12n])
 })
 
 test('reading the ranges stops where the reader has enough', () => {
@@ -142,7 +142,7 @@ test('a record that waits for hours makes nothing grow, however much is finished
   expect(rangesOf(tracker)).toBe('1-49999')
   expect(highestTicket).toBeLessThan(4)
   tracker.finish(slow)
-  expect([tracker.watermark, tracker.unfinished]).toEqual([50_000n, 0])
+  expect([tracker.watermark(), tracker.unfinished]).toEqual([50_000n, 0])
 })
 
 type Step =
@@ -198,24 +198,24 @@ test('law: it agrees with a naive oracle, never goes back, and never passes or s
           finished.add(offset)
         }
         const [lowest] = open // in the order they were taken
-        expect([tracker.watermark, tracker.next, tracker.unfinished]).toEqual([lowest ?? next, next, open.size])
-        expect(tracker.watermark >= before.watermark).toBe(true)
+        expect([tracker.watermark(), tracker.next, tracker.unfinished]).toEqual([lowest ?? next, next, open.size])
+        expect(tracker.watermark() >= before.watermark).toBe(true)
 
         const ranges = [...tracker.finishedRanges()]
         const said = (offset: bigint): boolean => ranges.some(({ first, last }) => first <= offset && offset <= last)
-        for (const offset of finished) expect(said(offset)).toBe(offset > tracker.watermark)
+        for (const offset of finished) expect(said(offset)).toBe(offset > tracker.watermark())
         for (const offset of open) expect(said(offset)).toBe(false)
         const end = inherited.at(-1)?.last ?? next
         for (let offset = next; offset <= end + 1n; offset++) expect(said(offset)).toBe(isInherited(offset))
         ranges.forEach(({ first, last }, i) => {
           const lower = ranges[i - 1]
           expect(first <= last).toBe(true)
-          expect(first > (lower?.last ?? tracker.watermark - 1n)).toBe(true)
+          expect(first > (lower?.last ?? tracker.watermark() - 1n)).toBe(true)
           if (lower === undefined || first >= next) return
           expect([...open].some((offset) => lower.last < offset && offset < first)).toBe(true) // else they are one
         })
 
-        const after = { watermark: tracker.watermark, ranges: rangesOf(tracker), revision: tracker.revision }
+        const after = { watermark: tracker.watermark(), ranges: rangesOf(tracker), revision: tracker.revision }
         if (after.watermark !== before.watermark || after.ranges !== before.ranges) {
           expect(after.revision).toBeGreaterThan(before.revision)
         } else {
@@ -283,7 +283,7 @@ function group(log: readonly LogRecord[], maxBytes: number) {
   }
 
   const commit = (): void => {
-    const offset = tracker.watermark
+    const offset = tracker.watermark()
     const metadata = encodeFinishedRanges(offset, tracker.finishedRanges(), maxBytes)
     expect(Buffer.byteLength(metadata)).toBeLessThanOrEqual(maxBytes)
     expect(log.filter((record) => record.offset < offset && !handled.has(record.offset))).toEqual([])

@@ -100,7 +100,7 @@ test.each(['single', 'batch'] as const)(
         kind === 'single' ? createSubscription(orders, () => {}) : createBatchSubscription(orders, () => {})
       const { loop, epoch } = looped(subscription, open)
       take(loop, 3)
-      expect(epoch.wait?.reason).toMatch(/earlier assignment is still running/)
+      expect(epoch.wait()?.reason).toMatch(/earlier assignment is still running/)
       epoch.end(new Error('over'))
       loop.discard()
       return new WeakRef(epoch)
@@ -141,7 +141,7 @@ test('a batch asks for its turn when it has ended, not with each of its messages
     createBatchSubscription(orders, (messages) => void sizes.push(messages.length), { maxBatchSize: 500 }),
   )
   take(loop, 1_000)
-  await runtime.runUntil(() => loop.records === 0)
+  await runtime.runUntil(() => loop.records() === 0)
   expect(sizes).toEqual([500, 500])
   expect(offers()).toBe(2)
 })

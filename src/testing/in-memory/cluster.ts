@@ -71,11 +71,11 @@ export interface InMemoryClusterOptions {
   readonly runtime?: Runtime
 }
 
-const brokers = new WeakMap<InMemoryCluster, Broker>()
+const BROKER = Symbol('broker')
 
 /** The broker behind a cluster that {@link createInMemoryCluster} made. */
 export function brokerOf(cluster: InMemoryCluster): Broker {
-  const broker = brokers.get(cluster)
+  const broker = (cluster as { readonly [BROKER]?: Broker })[BROKER]
   if (broker === undefined) throw new TypeError('not a cluster of createInMemoryCluster')
   return broker
 }
@@ -116,7 +116,7 @@ export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InM
     deleteRecordsBefore: (position) => broker.log(position).deleteBefore(position.offset),
     skipOffsetsTo: (position) => broker.log(position).skipTo(position.offset),
   }
-  brokers.set(cluster, broker)
+  Object.defineProperty(cluster, BROKER, { value: broker })
   return cluster
 }
 

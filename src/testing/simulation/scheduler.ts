@@ -1,5 +1,5 @@
 import type { Timer } from '../../clock/index.ts'
-import { nextTurn } from '../../clock/index.ts'
+import { createTurns } from '../../clock/index.ts'
 
 /** What is to happen in a simulation, in an order that follows from its seed alone. */
 export interface Scheduler {
@@ -11,6 +11,8 @@ export interface Scheduler {
   readonly trace: number
   /** Calls once, `ms` from now, at the earliest: of all that is due, chance says what comes first. */
   after(ms: number, call: () => void): Timer
+  /** Resolves when every promise job that is ready, and every job those make ready, has run. */
+  readonly turn: () => Promise<void>
   /** Lets things happen until the condition holds, time is up or nothing is left; says whether it holds. */
   runUntil(condition: () => boolean, bound: { readonly atMs: number; readonly steps: number }): Promise<boolean>
 }
@@ -24,6 +26,7 @@ interface Due {
 /** Makes a {@link Scheduler}. @param random - from 0 (included) to 1 (excluded); it decides every order. */
 export function createScheduler(random: () => number): Scheduler {
   const waiting: Due[] = []
+  const turn = createTurns()
   let now = 0
   let steps = 0
   let trace = 0
@@ -61,9 +64,10 @@ export function createScheduler(random: () => number): Scheduler {
         },
       }
     },
+    turn,
     async runUntil(condition, bound) {
       const lastStep = steps + bound.steps
-      for (await nextTurn(); !condition();) {
+      for (await turn(); !condition();) {
         if (waiting.length === 0 || steps >= lastStep) return false
         const next = takeNext()
         if (next.at > bound.atMs) {
@@ -75,7 +79,7 @@ export function createScheduler(random: () => number): Scheduler {
         now = Math.max(now, next.at)
         trace = (Math.imul(trace, 31) + next.order + Math.round(now * 7)) | 0
         next.call()
-        await nextTurn()
+        await turn()
       }
       return true
     },

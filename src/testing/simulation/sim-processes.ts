@@ -58,6 +58,7 @@ export function createSimProcess(options: SimProcessOptions): SimProcess {
     now: () => startAt + scheduler.now,
     monotonic: () => 1_000 + scheduler.now, // unlike the wall clock, so that mixing them up shows
     sleep: abortableSleep(after),
+    turn: scheduler.turn,
     after,
     every(ms, call) {
       let timer: Timer
