@@ -1,9 +1,7 @@
 import type { InboundBatch } from '../driver/index.ts'
-import { describeError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
-import { backoffDelay } from '../retry/index.ts'
-import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
+import type { Telemetry } from '../telemetry/index.ts'
 import { createBacklog } from './backlog.ts'
 import type { BatchSource } from './batch-source.ts'
 import { createBatchSource } from './batch-source.ts'
@@ -17,12 +15,11 @@ import { stillRunning } from './handler-call.ts'
 import { laneOf, openLaneOf } from './lane-of.ts'
 import { createLanes } from './lanes.ts'
 import { KNOWN } from './offset-tracker.ts'
-import { goOn, OUTAGE, pausePartition, waitInLane } from './partition-pause.ts'
+import { goOn } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
-import { processRecord } from './process-record.ts'
 import { detached } from './record-bytes.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
-import { unfinished } from './record-outcome.ts'
+import { createRecordRun } from './record-run.ts'
 import type { OpenLane } from './still-open.ts'
 
 /** Works off the records of one epoch: those of a lane in the order of their offsets, those of different lanes side by side. */
@@ -81,7 +78,7 @@ export interface PartitionLoopOptions {
 /** Makes a {@link PartitionLoop}. The epoch has its start position. */
 export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoop {
   const { telemetry, onOutcome, onMoved, onBuffered } = options
-  const { epoch, runtime, logger, groupId, subscription, dispatcher } = options.pipeline
+  const { epoch, runtime, groupId, subscription, dispatcher } = options.pipeline
   const { clock } = runtime
   const tracker = epoch.tracker!
   const boundMs = Math.max(subscription.handlerTimeoutMs, 2 * (subscription.dedupe?.leaseMs ?? 0))
@@ -139,7 +136,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       const delivery = lanes.take()!
       underWay.add(delivery)
       delivery.hasPlace = true
-      delivery.running = run(delivery)
+      delivery.running = runRecord(delivery)
       return mayBegin() ? 'more' : 'last'
     },
   }
@@ -174,7 +171,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
   const beginBatch = (of: BatchSource): Begun => {
     const members = of.take(records, options.isFull())
     for (const delivery of members) underWay.add(delivery) // all of them first: one that ends at once is not the last
-    for (const delivery of members) delivery.running = run(delivery)
+    for (const delivery of members) delivery.running = runRecord(delivery)
     return members.length === 0 ? 'idle' : 'last'
   }
 
@@ -202,90 +199,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     return open.onEnd(keyWaits(reason, reopen))
   })
 
-  /** Takes a record to its end; at once, where nothing has to be waited for. */
-  const run = (delivery: Delivery): Promise<void> | null => {
-    const begunAt = clock.monotonic()
-    const outcome = begin(delivery, begunAt)
-    if (outcome instanceof Promise || !isEnd(outcome)) return runOn(delivery, outcome, begunAt)
-    observeEnd(delivery.observation, outcome)
-    end(delivery, outcome)
-    return null
-  }
-
-  const begin = (delivery: Delivery, now: number): Processed | Promise<Processed> => {
-    delivery.since = now
-    delivery.observation = telemetry.processing(delivery)
-    try {
-      return processRecord(delivery, pipeline)
-    } catch (thrown) {
-      return Promise.reject(thrown as Error)
-    }
-  }
-
-  const isEnd = ({ kind }: Processed): boolean => kind !== 'unfinished' || epoch.stopped
-
-  const runOn = async (delivery: Delivery, first: Processed | Promise<Processed>, firstAt: number): Promise<void> => {
-    let outcome: Processed
-    let [begun, begunAt] = [first, firstAt]
-    for (let troubles = 0, losses = 0; ;) {
-      try {
-        outcome = await begun
-        observeEnd(delivery.observation, outcome)
-        if (isEnd(outcome)) break
-        if (outcome.kind === 'unfinished' && outcome.because === 'lease-lost')
-          await afterLostLease(delivery, ++losses, begunAt)
-      } catch (thrown) {
-        // Something that should not: a bug of ours, or of what was handed in. It fails closed: tried again for ever, and health says so.
-        const error = describeError(thrown)
-        delivery.observation.ended('unfinished', error.code ?? error.name)
-        logger.error(
-          { record: formatPosition(delivery.record), error },
-          'a record could not be processed; it is tried again',
-        )
-        await afterTrouble(delivery, ++troubles)
-        outcome = unfinished('stopping')
-      }
-      if (epoch.stopped) break
-      delivery.again = true
-      begunAt = clock.monotonic()
-      begun = begin(delivery, begunAt)
-    }
-    end(delivery, outcome)
-  }
-
-  const afterTrouble = (delivery: Delivery, troubles: number): Promise<void> => {
-    pausePartition(delivery, pipeline, `${formatPosition(delivery.record)} could not be processed; it is tried again`)
-    return waitFor(delivery, backoffDelay(OUTAGE, troubles, runtime.random()))
-  }
-
-  /** Once is everyday: somebody else began the message. A store that forgets its leases would have the handler called without end. */
-  const afterLostLease = async (delivery: Delivery, losses: number, begunAt: number): Promise<void> => {
-    if (losses === 1) return
-    const pauseMs = backoffDelay(OUTAGE, losses - 1, runtime.random()) - (clock.monotonic() - begunAt)
-    if (pauseMs <= 0) return // the handler has taken as long itself
-    const record = formatPosition(delivery.record)
-    logger.warn(
-      { record, losses, delayMs: Math.round(pauseMs) },
-      'a message lost its dedupe lease again; it begins anew',
-    )
-    const reason = `${record} loses its dedupe lease again and again: its handler is called each time`
-    waitInLane(delivery, pipeline, { reason, unhealthy: true })
-    await waitFor(delivery, pauseMs)
-  }
-
-  const waitFor = async (delivery: Delivery, ms: number): Promise<void> => {
-    const stop = epoch.ownStop()
-    try {
-      await clock.sleep(ms, stop.signal)
-    } catch {
-      // it has stopped
-    } finally {
-      stop.forget()
-      goOn(delivery, pipeline)
-    }
-  }
-
-  const end = (delivery: Delivery, outcome: Processed): void => {
+  const end = (delivery: Delivery, outcome: RecordOutcome | Unfinished): void => {
     underWay.delete(delivery)
     delivery.batch?.ended(delivery)
     goOn(delivery, pipeline)
@@ -305,6 +219,8 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
     }
     onBuffered()
   }
+
+  const runRecord = createRecordRun(pipeline, telemetry, end)
 
   /** What waits for long must not keep the response that it came in: it may hold megabytes of records that are long done. */
   const detachOld = (now: number): void => {
@@ -404,15 +320,6 @@ async function hasEnded(delivery: Delivery): Promise<void> {
   await delivery.running
   await delivery.late?.ended
 }
-
-function observeEnd(observation: ProcessObservation, outcome: Processed): void {
-  if (outcome.kind === 'unfinished') observation.ended('unfinished', outcome.because)
-  else if (outcome.kind === 'parked') observation.ended('parked', outcome.errorType)
-  else observation.ended(outcome.kind)
-}
-
-/** What has come of a record, or not. */
-type Processed = RecordOutcome | Unfinished
 
 /** No more than begin in a row where they end at once: with hundreds of partitions the rest would grow old until the next turn. */
 const LOOKED_AT_ONCE = MOST_IN_A_ROW
