@@ -14,6 +14,7 @@ export type {
   SubscriptionOptions,
 } from './consumer.ts'
 export { createConsumer } from './create-consumer.ts'
+export { decodeFinishedRanges } from './finished-ranges.ts'
 export type { Handler, Message, MessageContext, TombstoneHandler } from './message.ts'
 export type { HandlerOutcome } from './outcome.ts'
 export { park, pauseFor, retryAfter, skip } from './outcome.ts'

@@ -57,6 +57,10 @@ export const ERROR_CODES = {
   HOLDFAST_STOPPED_BY_RULE: 'an error rule ended the consumer; the record was not passed over',
   /** The driver's consumer ended by itself. */
   HOLDFAST_CONSUMER_CRASHED: 'the consumer ended by itself',
+  /** For tests: a schedule of a simulation breaks a promise; `problems` lists every one. */
+  HOLDFAST_SIMULATION_FAILED: 'a schedule of a simulation breaks a promise',
+  /** For tests: what a test waits for, or asserts, is not so; the message says what was there instead. */
+  HOLDFAST_NOT_AS_EXPECTED: 'what a test expects is not so',
 } as const
 
 /** One of {@link ERROR_CODES}. */

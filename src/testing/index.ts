@@ -27,3 +27,20 @@ export type {
   PlannedFailure,
 } from './in-memory/index.ts'
 export { createInMemoryCluster, inMemoryDriver } from './in-memory/index.ts'
+export type {
+  GroupFault,
+  GroupOutcome,
+  Scenario,
+  ScenarioRun,
+  SimProcess,
+  SimulatedGroup,
+  SimulatedGroupOptions,
+  SimulatedProcess,
+  SimulateOptions,
+  Simulation,
+  SimulationBounds,
+  SimulationProgress,
+  SimulationReport,
+  Violation,
+} from './simulation/index.ts'
+export { simulate, simulatedGroup, SimulationError } from './simulation/index.ts'

@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   producer: ['topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
   consumer: ['dlq', 'idempotency', 'topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
   shutdown: ['errors', 'clock', 'logger'],
-  testing: ['driver', 'idempotency', 'topic', 'record', 'errors', 'clock', 'logger'],
+  testing: ['consumer', 'dlq', 'driver', 'idempotency', 'topic', 'record', 'errors', 'clock', 'logger'],
   index: [
     'dlq',
     'idempotency',

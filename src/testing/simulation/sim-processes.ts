@@ -28,17 +28,21 @@ export interface SimProcessOptions {
   readonly startAt: number
   /** How long a stop at a failpoint takes, in milliseconds; 0 is none. */
   readonly failpointMs: () => number
+  /** Told whenever something of it is about to happen. @defaultValue nobody is */
+  readonly onTurn?: (process: SimProcess) => void
 }
 
 /** Makes a running {@link SimProcess}. */
 export function createSimProcess(options: SimProcessOptions): SimProcess {
-  const { name, seed, scheduler, startAt, failpointMs } = options
+  const { name, seed, scheduler, startAt, failpointMs, onTurn } = options
   let state: SimProcess['state'] = 'running'
   const late: (() => void)[] = [] // what came due while it was suspended
 
   const arrive = (call: () => void): void => {
-    if (state === 'running') call()
-    else if (state === 'suspended') late.push(() => arrive(call))
+    if (state === 'running') {
+      onTurn?.(process)
+      call()
+    } else if (state === 'suspended') late.push(() => arrive(call))
   }
   const after = (ms: number, call: () => void): Timer => {
     let cancelled = false
@@ -74,7 +78,7 @@ export function createSimProcess(options: SimProcessOptions): SimProcess {
   }
   const pause = (ms: number): Promise<void> => clock.sleep(ms)
 
-  return {
+  const process: SimProcess = {
     name,
     runtime: {
       clock,
@@ -102,4 +106,5 @@ export function createSimProcess(options: SimProcessOptions): SimProcess {
     },
     pause,
   }
+  return process
 }

@@ -1,4 +1,6 @@
 import type { Runtime } from '../../clock/index.ts'
+import { hearUnheardRejections, nextTurn, standInForGlobalTime } from '../../clock/index.ts'
+import { describeError } from '../../errors/index.ts'
 import type { InMemoryCluster, InMemoryClusterOptions, InMemoryDriver } from '../in-memory/index.ts'
 import { createInMemoryCluster, inMemoryDriver } from '../in-memory/index.ts'
 import { seededRandom } from '../seeded-random.ts'
@@ -22,6 +24,8 @@ export interface Simulation {
   process(name: string): SimulatedProcess
   /** Calls at a moment of virtual time. */
   at(ms: number, call: () => void): void
+  /** Calls so many times, each at some moment before the faults end. */
+  during(count: number, call: () => void): void
   /** A promise is broken. */
   violation(kind: string, detail: string): void
   /** What happened, for the trace. */
@@ -35,15 +39,24 @@ export interface SimulatedProcess extends SimProcess {
 
 /** What a scenario leaves to be done when it has set up its world. */
 export interface ScenarioRun {
-  /** Ends all faults: from now on everything must come to its end. */
-  heal(): void
-  /** Is everything done that has to be? */
+  /** Ends all faults: from now on everything must come to its end. @defaultValue there are none that do not end by themselves */
+  heal?(): void
+  /** Is everything done that has to be? Asked after every step, so it should be quick. */
   done(): boolean
-  /** Looks for broken promises at the end. */
-  check(): void
+  /**
+   * Looks for broken promises at the end. One is told by {@link Simulation.violation}, or thrown: an assertion of a test runner does.
+   *
+   * @defaultValue only looks whether all came to its end
+   */
+  check?(): void
 }
 
-/** Sets up a world, its faults included, and says what has to hold. */
+/**
+ * Sets up a world, its faults included, and says what has to hold. What it throws, then or later, is a broken promise.
+ *
+ * While it runs, `Date`, `performance.now`, `setTimeout`, `setInterval` and `Math.random` of this thread are the simulation's: code that reads them
+ * is the same every time too. A real timer (`node:timers/promises`), a socket or a file has no place in it: nobody waits for them.
+ */
 export type Scenario = (simulation: Simulation) => ScenarioRun
 
 /** How long a simulation may take. */
@@ -68,21 +81,40 @@ export interface SeedResult {
 
 /** A broken promise. */
 export interface Violation {
+  /**
+   * What the scenario says, or: `not-live`, it did not come to its end; `thrown`, something of the scenario threw; `unhandled-rejection`, a promise
+   * rejected and nobody listened, which ends a service.
+   */
   readonly kind: string
   readonly detail: string
+  /** In virtual milliseconds. */
   readonly atMs: number
 }
 
 /**
- * Runs a scenario under one seed: a phase of faults, then one in which everything is healed and must come to its end.
+ * Runs a scenario under one seed: a phase of faults, then one in which everything is healed and must come to its end. Never rejects. Of several
+ * calls in one thread each waits for the one before: the globals are one seed's at a time.
  *
  * @param trace - keeps a log of what happened, which takes time
  */
-export async function simulateSeed(
+export function simulateSeed(
   scenario: Scenario,
   seed: number,
-  { faultsUntilMs = 5_000, doneByMs = 180_000, maxSteps = 200_000 }: SimulationBounds = {},
+  bounds: SimulationBounds = {},
   trace = false,
+): Promise<SeedResult> {
+  const result = last.then(() => runSeed(scenario, seed, bounds, trace))
+  last = result
+  return result
+}
+
+let last: Promise<unknown> = Promise.resolve()
+
+async function runSeed(
+  scenario: Scenario,
+  seed: number,
+  { faultsUntilMs = 5_000, doneByMs = 180_000, maxSteps = 200_000 }: SimulationBounds,
+  trace: boolean,
 ): Promise<SeedResult> {
   const stream = (n: number): (() => number) => seededRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(n, 0x85ebca6b))
   const scheduler = createScheduler(stream(1))
@@ -93,6 +125,9 @@ export async function simulateSeed(
   const log: string[] = []
   const processes = new Map<string, SimProcess>()
   let streams = 5
+  // All that one step brings about happens before the next: what sets a timer meanwhile is code of this process, and ends with it.
+  let current: SimProcess
+  const onTurn = (process: SimProcess): void => void (current = process)
 
   const start = (name: string): SimProcess => {
     const failpointMs = stream(streams++)
@@ -102,6 +137,7 @@ export async function simulateSeed(
       scheduler,
       startAt: START_AT,
       failpointMs: () => (failpointMs() < 0.5 ? 0 : Math.floor(failpointMs() * 4)),
+      onTurn,
     })
     processes.set(name, process)
     return process
@@ -112,13 +148,21 @@ export async function simulateSeed(
     scheduler,
     startAt: START_AT,
     failpointMs: () => 0,
+    onTurn,
   })
+  current = world
   const options: InMemoryClusterOptions = {
     runtime: world.runtime,
     network: (clientId) => (processes.get(clientId) ?? world).pause(Math.floor(network() * (slowest + 1))),
   }
   const cluster = createInMemoryCluster(options)
 
+  const at = (ms: number, call: () => void): void => {
+    scheduler.after(ms - scheduler.now, () => {
+      onTurn(world)
+      call()
+    })
+  }
   const simulation: Simulation = {
     seed,
     cluster,
@@ -132,7 +176,10 @@ export async function simulateSeed(
       const process = start(name)
       return Object.assign(process, { driver: inMemoryDriver({ clientId: name, cluster }) })
     },
-    at: (ms, call) => void scheduler.after(ms - scheduler.now, call),
+    at,
+    during(count, call) {
+      for (let i = 0; i < count; i++) at(simulation.int(faultsUntilMs), call)
+    },
     violation(kind, detail) {
       violations.push({ kind, detail, atMs: scheduler.now })
       if (trace) log.push(`${scheduler.now} VIOLATION ${kind}: ${detail}`)
@@ -142,12 +189,36 @@ export async function simulateSeed(
     },
   }
 
-  const run = scenario(simulation)
-  await scheduler.runUntil(() => false, { atMs: faultsUntilMs, steps: maxSteps })
-  run.heal()
-  simulation.note('healed')
-  const isDone = await scheduler.runUntil(() => run.done(), { atMs: doneByMs, steps: maxSteps })
-  if (!isDone) simulation.violation('not-live', `not done by ${scheduler.now} ms, ${scheduler.steps} steps`)
-  run.check()
+  const giveBack = standInForGlobalTime({
+    clock: {
+      now: world.runtime.clock.now,
+      monotonic: world.runtime.clock.monotonic,
+      after: (ms, call) => current.runtime.clock.after(ms, call),
+      every: (ms, call) => current.runtime.clock.every(ms, call),
+    },
+    random: stream(0),
+  })
+  const endHearing = hearUnheardRejections((error) => simulation.violation('unhandled-rejection', told(error)))
+  try {
+    const run = scenario(simulation)
+    await scheduler.runUntil(() => false, { atMs: faultsUntilMs, steps: maxSteps })
+    onTurn(world)
+    run.heal?.()
+    simulation.note('healed')
+    const isDone = await scheduler.runUntil(() => run.done(), { atMs: doneByMs, steps: maxSteps })
+    if (!isDone) simulation.violation('not-live', `not done by ${scheduler.now} ms, ${scheduler.steps} steps`)
+    run.check?.()
+    await nextTurn() // what it left rejected is told by then
+  } catch (thrown) {
+    simulation.violation('thrown', told(thrown))
+  } finally {
+    endHearing()
+    giveBack()
+  }
   return { seed, violations, steps: scheduler.steps, trace: scheduler.trace, log }
+}
+
+function told(thrown: unknown): string {
+  const { name, message, stack } = describeError(thrown)
+  return stack ?? `${name}: ${message}`
 }
