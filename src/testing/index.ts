@@ -18,6 +18,7 @@ export { virtualClock } from './virtual-clock.ts'
 export type { VirtualRuntime, VirtualRuntimeOptions } from './virtual-runtime.ts'
 export { virtualRuntime } from './virtual-runtime.ts'
 export type {
+  ClusterOrDriver,
   CommittedOffset,
   InMemoryCluster,
   InMemoryClusterOptions,
@@ -44,3 +45,13 @@ export type {
   Violation,
 } from './simulation/index.ts'
 export { simulate, simulatedGroup, SimulationError } from './simulation/index.ts'
+export type { DeadLetterAssertionOptions, DeadLetterMatch } from './dead-letter-assertions.ts'
+export { deadLettersOf, expectDeadLetter, expectNoDeadLetters } from './dead-letter-assertions.ts'
+export type {
+  FinishedRecord,
+  RecordMatch,
+  WaitOptions,
+  WaitUntilHandledOptions,
+  WaitUntilIdleOptions,
+} from './waiting/index.ts'
+export { waitUntilHandled, waitUntilIdle } from './waiting/index.ts'

@@ -1,3 +1,5 @@
+export type { ClusterOrDriver } from './cluster-or-driver.ts'
+export { clusterOf } from './cluster-or-driver.ts'
 export type { InMemoryCluster, InMemoryClusterOptions } from './cluster.ts'
 export { createInMemoryCluster } from './cluster.ts'
 export type { InMemoryDriver, InMemoryDriverOptions } from './driver.ts'

@@ -1,0 +1,5 @@
+export type { FinishedRecord, WaitOptions } from './consumer-watch.ts'
+export type { RecordMatch, WaitUntilHandledOptions } from './wait-until-handled.ts'
+export { waitUntilHandled } from './wait-until-handled.ts'
+export type { WaitUntilIdleOptions } from './wait-until-idle.ts'
+export { waitUntilIdle } from './wait-until-idle.ts'
