@@ -87,6 +87,8 @@ export interface Violation {
    */
   readonly kind: string
   readonly detail: string
+  /** Where an error came from, of what was thrown or rejected. */
+  readonly stack?: string
   /** In virtual milliseconds. */
   readonly atMs: number
 }
@@ -157,6 +159,10 @@ async function runSeed(
   }
   const cluster = createInMemoryCluster(options)
 
+  const broken = (violation: Violation): void => {
+    violations.push(violation)
+    if (trace) log.push(`${violation.atMs} VIOLATION ${violation.kind}: ${violation.detail}`)
+  }
   const at = (ms: number, call: () => void): void => {
     scheduler.after(ms - scheduler.now, () => {
       onTurn(world)
@@ -180,10 +186,7 @@ async function runSeed(
     during(count, call) {
       for (let i = 0; i < count; i++) at(simulation.int(faultsUntilMs), call)
     },
-    violation(kind, detail) {
-      violations.push({ kind, detail, atMs: scheduler.now })
-      if (trace) log.push(`${scheduler.now} VIOLATION ${kind}: ${detail}`)
-    },
+    violation: (kind, detail) => broken({ kind, detail, atMs: scheduler.now }),
     note(what) {
       if (trace) log.push(`${scheduler.now} ${what}`)
     },
@@ -198,7 +201,11 @@ async function runSeed(
     },
     random: stream(0),
   })
-  const endHearing = hearUnheardRejections((error) => simulation.violation('unhandled-rejection', told(error)))
+  const failed = (kind: string, thrown: unknown): void => {
+    const { name, message, stack } = describeError(thrown)
+    broken({ kind, detail: `${name}: ${message}`, atMs: scheduler.now, ...(stack !== undefined && { stack }) })
+  }
+  const endHearing = hearUnheardRejections((error) => failed('unhandled-rejection', error))
   try {
     const run = scenario(simulation)
     await scheduler.runUntil(() => false, { atMs: faultsUntilMs, steps: maxSteps })
@@ -210,15 +217,10 @@ async function runSeed(
     run.check?.()
     await nextTurn() // what it left rejected is told by then
   } catch (thrown) {
-    simulation.violation('thrown', told(thrown))
+    failed('thrown', thrown)
   } finally {
     endHearing()
     giveBack()
   }
   return { seed, violations, steps: scheduler.steps, trace: scheduler.trace, log }
-}
-
-function told(thrown: unknown): string {
-  const { name, message, stack } = describeError(thrown)
-  return stack ?? `${name}: ${message}`
 }

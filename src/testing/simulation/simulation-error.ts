@@ -11,7 +11,7 @@ export class SimulationError extends HoldfastError {
   constructor(result: SeedResult, run: { readonly passed: number; readonly bounds: SimulationBounds }) {
     const problems = result.violations
       .slice(0, MOST_VIOLATIONS)
-      .map(({ kind, detail, atMs }) => ({ path: `${kind} at ${atMs} ms`, message: detail }))
+      .map(({ kind, detail, stack, atMs }) => ({ path: `${kind} at ${atMs} ms`, message: detail + framesOf(stack) }))
     super('HOLDFAST_SIMULATION_FAILED', messageOf(result, run), { problems })
     this.seed = result.seed
     this.violations = result.violations
@@ -21,6 +21,16 @@ export class SimulationError extends HoldfastError {
 
 const MOST_VIOLATIONS = 20
 const MOST_LINES = 400
+const MOST_FRAMES = 6
+
+/** Where an error came from: its frames without its message, which the detail has. */
+function framesOf(stack = ''): string {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line))
+  return frames
+    .slice(0, MOST_FRAMES)
+    .map((frame) => `\n  ${frame}`)
+    .join('')
+}
 
 function messageOf(
   { seed, violations, log }: SeedResult,
