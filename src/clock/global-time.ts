@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from './clock.ts'
 
 /** What a program reads past every port: time, timers and chance of the machine. */

@@ -1,4 +1,5 @@
 import type { Consumer, ConsumerEvents } from '../../consumer/index.ts'
+import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { InboundRecord, Position } from '../../record/index.ts'
 import { formatPartition, formatPosition } from '../../record/index.ts'
@@ -46,9 +47,12 @@ export type GroupOutcome = 'handled' | 'duplicate' | 'parked' | 'skipped'
  * Starts a group in a simulation and lets faults come over it. Whatever they do: every record gets its outcome (else `lost`), no commit says of one
  * that has none that it is done (`commit-gap`), the messages of a key come to their first outcomes in the order of their offsets (`out-of-order`),
  * and when all is healed the group works off what there is (`not-live`). What your handlers do to the world is yours to check.
+ *
+ * @throws HOLDFAST_CONFIG_INVALID, listing every problem.
  */
 export function simulatedGroup(simulation: Simulation, options: SimulatedGroupOptions): SimulatedGroup {
   const { cluster, int, chance } = simulation
+  refuseUnfit(options)
   const { groupId, members: wanted = 2, faults = ALL, ordered = true } = options
   const topics = options.topics.map((topic) => (typeof topic === 'string' ? topic : topic.name))
   const members = new Map<SimulatedProcess, Consumer>()
@@ -197,6 +201,19 @@ const COMMIT_FAILURES = ['unavailable', 'indeterminate-written', 'indeterminate-
 const MAX_RESTART_MS = 1_000
 const MAX_FAULT_MS = 2_500
 const MOST_OF_A_KIND = 3
+
+function refuseUnfit({ groupId, topics, createConsumer, members = 2, faults = ALL }: SimulatedGroupOptions): void {
+  const problems: Problem[] = []
+  const hold = (fits: boolean, path: string, message: string): void => void (fits || problems.push({ path, message }))
+  hold(typeof groupId === 'string' && groupId !== '', 'groupId', 'a name is needed')
+  hold(Array.isArray(topics) && topics.length > 0, 'topics', 'one topic or more is needed')
+  hold(typeof createConsumer === 'function', 'createConsumer', 'a function is needed')
+  hold(Number.isSafeInteger(members) && members >= 1, 'members', 'an integer from 1 is needed')
+  const isKnown = Array.isArray(faults) && faults.every((fault: GroupFault) => ALL.includes(fault))
+  hold(isKnown, 'faults', `an array of ${ALL.join(', ')} is needed`)
+  if (problems.length > 0)
+    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'simulatedGroup: options do not fit', { problems })
+}
 
 /** The last record of each partition that has one; looked for again only where something was written since. */
 function lastOffsets({ cluster }: Simulation, topics: readonly string[]): () => Position[] {

@@ -78,13 +78,13 @@ async function kindsIn(scenario: Scenario, seeds: number): Promise<Set<string>> 
 }
 
 test('a group that keeps its promises passes under every fault, and each schedule is the same every time', async () => {
-  expect((await simulate(handling(), { seeds: 40, twice: true })).seeds).toBe(40)
+  expect((await simulate(handling(), { seeds: 10, twice: true })).seeds).toBe(10)
 })
 
 test('every kind of fault comes, and only those that were asked for', async () => {
   const faultsOf = async (faults?: readonly GroupFault[]): Promise<Set<string>> => {
     const logs: string[] = []
-    for (let seed = 0; seed < 12; seed++)
+    for (let seed = 0; seed < 8; seed++)
       logs.push(...(await simulateSeed(handling(faults && { faults }), seed, {}, true)).log)
     return new Set(logs.flatMap((line) => /fault: (the next commit|\w+)/.exec(line)?.[1] ?? []))
   }
@@ -149,4 +149,13 @@ test('a consumer that cannot start is found with its reason, since no restart he
   }
   const { violations } = await simulateSeed(scenario, 1)
   expect(violations[0]).toMatchObject({ kind: 'start-failed', detail: expect.stringContaining('orders.dlq') })
+})
+
+test('options that do not fit are refused, all at once', async () => {
+  const options = { groupId: '', topics: [], createConsumer: null, members: 0, faults: ['earthquake'] }
+  const { violations } = await simulateSeed((simulation) => simulatedGroup(simulation, options as never), 1)
+  expect(violations).toMatchObject([
+    { kind: 'thrown', detail: expect.stringContaining('simulatedGroup: options do not fit') },
+  ])
+  for (const name of Object.keys(options)) expect(violations[0]?.detail).toContain(`  - ${name}: `)
 })
