@@ -17,10 +17,9 @@ export function watchCommits<D extends Driver>(driver: D, onCommit: (commit: Wat
       const consumer = driver.createConsumer(options)
       return {
         ...consumer,
-        async commit(offsets) {
-          await Promise.resolve() // what is told of an outcome is told in the same step as the commit that it makes, and may come after it
+        commit(offsets) {
           onCommit({ offsets, covers: (position) => offsets.some((offset) => says(offset, position)) })
-          await consumer.commit(offsets)
+          return consumer.commit(offsets)
         },
       }
     },
