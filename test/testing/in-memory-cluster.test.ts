@@ -1,46 +1,6 @@
 import { expect, test } from 'vitest'
-import type {
-  AssignedPartition,
-  ConsumerCallbacks,
-  DriverConsumer,
-  DriverProducer,
-  InboundBatch,
-} from '../../src/driver/index.ts'
-import { silentLogger } from '../../src/logger/index.ts'
-import type { OutboundRecord, TopicPartition } from '../../src/record/index.ts'
-import type { InMemoryDriver } from '../../src/testing/index.ts'
-import { createInMemoryCluster, inMemoryDriver, virtualRuntime } from '../../src/testing/index.ts'
-
-const target = { topic: 'orders', partition: 0 }
-const record = (value: string, to: TopicPartition = target): OutboundRecord => ({
-  ...to,
-  key: null,
-  value: Buffer.from(value),
-  headers: [],
-  timestamp: 1n,
-})
-
-function setup({ latencyMs = 0 } = {}) {
-  const runtime = virtualRuntime()
-  const cluster = createInMemoryCluster({ topics: [{ topic: 'orders', partitions: 2 }], runtime, latencyMs })
-  const driver = inMemoryDriver({ clientId: 'one', cluster })
-  const surroundings = { runtime, logger: silentLogger }
-  const texts = (): string[] => cluster.records('orders').map(({ value }) => Buffer.from(value!).toString())
-  return { runtime, cluster, driver, surroundings, texts }
-}
-
-async function connected(driver: InMemoryDriver, transactionalId?: string): Promise<DriverProducer> {
-  const options = { runtime: virtualRuntime(), logger: silentLogger }
-  const producer = driver.createProducer(transactionalId === undefined ? options : { ...options, transactionalId })
-  await producer.connect()
-  return producer
-}
-
-const write = async (to: Pick<DriverProducer, 'produce'>, ...values: string[]): Promise<readonly string[]> => {
-  const batch = { ...target, compression: 'none' as const, records: values.map((value) => record(value)) }
-  const outcomes = await to.produce(batch, { timeoutMs: 1_000 })
-  return outcomes.map((outcome) => (outcome.ok ? `@${outcome.offset}` : outcome.error.code))
-}
+import { createInMemoryCluster, inMemoryDriver } from '../../src/testing/index.ts'
+import { connected, member, other, record, setup, target, write } from './in-memory/world.ts'
 
 test.each([
   ['refused', 'HOLDFAST_REFUSED', []],
@@ -156,54 +116,6 @@ test('the count of partitions is asked for at most every five minutes, as a clie
   await runtime.advance(300_000)
   expect(await producer.partitionCount('orders')).toBe(4)
 })
-
-interface Heard {
-  readonly consumer: DriverConsumer
-  readonly events: string[]
-  epoch: number
-}
-
-async function member(
-  world: ReturnType<typeof setup>,
-  overrides: Partial<ConsumerCallbacks> = {},
-  driver = world.driver,
-): Promise<Heard> {
-  const consumer = driver.createConsumer({
-    ...world.surroundings,
-    groupId: 'inventory',
-    sessionTimeoutMs: 10_000,
-    rebalanceTimeoutMs: 20_000,
-    heartbeatIntervalMs: 1_000,
-    maxWaitMs: 100,
-    maxBytesPerPartition: 1_000_000,
-  })
-  const heard: Heard = { consumer, events: [], epoch: 0 }
-  await consumer.start(['orders'], {
-    async onAssigned(partitions: readonly AssignedPartition[]) {
-      heard.epoch = partitions[0]?.epoch ?? heard.epoch
-      heard.events.push(`assigned ${partitions.map(({ partition }) => partition).join()}`)
-      return partitions.map(({ topic, partition, committed }) => ({
-        topic,
-        partition,
-        offset: committed?.offset ?? 0n,
-      }))
-    },
-    async onRevoked() {
-      heard.events.push('revoked')
-    },
-    onLost: () => void heard.events.push('lost'),
-    onBatch: (batch: InboundBatch) =>
-      void heard.events.push(...Array.from(batch.records, ({ value }) => Buffer.from(value!).toString())),
-    onOutOfRange: () => void heard.events.push('out of range'),
-    onCrash: ({ code }) => void heard.events.push(code),
-    ...overrides,
-  })
-  await world.runtime.advance(0)
-  return heard
-}
-
-const other = (world: ReturnType<typeof setup>): InMemoryDriver =>
-  inMemoryDriver({ clientId: 'two', cluster: world.cluster })
 
 test('a client that is cut off loses its session at the group, keeps believing in it, and learns of it when it is back', async () => {
   const world = setup()

@@ -39,6 +39,8 @@ export interface Broker {
   readonly hasTopic: (name: string) => boolean
   readonly createTopic: (topic: NewTopic) => void
   readonly addPartitions: (topic: string, count: number) => void
+  /** Deletes a topic with what groups have committed for it. Readers end; one made anew under its name is another. */
+  readonly deleteTopic: (topic: string) => void
   group(groupId: string): Group
   /** Writes a batch whole, or throws and writes nothing of it; answers with its first offset. */
   append(batch: ProduceBatch, transaction: TransactionFate | null): bigint
@@ -62,6 +64,8 @@ export interface BrokerOptions {
 interface Topic {
   readonly logs: PartitionLog[]
   readonly maxMessageBytes: number
+  /** `cleanup.policy` has `compact`: each record needs a key. */
+  readonly compacted: boolean
   readonly unwritable: Set<number>
 }
 
@@ -89,14 +93,26 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
     if (!/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic))
       throw refusals.refused('a topic name has 1 to 249 of: letters, digits, . _ -')
     const maxMessageBytes = Number(settings['max.message.bytes'] ?? MAX_MESSAGE_BYTES)
-    topics.set(topic, { logs: [], maxMessageBytes, unwritable: new Set() })
-    addPartitions(topic, partitions)
+    const compacted = (settings['cleanup.policy'] ?? '').includes('compact')
+    topics.set(topic, { logs: [], maxMessageBytes, compacted, unwritable: new Set() })
+    grow(topic, partitions)
   }
 
   const addPartitions = (name: string, count: number): void => {
+    grow(name, count)
+    for (const group of groups.values()) group.topicChanged(name)
+  }
+
+  const grow = (name: string, count: number): void => {
     const { logs } = existing(name)
     while (logs.length < count) logs.push(createPartitionLog({ topic: name, partition: logs.length }))
-    for (const group of groups.values()) group.topicChanged(name)
+  }
+
+  const deleteTopic = (name: string): void => {
+    const { logs } = existing(name)
+    topics.delete(name)
+    for (const group of groups.values()) group.topicDeleted(name)
+    for (const each of logs) each.delete()
   }
 
   const existing = (name: string): Topic => {
@@ -132,6 +148,7 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
     hasTopic: (name) => topics.has(name),
     createTopic,
     addPartitions,
+    deleteTopic,
     group(groupId) {
       const known = groups.get(groupId)
       if (known !== undefined) return known
@@ -141,8 +158,8 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
     },
     append(batch, transaction) {
       const target = log(batch)
-      const { maxMessageBytes, unwritable } = existing(batch.topic)
-      refuseUnfit(batch, maxMessageBytes)
+      const { maxMessageBytes, compacted, unwritable } = existing(batch.topic)
+      refuseUnfit(batch, maxMessageBytes, compacted)
       if (unwritable.has(batch.partition)) throw refusals.notWritable(batch)
       return target.append(batch.records, transaction)
     },
@@ -168,12 +185,14 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
   }
 }
 
-function refuseUnfit(batch: ProduceBatch, limit: number): void {
+function refuseUnfit(batch: ProduceBatch, limit: number, compacted: boolean): void {
   if (batch.records.length === 0) throw refusals.refused('a batch without records')
   if (batch.records.some(({ topic, partition }) => topic !== batch.topic || partition !== batch.partition)) {
     throw refusals.refused('a batch with a record of another partition')
   }
   if (batch.records.some(({ timestamp }) => timestamp < 0n)) throw refusals.refused('a timestamp below 0')
+  if (compacted && batch.records.some(({ key }) => key === null))
+    throw refusals.refused('a record without a key, for a compacted topic')
   if (!COMPRESSION.includes(batch.compression))
     throw refusals.unsupported(`compression ${batch.compression} is not supported in memory`)
   const size = BATCH_HEAD_BYTES + bodyBytes(batch.records, batch.compression)

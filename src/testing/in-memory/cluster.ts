@@ -11,6 +11,11 @@ export interface InMemoryCluster {
   createTopic(topic: NewTopic): void
   /** Raises a topic's partitions to `count`, never lowers them; groups that read it rebalance at once. */
   addPartitions(topic: string, count: number): void
+  /**
+   * Deletes a topic, its records, and what groups have committed for it. A consumer that reads it ends (`onCrash`, for
+   * `HOLDFAST_TOPIC_UNKNOWN`), and does so too when {@link InMemoryCluster.createTopic} has made one of that name again at once.
+   */
+  deleteTopic(topic: string): void
   /** Writes records past every client; answers with where they stand. */
   append(records: readonly OutboundRecord[]): readonly Position[]
   /** What a reader of committed records sees of a topic: by partition, then offset. */
@@ -41,6 +46,11 @@ export interface InMemoryCluster {
   crashConsumer(groupId: string, memberId?: string): void
   /** Drops what stands below an offset, as retention does. */
   deleteRecordsBefore(position: Position): void
+  /**
+   * Compacts a topic now, whatever its `cleanup.policy`: keeps the last record of each key, with its offset. Records without a key go,
+   * as do transactions that were rolled back; what an open transaction holds back stays as it is.
+   */
+  compact(topic: string): void
   /** Leaves a gap as compaction does: the next record of the partition gets this offset. */
   skipOffsetsTo(position: Position): void
 }
@@ -92,6 +102,7 @@ export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InM
   const cluster: InMemoryCluster = {
     createTopic: broker.createTopic,
     addPartitions: broker.addPartitions,
+    deleteTopic: broker.deleteTopic,
     append: (records) => records.map((record) => positionOf(record, broker.log(record).append([record], null))),
     records: (topic) =>
       broker.topic(topic).flatMap((log) => log.read(log.start, Number.MAX_SAFE_INTEGER)?.records ?? []),
@@ -114,6 +125,7 @@ export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InM
     },
     crashConsumer: (groupId, memberId) => broker.group(groupId).crash(memberId),
     deleteRecordsBefore: (position) => broker.log(position).deleteBefore(position.offset),
+    compact: (topic) => broker.topic(topic).forEach((log) => log.compact()),
     skipOffsetsTo: (position) => broker.log(position).skipTo(position.offset),
   }
   Object.defineProperty(cluster, BROKER, { value: broker })

@@ -44,7 +44,8 @@ export function createInMemoryConsumer(
     async commit(offsets) {
       const now = membership
       for (const offset of offsets) {
-        if (now?.state(offset)?.epoch !== offset.epoch) throw refusals.epochLost(offset)
+        const reader = now?.state(offset)
+        if (reader?.epoch !== offset.epoch || reader.gone) throw refusals.epochLost(offset)
       }
       if (now === null || offsets.length === 0) return
       const { memberId, generation } = now.identity() // taken now: a commit that travels across a rebalance must be refused

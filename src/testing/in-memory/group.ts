@@ -42,13 +42,15 @@ export interface Group {
    * Stores offsets. As on a real broker, member and generation are checked and the ownership of the partition is not.
    *
    * @throws HOLDFAST_EPOCH_LOST: nothing is stored. HOLDFAST_REFUSED when metadata is over 4,096 UTF-16 units (how brokers count
-   * their `offset.metadata.max.bytes`): what was too long is not stored, the other partitions are.
+   * their `offset.metadata.max.bytes`), HOLDFAST_TOPIC_UNKNOWN when a partition is not there: that one is not stored, the others are.
    */
   commit(memberId: string, generation: number, offsets: readonly CommitOffset[]): void
   committed(): readonly CommittedOffset[]
   members(): readonly MemberAssignment[]
   /** Starts a rebalance when somebody reads this topic. */
   topicChanged(topic: string): void
+  /** Forgets what was committed for a topic that is no more. */
+  topicDeleted(topic: string): void
   /** Ends members' consumers by itself; for tests. */
   crash(memberId?: string): void
   /** Stores an offset from outside, as an operator's tool does. */
@@ -149,9 +151,14 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
       if (positions.some(({ offset }) => offset < 0n)) throw refusals.refused('a committed offset is negative')
       // Each partition is judged by itself, in the same answer: the others are stored, though the client hears of a failure.
       const fits = ({ metadata = '' }: CommitOffset): boolean => metadata.length <= MAX_METADATA_LENGTH
-      for (const { topic, partition, offset, metadata = '' } of positions.filter(fits)) {
+      const exists = ({ topic, partition }: CommitOffset): boolean => partition < partitionCount(topic)
+      for (const { topic, partition, offset, metadata = '' } of positions.filter(
+        (each) => fits(each) && exists(each),
+      )) {
         offsets.set(formatPartition({ topic, partition }), { topic, partition, offset, metadata })
       }
+      const unknown = positions.find((each) => !exists(each))
+      if (unknown !== undefined) throw refusals.topicUnknown(unknown.topic)
       if (!positions.every(fits)) throw refusals.refused(`commit metadata is over ${MAX_METADATA_LENGTH} characters`)
     },
     committed: () => [...offsets.values()],
@@ -163,6 +170,9 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
       })),
     topicChanged(topic) {
       if ([...seats.values()].some(({ member }) => member.topics.includes(topic))) prepare()
+    },
+    topicDeleted(topic) {
+      for (const [name, offset] of offsets) if (offset.topic === topic) offsets.delete(name)
     },
     crash(memberId) {
       const victims = [...seats.values()].filter(({ member }) => memberId === undefined || member.memberId === memberId)

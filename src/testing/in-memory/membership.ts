@@ -90,6 +90,9 @@ export function createMembership(membership: MembershipOptions): Membership {
   const revoke = async (): Promise<void> => {
     const leaving = [...owned.values()]
     for (const reader of leaving) reader.end()
+    // What would be committed now would be so for the topic that has taken its name.
+    const gone = leaving.find((reader) => reader.gone)
+    if (gone !== undefined) throw refusals.topicUnknown(gone.topic)
     const [ofMember, ofEpoch] = [memberId, epoch]
     if (leaving.length > 0) await callbacks.onRevoked(leaving.map(partitionOf), ofEpoch)
     if (ended || memberId !== ofMember) return
@@ -143,14 +146,24 @@ export function createMembership(membership: MembershipOptions): Membership {
     const ofMember = memberId
     if (generation < 0) return
     // Without an answer the session may or may not be over: only an answer tells.
-    const answer = await broker.request(clientId, () => group.heartbeat(ofMember)).catch(() => null)
+    const answer = await broker.request(clientId, () => lookUp() ?? group.heartbeat(ofMember)).catch(() => null)
     if (ended || memberId !== ofMember || answer === null) return
+    if (HoldfastError.is(answer)) {
+      crash(answer)
+      return
+    }
     if (answer === 'unknown') {
       lose()
       return
     }
     heartbeatAt = clock.monotonic()
     if (answer === 'rebalance') startRevoking()
+  }
+
+  /** A client looks its topics up from time to time: so it hears of one that is no more though it reads nothing of it. */
+  const lookUp = (): HoldfastError | undefined => {
+    const gone = topics.find((topic) => !broker.hasTopic(topic))
+    return gone === undefined ? undefined : refusals.topicUnknown(gone)
   }
 
   const lose = (): void => {

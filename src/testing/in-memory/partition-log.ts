@@ -31,6 +31,14 @@ export interface PartitionLog extends TopicPartition {
   deleteBefore(offset: bigint): void
   /** Leaves a gap: the next record gets this offset. Never goes back. */
   skipTo(offset: bigint): void
+  /**
+   * Takes out what compaction takes: of the records below every open transaction, those whose key has a later one, what was rolled
+   * back, and markers. Offsets stay. A tombstone stays too, as it does on a broker for `delete.retention.ms`.
+   */
+  compact(): void
+  /** Its topic was deleted. Whoever holds this log finds out by it, also when there is another one under the same name by then. */
+  readonly deleted: boolean
+  delete(): void
   /** Calls after every change until called off. */
   watch(listener: () => void): () => void
 }
@@ -47,6 +55,7 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
   let entries: Entry[] = []
   let start = 0n
   let end = 0n
+  let deleted = false
   const openSince = new Map<TransactionFate, bigint>()
   const listeners = new Set<() => void>()
   const changed = (): void => listeners.forEach((listener) => listener())
@@ -116,6 +125,26 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
       if (offset > end) end = offset
       changed()
     },
+    compact() {
+      const stable = lastStable()
+      const last = new Map<string, bigint>()
+      for (const { offset, record, transaction } of entries) {
+        if (offset < stable && record?.key && transaction?.status !== 'aborted') last.set(keyOf(record.key), offset)
+      }
+      entries = entries.filter(({ offset, record, transaction }) => {
+        if (offset >= stable) return true
+        if (record === null || transaction?.status === 'aborted') return false
+        return record.key !== null && last.get(keyOf(record.key)) === offset
+      })
+      changed()
+    },
+    get deleted() {
+      return deleted
+    },
+    delete() {
+      deleted = true
+      changed()
+    },
     watch(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -144,6 +173,10 @@ function copyHeader([name, value]: Header): Header {
 
 function bytes(value: Uint8Array | null): Uint8Array | null {
   return value === null ? null : new Uint8Array(value)
+}
+
+function keyOf(key: Uint8Array): string {
+  return Buffer.from(key).toString('latin1')
 }
 
 function firstAtOrAfter(entries: readonly Entry[], offset: bigint): number {

@@ -1,10 +1,13 @@
 import type { ConsumerCallbacks } from '../../driver/index.ts'
 import type { TopicPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
+import { refusals } from './refusals.ts'
 
 /** One partition in one assignment: where its reading stands. */
 export interface PartitionReader extends TopicPartition {
   readonly epoch: number
+  /** The topic that it reads was deleted. */
+  readonly gone: boolean
   /** Reading goes on here; null until a position is known. */
   position: bigint | null
   /** Looks again whether it is paused. */
@@ -24,7 +27,7 @@ export interface PartitionReaderOptions extends TopicPartition {
   readonly maxBytes: number
   readonly isPaused: () => boolean
   readonly callbacks: Pick<ConsumerCallbacks, 'onBatch' | 'onOutOfRange'>
-  /** A callback threw. */
+  /** A callback threw, or the topic is no more. */
   readonly onFailure: (error: unknown) => void
 }
 
@@ -38,6 +41,10 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
   const changed = (): void => wake?.()
 
   const fetchOnce = async (): Promise<boolean> => {
+    if (log.deleted && broker.isReachable(clientId))
+      await broker.request(clientId, () => {
+        throw refusals.topicUnknown(topic)
+      })
     if (isPaused() || reader.position === null || !broker.isReachable(clientId)) return false
     const from = reader.position
     if (from >= log.start && from >= log.stable && from <= log.end) return false // nothing to read yet: a long poll
@@ -80,6 +87,9 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
     topic,
     partition,
     epoch,
+    get gone() {
+      return log.deleted
+    },
     position: null,
     pauseChanged: changed,
     seek(offset) {
