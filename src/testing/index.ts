@@ -26,6 +26,7 @@ export type {
   InMemoryDriverOptions,
   MemberAssignment,
   PlannedFailure,
+  PlannedProduceFailure,
 } from './in-memory/index.ts'
 export { createInMemoryCluster, inMemoryDriver } from './in-memory/index.ts'
 export type {

@@ -1,9 +1,10 @@
 import type { DriverAdmin, DriverSurroundings } from '../../driver/index.ts'
 import type { Broker } from './broker.ts'
+import { patiently } from './patiently.ts'
 
 /** Makes an admin of the in-memory driver. */
-export function createInMemoryAdmin(broker: Broker, clientId: string, _surroundings: DriverSurroundings): DriverAdmin {
-  const ask = <T>(work: () => T): Promise<T> => broker.request(clientId, work)
+export function createInMemoryAdmin(broker: Broker, clientId: string, { runtime }: DriverSurroundings): DriverAdmin {
+  const ask = <T>(work: () => T): Promise<T> => patiently(runtime.clock, () => broker.request(clientId, work))
   return {
     connect: () => ask(() => {}),
     partitionCounts: (topics) =>

@@ -3,13 +3,14 @@ import type { Clock, Runtime } from '../../clock/index.ts'
 import { systemRuntime } from '../../clock/index.ts'
 import type { Compression, NewTopic, ProduceBatch } from '../../driver/index.ts'
 import type { OutboundRecord, TopicPartition } from '../../record/index.ts'
-import type { FailurePlan } from './faults.ts'
+import type { FailurePlan, PlannedProduceFailure } from './faults.ts'
 import { createFailurePlan } from './faults.ts'
 import type { Group } from './group.ts'
 import { createGroup } from './group.ts'
 import type { PartitionLog, TransactionFate } from './partition-log.ts'
 import { createPartitionLog, recordBytes } from './partition-log.ts'
 import { refusals } from './refusals.ts'
+import type { BatchOrigin } from './sequences.ts'
 import type { TransactionCoordinator } from './transactions.ts'
 import { createTransactionCoordinator } from './transactions.ts'
 
@@ -21,7 +22,7 @@ export interface Broker {
   readonly transactions: TransactionCoordinator
   /** Failures of produce calls by topic, of commits by group id, of transaction commits by transactional id. */
   readonly failures: {
-    readonly produce: FailurePlan
+    readonly produce: FailurePlan<PlannedProduceFailure>
     readonly commit: FailurePlan
     readonly transactionCommit: FailurePlan
   }
@@ -30,7 +31,8 @@ export interface Broker {
   /**
    * Takes a request to the cluster and its answer back; the work in between happens in one step.
    *
-   * @throws HOLDFAST_UNAVAILABLE when this client is cut off, and what the work throws.
+   * @throws HOLDFAST_UNAVAILABLE when this client is cut off; HOLDFAST_INDETERMINATE when the request or its answer is lost; and what the
+   * work throws.
    */
   request<T>(clientId: string, work: () => T): Promise<T>
   /** The partitions of a topic, made now when the cluster makes topics by itself. */
@@ -42,15 +44,20 @@ export interface Broker {
   /** Deletes a topic with what groups have committed for it. Readers end; one made anew under its name is another. */
   readonly deleteTopic: (topic: string) => void
   group(groupId: string): Group
-  /** Writes a batch whole, or throws and writes nothing of it; answers with its first offset. */
-  append(batch: ProduceBatch, transaction: TransactionFate | null): bigint
+  /**
+   * Writes a batch whole, or throws and writes nothing of it; answers with its first offset, the old one when it is a repeat. Of an
+   * origin whose sequence does not follow the last one nothing is written: `out-of-order`.
+   */
+  append(batch: ProduceBatch, transaction: TransactionFate | null, origin: BatchOrigin): bigint | 'out-of-order'
   setUnwritable(topic: string, partition: number | undefined, on: boolean): void
   setUnreachable(clientId: string | undefined, on: boolean): void
+  /** Loses every request, or every answer, of one client or of all. */
+  setLosing(what: 'requests' | 'answers', clientId: string | undefined, on: boolean): void
   isReachable(clientId: string): boolean
   /** Calls whenever reachability changes, until called off. */
   watchNetwork(listener: () => void): () => void
-  /** Numbers members, so that each has an id of its own. */
-  nextMember(): number
+  /** Numbers members and producers, so that each has an id of its own. */
+  nextId(): number
 }
 
 /** How a broker is made. */
@@ -72,21 +79,36 @@ interface Topic {
 // Kafka's own default of `max.message.bytes`, and the size of a batch's head.
 const MAX_MESSAGE_BYTES = 1_048_588
 const BATCH_HEAD_BYTES = 61
+const ALL = Symbol('all clients')
 
 /** Makes a broker without topics. */
 export function createBroker({ runtime, latencyMs, network, autoCreatePartitions }: BrokerOptions): Broker {
   let adopted = runtime
-  let members = 0
+  let ids = 0
   const clock = (): Clock => (adopted ?? systemRuntime).clock
   const topics = new Map<string, Topic>()
   const groups = new Map<string, Group>()
   const cutOff = new Set<string>()
   let allCutOff = false
+  const losing = { requests: new Set<string | typeof ALL>(), answers: new Set<string | typeof ALL>() }
   const networkListeners = new Set<() => void>()
-  const failures = { produce: createFailurePlan(), commit: createFailurePlan(), transactionCommit: createFailurePlan() }
+  const failures = {
+    produce: createFailurePlan<PlannedProduceFailure>(),
+    commit: createFailurePlan(),
+    transactionCommit: createFailurePlan(),
+  }
 
   const hop = network ?? ((): Promise<void> => (latencyMs > 0 ? clock().sleep(latencyMs) : Promise.resolve()))
   const isReachable = (clientId: string): boolean => !allCutOff && !cutOff.has(clientId)
+
+  const travel = async (what: keyof typeof losing, clientId: string): Promise<void> => {
+    try {
+      await hop(clientId)
+    } catch {
+      throw refusals.lost(clientId)
+    }
+    if (losing[what].size > 0 && (losing[what].has(clientId) || losing[what].has(ALL))) throw refusals.lost(clientId)
+  }
 
   const createTopic = ({ topic, partitions = 1, settings = {} }: NewTopic): void => {
     if (topics.has(topic)) return
@@ -138,10 +160,17 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
         await hop(clientId)
         throw refusals.unreachable(clientId)
       }
-      await hop(clientId)
-      const answer = work()
-      await hop(clientId)
-      return answer
+      await travel('requests', clientId)
+      let refusal: { readonly error: unknown } | null = null
+      let answer: unknown
+      try {
+        answer = work()
+      } catch (error) {
+        refusal = { error }
+      }
+      await travel('answers', clientId)
+      if (refusal !== null) throw refusal.error
+      return answer as ReturnType<typeof work>
     },
     topic: (name) => existing(name).logs,
     log,
@@ -156,12 +185,18 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
       groups.set(groupId, made)
       return made
     },
-    append(batch, transaction) {
+    append(batch, transaction, origin) {
       const target = log(batch)
       const { maxMessageBytes, compacted, unwritable } = existing(batch.topic)
       refuseUnfit(batch, maxMessageBytes, compacted)
       if (unwritable.has(batch.partition)) throw refusals.notWritable(batch)
-      return target.append(batch.records, transaction)
+      const verdict = target.sequences.judge(origin, batch.records.length)
+      if (verdict.kind === 'repeat') return verdict.offset
+      if (verdict.kind === 'fenced') throw refusals.fenced(origin.producerId)
+      if (verdict.kind === 'out-of-order') return verdict.kind
+      const offset = target.append(batch.records, transaction)
+      target.sequences.wrote(origin, batch.records.length, offset)
+      return offset
     },
     setUnwritable(name, partition, on) {
       const { logs, unwritable } = existing(name)
@@ -176,12 +211,16 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
       else cutOff.delete(clientId)
       for (const listener of networkListeners) listener()
     },
+    setLosing(what, clientId, on) {
+      if (on) losing[what].add(clientId ?? ALL)
+      else losing[what].delete(clientId ?? ALL)
+    },
     isReachable,
     watchNetwork(listener) {
       networkListeners.add(listener)
       return () => void networkListeners.delete(listener)
     },
-    nextMember: () => ++members,
+    nextId: () => ++ids,
   }
 }
 

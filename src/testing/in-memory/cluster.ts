@@ -3,7 +3,7 @@ import type { NewTopic } from '../../driver/index.ts'
 import type { InboundRecord, OutboundRecord, Position, TopicPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
 import { createBroker } from './broker.ts'
-import type { PlannedFailure } from './faults.ts'
+import type { PlannedFailure, PlannedProduceFailure } from './faults.ts'
 import type { CommittedOffset, MemberAssignment } from './group.ts'
 
 /** A small Kafka in this process, with what a test wants to see and break. Drivers of several "processes" can share one. */
@@ -28,7 +28,7 @@ export interface InMemoryCluster {
   members(groupId: string): readonly MemberAssignment[]
 
   /** Makes the next produce call to this topic end so, outside transactions and in them. Calls add up, one for each produce. */
-  failNextProduce(topic: string, outcome: PlannedFailure): void
+  failNextProduce(topic: string, outcome: PlannedProduceFailure): void
   /** Makes the next offset commit of this group end so. */
   failNextCommit(groupId: string, outcome: PlannedFailure): void
   /** Makes the next commit of a transaction of this id end so; after `indeterminate-lost` it is still open. */
@@ -37,6 +37,10 @@ export interface InMemoryCluster {
   partitionUnwritable(target: string | TopicPartition, on: boolean): void
   /** Cuts one client off, or all: requests fail, heartbeats stop, and its session ends at the group while it does not know. */
   unreachable(on: boolean, clientId?: string): void
+  /** Loses every request of one client, or of all, on its way to the cluster. The client does not know; it asks again, or gives up in its time. */
+  loseRequests(on: boolean, clientId?: string): void
+  /** Loses every answer on its way back: what was asked for has been done. */
+  loseAnswers(on: boolean, clientId?: string): void
   /**
    * Ends the session of a member, or of all: the group gives its partitions away, and it finds out by its next heartbeat or
    * commit. Until then it is a zombie.
@@ -72,7 +76,8 @@ export interface InMemoryClusterOptions {
    */
   readonly latencyMs?: number
   /**
-   * Carries each request of a client, and each answer, for as long as it likes; a promise that never settles is a client that is gone.
+   * Carries each request of a client, and each answer, for as long as it likes. It rejects for one that is lost on the way; a promise that
+   * never settles is a client that is gone.
    *
    * @defaultValue waits for `latencyMs`
    */
@@ -117,6 +122,8 @@ export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InM
       else broker.setUnwritable(target.topic, target.partition, on)
     },
     unreachable: (on, clientId) => broker.setUnreachable(clientId, on),
+    loseRequests: (on, clientId) => broker.setLosing('requests', clientId, on),
+    loseAnswers: (on, clientId) => broker.setLosing('answers', clientId, on),
     expireSession(groupId, memberId) {
       const group = broker.group(groupId)
       for (const member of group.members()) {

@@ -4,6 +4,7 @@ import { formatPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
 import type { Membership } from './membership.ts'
 import { createMembership } from './membership.ts'
+import { patiently } from './patiently.ts'
 import { refusals } from './refusals.ts'
 
 /** Makes a consumer of the in-memory driver: one membership after another, since a crash ends one and `start` makes the next. */
@@ -33,7 +34,7 @@ export function createInMemoryConsumer(
         throw refusals.refused('the consumer is started already')
       starting = true
       try {
-        await broker.request(clientId, () => topics.forEach(broker.topic))
+        await patiently(options.runtime.clock, () => broker.request(clientId, () => topics.forEach(broker.topic)))
       } finally {
         starting = false
       }

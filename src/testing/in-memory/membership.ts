@@ -3,7 +3,8 @@ import { HoldfastError } from '../../errors/index.ts'
 import type { TopicPartition } from '../../record/index.ts'
 import { formatPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
-import type { GroupMember } from './group.ts'
+import type { CommittedOffset, GroupMember } from './group.ts'
+import { patiently } from './patiently.ts'
 import type { PartitionReader } from './partition-reader.ts'
 import { createPartitionReader } from './partition-reader.ts'
 import { refusals } from './refusals.ts'
@@ -58,14 +59,18 @@ export function createMembership(membership: MembershipOptions): Membership {
   }
 
   const joinAsNew = (): void => {
-    memberId = `${clientId}-${broker.nextMember()}`
+    memberId = `${clientId}-${broker.nextId()}`
     inTurn(memberId, () => join(false))
   }
 
   const join = async (rejoins: boolean): Promise<void> => {
     const joiner = asMember(memberId)
-    const known = await broker.request(clientId, () => !ended && group.join(joiner, rejoins))
-    if (!known && !ended) joinAsNew()
+    let known: boolean | undefined // the answer to a join is the assignment: when it has arrived it must not be sent again
+    const ask = (): Promise<unknown> => broker.request(clientId, () => (known = !ended && group.join(joiner, rejoins)))
+    await patiently(clock, ask, () => !ended && known === undefined).catch((error: unknown) => {
+      if (known === undefined && !ended) throw error
+    })
+    if (known === false && !ended) joinAsNew()
   }
 
   const asMember = (id: string): GroupMember => ({
@@ -107,11 +112,13 @@ export function createMembership(membership: MembershipOptions): Membership {
     const ofEpoch = (epoch = nextEpoch())
     const readers = new Map(partitions.map((partition) => [formatPartition(partition), readerOf(partition, ofEpoch)]))
     owned = readers
-    const committed = await broker.request(
-      clientId,
-      () => new Map(group.committed().map((each) => [formatPartition(each), each])),
-    )
-    if (owned !== readers || ended) return
+    const ask = (): Promise<ReadonlyMap<string, CommittedOffset>> =>
+      broker.request(clientId, () => new Map(group.committed().map((each) => [formatPartition(each), each])))
+    const stays = (): boolean => owned === readers && !ended
+    const committed = await patiently(clock, ask, stays).catch((error: unknown) => {
+      if (stays()) throw error
+    })
+    if (committed === undefined || !stays()) return
     const starts = await callbacks.onAssigned(
       partitions.map((partition) => {
         const { offset, metadata } = committed.get(formatPartition(partition)) ?? {}
@@ -134,6 +141,7 @@ export function createMembership(membership: MembershipOptions): Membership {
     createPartitionReader({
       ...partitionOf(partition),
       broker,
+      clock,
       clientId,
       epoch: ofEpoch,
       maxBytes: options.maxBytesPerPartition,

@@ -1,3 +1,5 @@
+import type { Sequences } from './sequences.ts'
+import { createSequences } from './sequences.ts'
 import type { Header, InboundRecord, OutboundRecord, TopicPartition } from '../../record/index.ts'
 
 /** The fate of a transaction, shared by everything it wrote: one change decides for all of it at once. */
@@ -19,6 +21,8 @@ export interface PartitionLog extends TopicPartition {
   readonly end: bigint
   /** Readers of committed records see what is below: the first offset of the earliest open transaction, else the end. */
   readonly stable: bigint
+  /** What it knows of its producers. */
+  readonly sequences: Sequences
   /** Writes records side by side; answers with the offset of the first. */
   append(records: readonly OutboundRecord[], transaction: TransactionFate | null): bigint
   /** Writes a transaction's end; the marker takes an offset, as on a real log. */
@@ -69,6 +73,7 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
   return {
     topic,
     partition,
+    sequences: createSequences(),
     get start() {
       return start
     },

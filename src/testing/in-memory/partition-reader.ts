@@ -1,7 +1,8 @@
+import type { Clock } from '../../clock/index.ts'
 import type { ConsumerCallbacks } from '../../driver/index.ts'
 import type { TopicPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
-import { refusals } from './refusals.ts'
+import { isPassing, refusals } from './refusals.ts'
 
 /** One partition in one assignment: where its reading stands. */
 export interface PartitionReader extends TopicPartition {
@@ -22,6 +23,7 @@ export interface PartitionReader extends TopicPartition {
 /** What a reader needs of its surroundings. */
 export interface PartitionReaderOptions extends TopicPartition {
   readonly broker: Broker
+  readonly clock: Clock
   readonly clientId: string
   readonly epoch: number
   readonly maxBytes: number
@@ -31,9 +33,11 @@ export interface PartitionReaderOptions extends TopicPartition {
   readonly onFailure: (error: unknown) => void
 }
 
+const FETCH_AGAIN_MS = 100
+
 /** Makes a reader that waits for {@link PartitionReader.begin}. */
 export function createPartitionReader(options: PartitionReaderOptions): PartitionReader {
-  const { broker, clientId, topic, partition, epoch, maxBytes, isPaused, callbacks } = options
+  const { broker, clock, clientId, topic, partition, epoch, maxBytes, isPaused, callbacks } = options
   const log = broker.log({ topic, partition })
   let phase: 'waiting' | 'reading' | 'ended' = 'waiting'
   let seeks = 0
@@ -69,12 +73,19 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
     return true
   }
 
+  /** A fetch that was lost is sent again. */
+  const wait = async (error: unknown): Promise<true> => {
+    if (!isPassing(error)) throw error
+    await clock.sleep(FETCH_AGAIN_MS)
+    return true
+  }
+
   const read = async (): Promise<void> => {
     const unwatch = [log.watch(changed), broker.watchNetwork(changed)]
     try {
       while (phase === 'reading') {
         const change = new Promise<void>((resolve) => (wake = resolve))
-        if (!(await fetchOnce())) await change
+        if (!(await fetchOnce().catch(wait))) await change
       }
     } catch (error) {
       if (phase === 'reading') options.onFailure(error)

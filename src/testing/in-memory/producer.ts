@@ -7,7 +7,12 @@ import type {
 } from '../../driver/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { Broker } from './broker.ts'
-import { refusals } from './refusals.ts'
+import { patiently } from './patiently.ts'
+import { isPassing, refusals } from './refusals.ts'
+import type { ProduceCallParts } from './produce-call.ts'
+import { produceCall } from './produce-call.ts'
+import type { ProducerIdentity } from './producer-identity.ts'
+import { createProducerIdentity } from './producer-identity.ts'
 import type { OpenTransaction } from './transactions.ts'
 
 const PARTITION_COUNT_AGE_MS = 300_000 // Java's metadata.max.age.ms
@@ -27,6 +32,8 @@ export function createInMemoryProducer(
   let epoch: number | null = null
   let fenced = false
   let current: { abort(): Promise<void> } | null = null
+  let identity: ProducerIdentity | null = null
+  let cut = false
 
   const refuseUnlessConnected = (): void => {
     if (state !== 'connected')
@@ -44,30 +51,31 @@ export function createInMemoryProducer(
 
   const write = async (
     batch: ProduceBatch,
-    transaction: OpenTransaction | null,
-    check: () => void,
+    timeoutMs: number,
+    own: Pick<ProduceCallParts, 'transaction' | 'check' | 'identity' | 'renew'>,
   ): Promise<readonly ProduceOutcome[]> => {
     try {
       refuseUnlessConnected()
-      const base = await broker.request(clientId, () => {
-        check()
-        const failure = broker.failures.produce.take(batch.topic)
-        if (failure === 'refused') throw refusals.refused(`a produce call to ${batch.topic} was refused`)
-        if (failure === 'unavailable') throw refusals.unavailable(`a produce call to ${batch.topic}`)
-        if (failure === 'indeterminate-lost') throw refusals.indeterminate(`a produce call to ${batch.topic}`)
-        const offset = broker.append(batch, transaction?.fate ?? null)
-        transaction?.touched.add(broker.log(batch))
-        if (failure === 'indeterminate-written') throw refusals.indeterminate(`a produce call to ${batch.topic}`)
-        return offset
-      })
+      const base = await produceCall({ broker, clientId, clock, ...own }, batch, timeoutMs)
       return batch.records.map((_, i) => ({ ok: true, offset: base + BigInt(i) }))
     } catch (error) {
       return batch.records.map(() => ({ ok: false, error: asHoldfastError(error) }))
     }
   }
 
-  const transactionOf = (id: string, ofEpoch: number, open: OpenTransaction): DriverTransaction => {
+  /** The numbers of a producer that may be wrong are left behind with its id: the cluster gives another one. */
+  const renew = (stale: ProducerIdentity): void => {
+    if (identity === stale) identity = null
+  }
+
+  const transactionOf = (
+    id: string,
+    ofEpoch: number,
+    open: OpenTransaction,
+    mine: ProducerIdentity,
+  ): DriverTransaction => {
     let phase: 'open' | 'failed' | 'over' = 'open'
+    let inDoubt = false
     const check = (): void => {
       try {
         broker.transactions.check(id, ofEpoch, open)
@@ -82,8 +90,11 @@ export function createInMemoryProducer(
       if (current === transaction) current = null
     }
     const transaction: DriverTransaction = {
-      async produce(batch) {
-        const outcomes = await tracked(write(batch, open, check))
+      async produce(batch, { timeoutMs }) {
+        const doubt = (): void => void (inDoubt = true)
+        const outcomes = await tracked(
+          write(batch, timeoutMs, { transaction: open, check, identity: () => mine, renew: doubt }),
+        )
         if (outcomes.some(({ ok }) => !ok) && phase === 'open') phase = 'failed'
         return outcomes
       },
@@ -104,7 +115,7 @@ export function createInMemoryProducer(
           if (phase === 'open') phase = 'failed'
           if (HoldfastError.is(error, 'HOLDFAST_INDETERMINATE')) {
             over() // nobody may decide it twice: an abort could hit the next transaction
-            epoch = null
+            startOver()
           }
           throw error
         }
@@ -112,20 +123,45 @@ export function createInMemoryProducer(
       async abort() {
         if (phase === 'over') return
         over()
+        if (inDoubt) startOver()
         try {
           await tracked(broker.request(clientId, () => broker.transactions.end(id, open, 'aborted')))
         } catch {
-          epoch = null // the next begin fences, and so rolls back, what could not be reached now
+          startOver() // the next begin fences, and so rolls back, what could not be reached now
         }
       },
     }
     return transaction
   }
 
+  const beginOnce = async (id: string): Promise<DriverTransaction> => {
+    try {
+      return await broker.request(clientId, () => {
+        if (epoch === null) identity = createProducerIdentity(id, (epoch = broker.transactions.initialise(id)))
+        try {
+          const open = broker.transactions.begin(id, epoch, transactionTimeoutMs)
+          return transactionOf(id, epoch, open, identity!)
+        } catch (error) {
+          fenced = true
+          throw error
+        }
+      })
+    } catch (error) {
+      if (isPassing(error)) startOver() // it may be open: the next one rolls it back
+      throw error
+    }
+  }
+
+  /** The next transaction gets a new epoch: it fences whatever of this producer is still on its way. */
+  const startOver = (): void => {
+    epoch = null
+    identity = null
+  }
+
   return {
     async connect() {
       if (state === 'closed') throw refusals.closed('the producer is closed')
-      await broker.request(clientId, () => {})
+      await patiently(clock, () => broker.request(clientId, () => {}))
       state = 'connected'
     },
 
@@ -133,44 +169,37 @@ export function createInMemoryProducer(
       refuseUnlessConnected()
       const known = counts.get(topic)
       if (known !== undefined && clock.monotonic() - known.at < PARTITION_COUNT_AGE_MS) return known.count
-      const count = await broker.request(clientId, () => broker.topic(topic).length)
+      const count = await patiently(clock, () => broker.request(clientId, () => broker.topic(topic).length))
       counts.set(topic, { count, at: clock.monotonic() })
       return count
     },
 
     forgetPartitions: (topic) => void counts.delete(topic),
 
-    produce(batch) {
-      return tracked(
-        write(batch, null, () => {
-          if (transactionalId !== undefined)
-            throw refusals.unsupported('a transactional producer writes in transactions alone')
-        }),
-      )
+    produce(batch, { timeoutMs }) {
+      const check = (): void => {
+        if (transactionalId !== undefined)
+          throw refusals.unsupported('a transactional producer writes in transactions alone')
+        if (cut) throw refusals.closed('the producer is closed')
+      }
+      const known = (): ProducerIdentity => (identity ??= createProducerIdentity(`producer-${broker.nextId()}`, 0))
+      return tracked(write(batch, timeoutMs, { transaction: null, check, identity: known, renew }))
     },
 
     async begin() {
       refuseUnlessConnected()
       if (transactionalId === undefined) throw refusals.unsupported('begin() needs a transactionalId')
       if (fenced) throw refusals.fenced(transactionalId)
-      return tracked(
-        broker.request(clientId, () => {
-          if (current !== null) throw refusals.refused('a transaction is under way: one at a time')
-          epoch ??= broker.transactions.initialise(transactionalId)
-          try {
-            const transaction = transactionOf(
-              transactionalId,
-              epoch,
-              broker.transactions.begin(transactionalId, epoch, transactionTimeoutMs),
-            )
-            current = transaction
-            return transaction
-          } catch (error) {
-            fenced = true
-            throw error
-          }
-        }),
-      )
+      if (current !== null) throw refusals.refused('a transaction is under way: one at a time')
+      const opening = { abort: async () => {} }
+      current = opening // what begins meanwhile is refused
+      try {
+        const begun = await tracked(patiently(clock, () => beginOnce(transactionalId)))
+        current = begun
+        return begun
+      } finally {
+        if (current === opening) current = null
+      }
     },
 
     async close({ timeoutMs }) {
@@ -182,6 +211,7 @@ export function createInMemoryProducer(
       )
       state = 'closed'
       await Promise.race([drained, clock.sleep(timeoutMs, deadline.signal).catch(() => {})])
+      cut = true
     },
   }
 }

@@ -23,6 +23,13 @@ export const refusals = {
     new HoldfastError('HOLDFAST_UNAVAILABLE', `${what}: the cluster is not ready`, { retriable: true }),
   indeterminate: (what: string): HoldfastError =>
     new HoldfastError('HOLDFAST_INDETERMINATE', `${what}: the answer was lost`),
+  /** A request or its answer was lost on the way: the caller cannot tell which. */
+  lost: (clientId: string): HoldfastError =>
+    passing(new HoldfastError('HOLDFAST_INDETERMINATE', `a request of ${clientId} has no answer`)),
+  loading: (groupId: string): HoldfastError =>
+    passing(
+      new HoldfastError('HOLDFAST_UNAVAILABLE', `the coordinator of group ${groupId} is loading`, { retriable: true }),
+    ),
   refused: (what: string): HoldfastError => new HoldfastError('HOLDFAST_REFUSED', what),
   tooLarge: (partition: TopicPartition, size: number, limit: number): HoldfastError =>
     new HoldfastError(
@@ -51,3 +58,15 @@ export const refusals = {
       retriable: HoldfastError.is(cause) ? cause.retriable : true,
     }),
 } as const
+
+const passingErrors = new WeakSet<HoldfastError>()
+
+function passing(error: HoldfastError): HoldfastError {
+  passingErrors.add(error)
+  return error
+}
+
+/** May the next attempt go better, with nothing done about it? Clients repeat then, of themselves. */
+export function isPassing(error: unknown): boolean {
+  return HoldfastError.is(error) && passingErrors.has(error)
+}
