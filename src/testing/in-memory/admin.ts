@@ -21,7 +21,7 @@ export function createInMemoryAdmin(broker: Broker, clientId: string, { runtime 
       ask(() =>
         broker
           .group(groupId)
-          .committed()
+          .fetchCommitted()
           .filter(({ topic }) => topics.includes(topic)),
       ),
     close: async () => {},

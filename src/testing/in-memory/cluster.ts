@@ -46,6 +46,11 @@ export interface InMemoryCluster {
    * commit. Until then it is a zombie.
    */
   expireSession(groupId: string, memberId?: string): void
+  /**
+   * Makes the coordinator of a group load what it has stored, as after a move to another broker, until it is told to end: joins, heartbeats,
+   * commits and questions for commits are answered "ask again". No session ends meanwhile.
+   */
+  coordinatorLoading(groupId: string, on: boolean): void
   /** Makes the consumer of a member, or of all, end by itself: `onCrash`. */
   crashConsumer(groupId: string, memberId?: string): void
   /** Drops what stands below an offset, as retention does. */
@@ -127,9 +132,10 @@ export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InM
     expireSession(groupId, memberId) {
       const group = broker.group(groupId)
       for (const member of group.members()) {
-        if (memberId === undefined || member.memberId === memberId) group.leave(member.memberId)
+        if (memberId === undefined || member.memberId === memberId) group.expire(member.memberId)
       }
     },
+    coordinatorLoading: (groupId, on) => broker.group(groupId).setLoading(on),
     crashConsumer: (groupId, memberId) => broker.group(groupId).crash(memberId),
     deleteRecordsBefore: (position) => broker.log(position).deleteBefore(position.offset),
     compact: (topic) => broker.topic(topic).forEach((log) => log.compact()),

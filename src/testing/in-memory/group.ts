@@ -31,11 +31,13 @@ export interface MemberAssignment {
   readonly partitions: readonly TopicPartition[]
 }
 
-/** The coordinator of one consumer group: classic protocol, eager rebalances, round robin. */
+/** The coordinator of one consumer group: classic protocol, eager rebalances, round robin. What clients ask throws while it loads. */
 export interface Group {
   /** Takes a member in, or takes note that it is ready for the next generation. False when it had joined, and was removed since. */
   join(member: GroupMember, rejoins: boolean): boolean
   leave(memberId: string): void
+  /** Ends a session, without a word to the member. */
+  expire(memberId: string): void
   /** Keeps the session alive. `rebalance`: give back and join again; `unknown`: the membership is over. */
   heartbeat(memberId: string): HeartbeatAnswer
   /**
@@ -45,7 +47,15 @@ export interface Group {
    * their `offset.metadata.max.bytes`), HOLDFAST_TOPIC_UNKNOWN when a partition is not there: that one is not stored, the others are.
    */
   commit(memberId: string, generation: number, offsets: readonly CommitOffset[]): void
+  /** What is stored, for tests. */
   committed(): readonly CommittedOffset[]
+  /** What is stored, for clients. */
+  fetchCommitted(): readonly CommittedOffset[]
+  /**
+   * While it loads what it has stored, as after a move to another broker, clients are told to ask again; no session ends, and each begins
+   * anew after it.
+   */
+  setLoading(on: boolean): void
   members(): readonly MemberAssignment[]
   /** Starts a rebalance when somebody reads this topic. */
   topicChanged(topic: string): void
@@ -73,6 +83,8 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
   const offsets = new Map<string, CommittedOffset>()
   let generation = 0
   let rebalance: Timer | null = null
+  let loading = false
+  let putOff = false // a rebalance that came up while it was loading
 
   const remove = (memberId: string): void => {
     const seat = seats.get(memberId)
@@ -83,15 +95,25 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
   }
 
   const prepare = (): void => {
+    putOff = loading
+    if (loading) return
     if (rebalance === null && seats.size > 0) {
-      const slowest = Math.max(...[...seats.values()].map(({ member }) => member.rebalanceTimeoutMs))
-      rebalance = clock().after(slowest, complete)
+      rebalance = startRebalance()
       for (const seat of seats.values()) {
         if (seat.joined) continue
         seat.member.onRebalance()
       }
     }
     if ([...seats.values()].every((seat) => seat.joined)) complete()
+  }
+
+  const startRebalance = (): Timer => {
+    const slowest = Math.max(...[...seats.values()].map(({ member }) => member.rebalanceTimeoutMs))
+    return clock().after(slowest, complete)
+  }
+
+  const refuseWhileLoading = (): void => {
+    if (loading) throw refusals.loading(groupId)
   }
 
   const complete = (): void => {
@@ -129,6 +151,7 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
 
   return {
     join(member, rejoins) {
+      refuseWhileLoading()
       const seat = seats.get(member.memberId)
       if (seat === undefined && rejoins) return false
       seat?.session?.cancel()
@@ -136,8 +159,13 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
       prepare()
       return true
     },
-    leave: remove,
+    leave(memberId) {
+      refuseWhileLoading()
+      remove(memberId)
+    },
+    expire: remove,
     heartbeat(memberId) {
+      refuseWhileLoading()
       const seat = seats.get(memberId)
       if (seat === undefined) return 'unknown'
       if (!seat.joined) {
@@ -147,6 +175,7 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
       return rebalance !== null && !seat.joined ? 'rebalance' : 'stable'
     },
     commit(memberId, ofGeneration, positions) {
+      refuseWhileLoading()
       if (!seats.has(memberId) || ofGeneration !== generation) throw refusals.notAMember(groupId)
       if (positions.some(({ offset }) => offset < 0n)) throw refusals.refused('a committed offset is negative')
       // Each partition is judged by itself, in the same answer: the others are stored, though the client hears of a failure.
@@ -162,6 +191,21 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
       if (!positions.every(fits)) throw refusals.refused(`commit metadata is over ${MAX_METADATA_LENGTH} characters`)
     },
     committed: () => [...offsets.values()],
+    fetchCommitted() {
+      refuseWhileLoading()
+      return [...offsets.values()]
+    },
+    setLoading(on) {
+      if (on === loading) return
+      loading = on
+      if (on) rebalance?.cancel()
+      else if (rebalance !== null) rebalance = startRebalance()
+      for (const seat of seats.values()) {
+        seat.session?.cancel()
+        if (!on && !seat.joined) seat.session = startSession(seat.member)
+      }
+      if (!on && putOff) prepare()
+    },
     members: () =>
       [...seats.values()].map(({ member, partitions }) => ({
         memberId: member.memberId,

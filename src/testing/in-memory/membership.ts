@@ -113,7 +113,7 @@ export function createMembership(membership: MembershipOptions): Membership {
     const readers = new Map(partitions.map((partition) => [formatPartition(partition), readerOf(partition, ofEpoch)]))
     owned = readers
     const ask = (): Promise<ReadonlyMap<string, CommittedOffset>> =>
-      broker.request(clientId, () => new Map(group.committed().map((each) => [formatPartition(each), each])))
+      broker.request(clientId, () => new Map(group.fetchCommitted().map((each) => [formatPartition(each), each])))
     const stays = (): boolean => owned === readers && !ended
     const committed = await patiently(clock, ask, stays).catch((error: unknown) => {
       if (stays()) throw error
