@@ -17,6 +17,7 @@ export interface ConformanceRunners {
 /** Registers the suite for every driver; the columns of the table are filled as the tests run. */
 export function conformanceColumns(runners: ConformanceRunners): readonly TableColumn[] {
   const inMemory = inMemoryEnvironment({ latencyMs: 3 })
+  const cooperative = inMemoryEnvironment({ latencyMs: 3, rebalance: 'cooperative' })
   const kafkajs = kafkajsEnvironment(runners.brokers)
   return [
     {
@@ -24,6 +25,12 @@ export function conformanceColumns(runners: ConformanceRunners): readonly TableC
       version: 'The in-memory driver of this version',
       capabilities: inMemory.capabilities,
       results: driverConformance({ ...inMemory, ...runners.inMemory }),
+    },
+    {
+      name: 'in-memory, cooperative',
+      version: "the same with `rebalance: 'cooperative'`",
+      capabilities: cooperative.capabilities,
+      results: driverConformance({ ...cooperative, ...runners.inMemory }),
     },
     {
       name: 'kafkajs',

@@ -1,11 +1,16 @@
+import type { InMemoryClusterOptions } from '../../src/testing/index.ts'
 import { createInMemoryCluster, inMemoryDriver, virtualRuntime } from '../../src/testing/index.ts'
 import type { ConformanceEnvironment } from './environment.ts'
 
 /** The in-memory driver, on a cluster of its own for each test, in virtual time. */
-export function inMemoryEnvironment({ latencyMs }: { readonly latencyMs: number }): ConformanceEnvironment {
+export function inMemoryEnvironment({
+  latencyMs,
+  rebalance = 'eager',
+}: Pick<InMemoryClusterOptions, 'rebalance'> & { readonly latencyMs: number }): ConformanceEnvironment {
   return {
-    name: `the in-memory driver, with ${latencyMs} ms between client and cluster,`,
+    name: `the in-memory driver, with ${latencyMs} ms between client and cluster, ${rebalance},`,
     capabilities: inMemoryDriver().capabilities,
+    rebalance,
     faults: {
       deleteRecordsBefore: true,
       skipOffsetsTo: true,
@@ -15,7 +20,7 @@ export function inMemoryEnvironment({ latencyMs }: { readonly latencyMs: number 
     },
     async create() {
       const runtime = virtualRuntime()
-      const cluster = createInMemoryCluster({ runtime, latencyMs })
+      const cluster = createInMemoryCluster({ runtime, latencyMs, rebalance })
       let names = 0
       return {
         driver: inMemoryDriver({ clientId: 'one', cluster }),

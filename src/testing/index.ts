@@ -27,6 +27,7 @@ export type {
   MemberAssignment,
   PlannedFailure,
   PlannedProduceFailure,
+  RebalanceProtocol,
 } from './in-memory/index.ts'
 export { createInMemoryCluster, inMemoryDriver } from './in-memory/index.ts'
 export type {

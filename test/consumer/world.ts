@@ -3,7 +3,13 @@ import type { Consumer, ConsumerOptions } from '../../src/consumer/index.ts'
 import { createConsumer } from '../../src/consumer/index.ts'
 import type { Logger } from '../../src/logger/index.ts'
 import type { Headers, InboundRecord } from '../../src/record/index.ts'
-import type { Failpoints, InMemoryCluster, InMemoryDriver, VirtualRuntime } from '../../src/testing/index.ts'
+import type {
+  Failpoints,
+  InMemoryCluster,
+  InMemoryClusterOptions,
+  InMemoryDriver,
+  VirtualRuntime,
+} from '../../src/testing/index.ts'
 import { createInMemoryCluster, failpoints, inMemoryDriver, virtualRuntime } from '../../src/testing/index.ts'
 import { defineTopic } from '../../src/topic/index.ts'
 
@@ -41,12 +47,15 @@ export interface AppendOptions {
 
 export const GROUP = 'inventory'
 
-export function world(options: { readonly partitions?: number } = {}): World {
+export function world(
+  options: { readonly partitions?: number; readonly rebalance?: InMemoryClusterOptions['rebalance'] } = {},
+): World {
   const points = failpoints()
   const runtime = virtualRuntime({ failpoint: points.failpoint })
   const partitions = options.partitions ?? 1
   const cluster = createInMemoryCluster({
     runtime,
+    rebalance: options.rebalance ?? 'eager',
     topics: [
       { topic: 'orders', partitions },
       { topic: 'orders.dlq', partitions },

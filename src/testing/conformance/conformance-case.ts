@@ -15,6 +15,8 @@ export interface ConformanceCase {
   readonly promise: string
   /** Holds the promise for drivers that claim this, or with `false` for those that do not. @defaultValue all */
   readonly claim?: readonly [flag: keyof Capabilities, claimed: boolean]
+  /** Holds the promise for drivers whose groups rebalance so. @defaultValue all */
+  readonly rebalance?: 'eager' | 'cooperative'
   /** The fault that the test has to cause. */
   readonly fault?: keyof ClusterFaults
   readonly hold: (stage: Stage) => Promise<void>

@@ -24,7 +24,7 @@ const subjects: readonly ConformanceSubject[] = [
  * @returns every promise in the order of the suite, those without a test too; their outcomes come in as the tests run.
  */
 export function driverConformance(options: DriverConformanceOptions): readonly ConformanceResult[] {
-  const { name, capabilities, faults } = options
+  const { name, capabilities, faults, rebalance = 'eager' } = options
   const results: ConformanceResult[] = []
   for (const subject of subjects) {
     options.describe(`${name} ${subject.name}`, () => {
@@ -46,20 +46,25 @@ export function driverConformance(options: DriverConformanceOptions): readonly C
   }
   return results
 
-  function outcomeWithoutTest({ claim, fault }: ConformanceCase): ConformanceOutcome {
+  function outcomeWithoutTest({ claim, fault, ...each }: ConformanceCase): ConformanceOutcome {
     if (claim !== undefined && isClaimed(capabilities, claim[0]) !== claim[1]) {
       return { kind: 'otherwise', flag: claim[0], claimed: !claim[1] }
     }
+    if ((each.rebalance ?? rebalance) !== rebalance)
+      return { kind: 'untestable', reason: `its rebalances are ${rebalance}` }
     const testable = fault === undefined || faults[fault]
     return testable === true ? { kind: 'open' } : { kind: 'untestable', reason: testable }
   }
 }
 
-async function hold({ create, boundMs = 60_000 }: DriverConformanceOptions, each: ConformanceCase): Promise<void> {
+async function hold(
+  { create, boundMs = 60_000, rebalance = 'eager' }: DriverConformanceOptions,
+  each: ConformanceCase,
+): Promise<void> {
   const world = await create()
   const inTime = <T>(work: Promise<T>): Promise<T> => world.run?.(work) ?? work
   try {
-    const stage = createStage(world, boundMs)
+    const stage = createStage(world, boundMs, rebalance)
     try {
       await inTime(each.hold(stage))
     } finally {

@@ -51,6 +51,13 @@ export interface DriverConformanceOptions extends TestRunner {
   readonly faults: TestableFaults
   create(): Promise<DriverWorld>
   /**
+   * What a rebalance of its groups takes from a member: all it has, or with `cooperative` what goes to another member and nothing else.
+   * Promises about the other way are reported as `untestable`.
+   *
+   * @defaultValue `'eager'`
+   */
+  readonly rebalance?: 'eager' | 'cooperative'
+  /**
    * How long one wait of a test may take, in milliseconds of the world's clock.
    *
    * @defaultValue `60_000`

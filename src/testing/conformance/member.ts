@@ -27,6 +27,8 @@ export interface MemberOptions {
   readonly onBatch?: (batch: InboundBatch, member: Member) => void
   /** May offsets be without a record: skipped ones, and in transactions the markers and what was rolled back? @defaultValue never */
   readonly holes?: () => boolean
+  /** Whether new partitions come when the old ones have gone, or beside them. @defaultValue `'eager'` */
+  readonly rebalance?: 'eager' | 'cooperative'
 }
 
 /** One assignment as a member heard of it. */
@@ -86,7 +88,7 @@ export function createMember(
     maxWaitMs: 200,
     maxBytesPerPartition: 1_048_576,
   })
-  const { holes = () => false } = options
+  const { holes = () => false, rebalance = 'eager' } = options
   const startAt = options.startAt ?? (({ committed }) => committed?.offset ?? 0n)
   const assignments: HeardAssignment[] = []
   const batches: InboundBatch[] = []
@@ -99,7 +101,7 @@ export function createMember(
   const broken: string[] = []
   const owned = new Map<string, Owned>()
   let lastEpoch = 0
-  let answered = 0 // the epoch whose start positions are handed over
+  const answered = new Set<number>() // the epochs whose start positions are handed over
   let phase: 'started' | 'crashed' | 'stopping' | 'stopped' = 'started'
 
   const hold = (promise: string, kept: boolean): void => {
@@ -132,11 +134,12 @@ export function createMember(
         'all partitions of an assignment have one epoch',
         partitions.every((each) => each.epoch === epoch),
       )
-      hold('partitions are given back before new ones come', owned.size === 0)
+      if (rebalance === 'eager') hold('partitions are given back before new ones come', owned.size === 0)
       lastEpoch = epoch
       const starts: Position[] = []
       for (const each of partitions) {
         const { topic, partition } = each
+        hold(`${formatPartition(each)} is given back before it comes anew`, !owned.has(formatPartition(each)))
         const offset = startAt(each)
         owned.set(formatPartition(each), { topic, partition, epoch, next: offset ?? null })
         if (offset !== undefined) starts.push({ topic, partition, offset })
@@ -144,7 +147,7 @@ export function createMember(
       assignments.push({ epoch, partitions })
       events.push('assigned')
       await options.onAssigned?.(partitions, member)
-      answered = epoch
+      answered.add(epoch)
       return starts
     },
     async onRevoked(partitions, epoch) {
@@ -170,7 +173,7 @@ export function createMember(
       const state = owned.get(formatPartition(batch))
       hold(`a batch of ${place} comes while that epoch owns it`, state?.epoch === batch.epoch)
       if (state === undefined) return
-      hold(`a batch of ${place} comes after onAssigned has resolved`, answered === batch.epoch)
+      hold(`a batch of ${place} comes after onAssigned has resolved`, answered.has(batch.epoch))
       hold(`a batch of ${place} comes after its position is known`, state.next !== null)
       let next = state.next ?? 0n
       for (const record of batch.records) {

@@ -9,7 +9,7 @@ import type {
 } from '../../driver/index.ts'
 import { silentLogger } from '../../logger/index.ts'
 import type { Headers, InboundRecord, OutboundRecord, Position, TopicPartition } from '../../record/index.ts'
-import type { DriverWorld } from './harness.ts'
+import type { DriverConformanceOptions, DriverWorld } from './harness.ts'
 import type { Member, MemberOptions } from './member.ts'
 import { createMember } from './member.ts'
 
@@ -72,7 +72,11 @@ const LOOK_AGAIN_MS = 20
 export const LAST = 'the end'
 
 /** Makes a {@link Stage}; `boundMs` bounds every wait. */
-export function createStage(world: DriverWorld, boundMs: number): Stage {
+export function createStage(
+  world: DriverWorld,
+  boundMs: number,
+  rebalance: NonNullable<DriverConformanceOptions['rebalance']>,
+): Stage {
   const { runtime, driver } = world
   const surroundings = { runtime, logger: silentLogger }
   const closers: Array<() => Promise<void>> = []
@@ -113,6 +117,7 @@ export function createStage(world: DriverWorld, boundMs: number): Stage {
     newMember(groupId, options = {}) {
       const member = createMember(options.driver ?? driver, surroundings, groupId, {
         holes: () => transactional,
+        rebalance,
         ...options,
       })
       members.push(member)

@@ -5,7 +5,7 @@ import type { Compression, NewTopic, ProduceBatch } from '../../driver/index.ts'
 import type { OutboundRecord, TopicPartition } from '../../record/index.ts'
 import type { FailurePlan, PlannedProduceFailure } from './faults.ts'
 import { createFailurePlan } from './faults.ts'
-import type { Group } from './group.ts'
+import type { Group, RebalanceProtocol } from './group.ts'
 import { createGroup } from './group.ts'
 import type { PartitionLog, TransactionFate } from './partition-log.ts'
 import { createPartitionLog, recordBytes } from './partition-log.ts'
@@ -44,6 +44,8 @@ export interface Broker {
   /** Deletes a topic with what groups have committed for it. Readers end; one made anew under its name is another. */
   readonly deleteTopic: (topic: string) => void
   group(groupId: string): Group
+  /** How its groups rebalance. */
+  readonly rebalance: RebalanceProtocol
   /**
    * Writes a batch whole, or throws and writes nothing of it; answers with its first offset, the old one when it is a repeat. Of an
    * origin whose sequence does not follow the last one nothing is written: `out-of-order`.
@@ -66,6 +68,7 @@ export interface BrokerOptions {
   readonly latencyMs: number
   readonly network?: ((clientId: string) => Promise<void>) | undefined
   readonly autoCreatePartitions?: number | undefined
+  readonly rebalance: RebalanceProtocol
 }
 
 interface Topic {
@@ -82,7 +85,7 @@ const BATCH_HEAD_BYTES = 61
 const ALL = Symbol('all clients')
 
 /** Makes a broker without topics. */
-export function createBroker({ runtime, latencyMs, network, autoCreatePartitions }: BrokerOptions): Broker {
+export function createBroker({ runtime, latencyMs, network, autoCreatePartitions, rebalance }: BrokerOptions): Broker {
   let adopted = runtime
   let ids = 0
   const clock = (): Clock => (adopted ?? systemRuntime).clock
@@ -154,6 +157,7 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
   return {
     transactions: createTransactionCoordinator(clock),
     failures,
+    rebalance,
     adopt: (candidate) => void (adopted ??= candidate),
     async request(clientId, work) {
       if (!isReachable(clientId)) {
@@ -181,7 +185,7 @@ export function createBroker({ runtime, latencyMs, network, autoCreatePartitions
     group(groupId) {
       const known = groups.get(groupId)
       if (known !== undefined) return known
-      const made = createGroup(groupId, clock, (topic) => topics.get(topic)?.logs.length ?? 0)
+      const made = createGroup(groupId, clock, (topic) => topics.get(topic)?.logs.length ?? 0, rebalance)
       groups.set(groupId, made)
       return made
     },

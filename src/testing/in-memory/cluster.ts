@@ -4,7 +4,7 @@ import type { InboundRecord, OutboundRecord, Position, TopicPartition } from '..
 import type { Broker } from './broker.ts'
 import { createBroker } from './broker.ts'
 import type { PlannedFailure, PlannedProduceFailure } from './faults.ts'
-import type { CommittedOffset, MemberAssignment } from './group.ts'
+import type { CommittedOffset, MemberAssignment, RebalanceProtocol } from './group.ts'
 
 /** A small Kafka in this process, with what a test wants to see and break. Drivers of several "processes" can share one. */
 export interface InMemoryCluster {
@@ -87,6 +87,12 @@ export interface InMemoryClusterOptions {
    * @defaultValue waits for `latencyMs`
    */
   readonly network?: (clientId: string) => Promise<void>
+  /**
+   * How its groups rebalance. With `cooperative` a member keeps, and goes on with, what does not go to another one.
+   *
+   * @defaultValue `'eager'`, as kafkajs
+   */
+  readonly rebalance?: RebalanceProtocol
   /** Whose clock ends sessions and transactions. @defaultValue the first client's */
   readonly runtime?: Runtime
 }
@@ -102,11 +108,11 @@ export function brokerOf(cluster: InMemoryCluster): Broker {
 
 /**
  * Makes an {@link InMemoryCluster}. It holds what Kafka promises its clients (offsets with gaps, groups with generations,
- * eager rebalances, transactions, fencing) and leaves out what they cannot see (replicas, files, the wire).
+ * rebalances, sequences of producers, transactions, fencing) and leaves out what they cannot see (replicas, files, the wire).
  */
 export function createInMemoryCluster(options: InMemoryClusterOptions = {}): InMemoryCluster {
-  const { topics = [], latencyMs = 0, network, autoCreatePartitions, runtime } = options
-  const broker = createBroker({ runtime, latencyMs, network, autoCreatePartitions })
+  const { topics = [], latencyMs = 0, network, autoCreatePartitions, runtime, rebalance = 'eager' } = options
+  const broker = createBroker({ runtime, latencyMs, network, autoCreatePartitions, rebalance })
   for (const topic of topics) broker.createTopic(typeof topic === 'string' ? { topic } : topic)
 
   const cluster: InMemoryCluster = {

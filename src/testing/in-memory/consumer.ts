@@ -1,4 +1,5 @@
 import type { ConsumerCallbacks, DriverConsumer, DriverConsumerOptions } from '../../driver/index.ts'
+import { HoldfastError } from '../../errors/index.ts'
 import type { TopicPartition } from '../../record/index.ts'
 import { formatPartition } from '../../record/index.ts'
 import type { Broker } from './broker.ts'
@@ -51,13 +52,22 @@ export function createInMemoryConsumer(
       if (now === null || offsets.length === 0) return
       const { memberId, generation } = now.identity() // taken now: a commit that travels across a rebalance must be refused
       const group = broker.group(options.groupId)
-      await broker.request(clientId, () => {
-        const failure = broker.failures.commit.take(options.groupId)
-        if (failure === 'refused') throw refusals.refused(`a commit of group ${options.groupId} was refused`)
-        if (failure === 'unavailable') throw refusals.unavailable(`a commit of group ${options.groupId}`)
-        if (failure !== 'indeterminate-lost') group.commit(memberId, generation, offsets)
-        if (failure !== undefined) throw refusals.indeterminate(`a commit of group ${options.groupId}`)
-      })
+      await broker
+        .request(clientId, () => {
+          const failure = broker.failures.commit.take(options.groupId)
+          if (failure === 'refused') throw refusals.refused(`a commit of group ${options.groupId} was refused`)
+          if (failure === 'unavailable') throw refusals.unavailable(`a commit of group ${options.groupId}`)
+          if (failure !== 'indeterminate-lost') group.commit(memberId, generation, offsets)
+          if (failure !== undefined) throw refusals.indeterminate(`a commit of group ${options.groupId}`)
+        })
+        .catch((error: unknown) => {
+          // A cooperative rebalance has overtaken it: the partitions are still its own, under a generation that it has not named.
+          const isOvertaken = now.identity().generation > generation && now.identity().memberId === memberId
+          const keeps = isOvertaken && offsets.every((offset) => now.state(offset)?.epoch === offset.epoch)
+          if (keeps && HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST'))
+            throw refusals.unavailable(`group ${options.groupId} has rebalanced`)
+          throw error
+        })
     },
 
     pause: (partitions) => setPaused(partitions, true),

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../clock/index.ts'
 import type { CommitOffset } from '../../driver/index.ts'
 import type { Position, TopicPartition } from '../../record/index.ts'
+import { cooperative, roundRobin } from './assigning.ts'
 import { formatPartition } from '../../record/index.ts'
 import { refusals } from './refusals.ts'
 
@@ -14,12 +15,18 @@ export interface GroupMember {
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
-  /** The group rebalances: give back what you have, then join again. */
+  /** The group rebalances: join again, having given back all when the protocol is eager. */
   onRebalance(): void
   onAssignment(generation: number, partitions: readonly TopicPartition[]): void
   /** Ends the client's consumer as a bug in it would. For tests. */
   crash(): void
 }
+
+/**
+ * What a rebalance takes from members. `eager`: all they have, then each gets its share. `cooperative`: what goes to another member, and
+ * nothing else.
+ */
+export type RebalanceProtocol = 'eager' | 'cooperative'
 
 /** What a group answers to a heartbeat. */
 export type HeartbeatAnswer = 'stable' | 'rebalance' | 'unknown'
@@ -31,7 +38,7 @@ export interface MemberAssignment {
   readonly partitions: readonly TopicPartition[]
 }
 
-/** The coordinator of one consumer group: classic protocol, eager rebalances, round robin. What clients ask throws while it loads. */
+/** The coordinator of one consumer group: classic protocol. What clients ask throws while it loads. */
 export interface Group {
   /** Takes a member in, or takes note that it is ready for the next generation. False when it had joined, and was removed since. */
   join(member: GroupMember, rejoins: boolean): boolean
@@ -78,7 +85,12 @@ interface Seat {
 const MAX_METADATA_LENGTH = 4_096
 
 /** Makes an empty {@link Group}. `partitionCount` answers for topics that exist; 0 for others. */
-export function createGroup(groupId: string, clock: () => Clock, partitionCount: (topic: string) => number): Group {
+export function createGroup(
+  groupId: string,
+  clock: () => Clock,
+  partitionCount: (topic: string) => number,
+  protocol: RebalanceProtocol = 'eager',
+): Group {
   const seats = new Map<string, Seat>()
   const offsets = new Map<string, CommittedOffset>()
   let generation = 0
@@ -134,16 +146,9 @@ export function createGroup(groupId: string, clock: () => Clock, partitionCount:
   }
 
   const assign = (to: ReadonlyMap<string, Seat>): void => {
-    const order = [...to.values()].toSorted((a, b) => (a.member.memberId < b.member.memberId ? -1 : 1))
-    const parts = new Map<Seat, TopicPartition[]>(order.map((seat) => [seat, []]))
-    let turn = 0
-    for (const topic of [...new Set(order.flatMap(({ member }) => member.topics))].toSorted()) {
-      for (let partition = 0; partition < partitionCount(topic); partition++) {
-        while (!order[turn % order.length]!.member.topics.includes(topic)) turn++
-        parts.get(order[turn++ % order.length]!)!.push({ topic, partition })
-      }
-    }
-    for (const [seat, partitions] of parts) seat.partitions = partitions
+    const claimants = [...to.values()].map(({ member, partitions }) => ({ ...member, owned: partitions }))
+    const shares = (protocol === 'eager' ? roundRobin : cooperative)(claimants, partitionCount)
+    for (const [memberId, seat] of to) seat.partitions = shares.get(memberId)!
   }
 
   const startSession = ({ memberId, sessionTimeoutMs }: GroupMember): Timer =>

@@ -38,12 +38,11 @@ export function createMembership(membership: MembershipOptions): Membership {
   const { clock } = options.runtime
   const group = broker.group(options.groupId)
   let owned = new Map<string, PartitionReader>()
-  let epoch = 0
   let memberId = ''
   let generation = -1
   let heartbeatAt: number | null = null
   let ended = false
-  let revoking = false
+  let rejoining = false
   // Assignments and revocations happen one after the other, each to its end: a revocation waits for the assignment before it.
   let turn: Promise<void> = Promise.resolve()
 
@@ -70,7 +69,7 @@ export function createMembership(membership: MembershipOptions): Membership {
     await patiently(clock, ask, () => !ended && known === undefined).catch((error: unknown) => {
       if (known === undefined && !ended) throw error
     })
-    if (known === false && !ended) joinAsNew()
+    if (known === false && !ended) lose()
   }
 
   const asMember = (id: string): GroupMember => ({
@@ -80,47 +79,63 @@ export function createMembership(membership: MembershipOptions): Membership {
     sessionTimeoutMs: options.sessionTimeoutMs,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs,
     onRebalance: () => {
-      if (memberId === id && broker.isReachable(clientId)) startRevoking() // else its next heartbeat hears of it
+      if (memberId === id && broker.isReachable(clientId)) rejoin() // else its next heartbeat hears of it
     },
-    onAssignment: (next, partitions) => inTurn(id, () => assign(next, partitions)),
+    onAssignment(next, partitions) {
+      if (memberId === id) generation = next // at once: what it commits of what it keeps belongs to this one now
+      inTurn(id, () => assign(partitions))
+    },
     crash: () => crash(refusals.consumerCrashed(new Error('crashed by a test'))),
   })
 
-  const startRevoking = (): void => {
-    if (revoking) return
-    revoking = true
-    inTurn(memberId, revoke)
+  const rejoin = (): void => {
+    if (rejoining) return
+    rejoining = true
+    inTurn(memberId, broker.rebalance === 'eager' ? revokeAll : () => join(true))
   }
 
-  const revoke = async (): Promise<void> => {
-    const leaving = [...owned.values()]
-    for (const reader of leaving) reader.end()
-    // What would be committed now would be so for the topic that has taken its name.
-    const gone = leaving.find((reader) => reader.gone)
-    if (gone !== undefined) throw refusals.topicUnknown(gone.topic)
-    const [ofMember, ofEpoch] = [memberId, epoch]
-    if (leaving.length > 0) await callbacks.onRevoked(leaving.map(partitionOf), ofEpoch)
+  const revokeAll = async (): Promise<void> => {
+    const ofMember = memberId
+    await revoke([...owned.values()])
     if (ended || memberId !== ofMember) return
     owned = new Map()
     await join(true)
   }
 
-  const assign = async (next: number, partitions: readonly TopicPartition[]): Promise<void> => {
-    generation = next
-    revoking = false
+  const revoke = async (leaving: readonly PartitionReader[]): Promise<void> => {
+    for (const reader of leaving) reader.end()
+    // What would be committed now would be so for the topic that has taken its name.
+    const gone = leaving.find((reader) => reader.gone)
+    if (gone !== undefined) throw refusals.topicUnknown(gone.topic)
+    await Promise.all(byEpoch(leaving).map(([ofEpoch, partitions]) => callbacks.onRevoked(partitions, ofEpoch)))
+  }
+
+  const assign = async (partitions: readonly TopicPartition[]): Promise<void> => {
+    const ofMember = memberId
+    rejoining = false
     heartbeatAt = clock.monotonic()
-    const ofEpoch = (epoch = nextEpoch())
-    const readers = new Map(partitions.map((partition) => [formatPartition(partition), readerOf(partition, ofEpoch)]))
-    owned = readers
+    const given = new Set(partitions.map(formatPartition))
+    const leaving = [...owned.values()].filter((reader) => !given.has(formatPartition(reader)))
+    if (leaving.length > 0) {
+      // Nobody else waits for this drain: a client that takes too long over it leaves by itself.
+      const late = clock.after(options.rebalanceTimeoutMs, leaveAndLose)
+      await revoke(leaving).finally(() => late.cancel())
+      if (ended || memberId !== ofMember) return
+    }
+    const ofEpoch = nextEpoch()
+    const came = partitions.filter((partition) => !owned.has(formatPartition(partition)))
+    const readers = new Map(came.map((partition) => [formatPartition(partition), readerOf(partition, ofEpoch)]))
+    const kept = [...owned].filter(([name]) => given.has(name))
+    const all = (owned = new Map([...kept, ...readers]))
     const ask = (): Promise<ReadonlyMap<string, CommittedOffset>> =>
       broker.request(clientId, () => new Map(group.fetchCommitted().map((each) => [formatPartition(each), each])))
-    const stays = (): boolean => owned === readers && !ended
+    const stays = (): boolean => owned === all && !ended
     const committed = await patiently(clock, ask, stays).catch((error: unknown) => {
       if (stays()) throw error
     })
     if (committed === undefined || !stays()) return
     const starts = await callbacks.onAssigned(
-      partitions.map((partition) => {
+      came.map((partition) => {
         const { offset, metadata } = committed.get(formatPartition(partition)) ?? {}
         return {
           ...partitionOf(partition),
@@ -135,6 +150,7 @@ export function createMembership(membership: MembershipOptions): Membership {
       if (reader !== undefined) reader.position ??= start.offset // a seek that came meanwhile is the later word
     }
     for (const reader of readers.values()) reader.begin()
+    if (leaving.length > 0) rejoin() // what it has given back is free for others in the next generation
   }
 
   const readerOf = (partition: TopicPartition, ofEpoch: number): PartitionReader =>
@@ -165,7 +181,7 @@ export function createMembership(membership: MembershipOptions): Membership {
       return
     }
     heartbeatAt = clock.monotonic()
-    if (answer === 'rebalance') startRevoking()
+    if (answer === 'rebalance') rejoin()
   }
 
   /** A client looks its topics up from time to time: so it hears of one that is no more though it reads nothing of it. */
@@ -174,23 +190,30 @@ export function createMembership(membership: MembershipOptions): Membership {
     return gone === undefined ? undefined : refusals.topicUnknown(gone)
   }
 
+  const leaveAndLose = (): void => {
+    broker.request(clientId, leaveAs(memberId)).catch(() => {})
+    lose()
+  }
+
+  const leaveAs = (id: string) => (): void => group.leave(id)
+
   const lose = (): void => {
     const lost = dropAll()
     generation = -1
-    revoking = false
+    rejoining = false
     joinAsNew() // before the callback, so that what it does meets the new state
     try {
-      if (lost.length > 0) callbacks.onLost(lost, epoch)
+      for (const [ofEpoch, partitions] of byEpoch(lost)) callbacks.onLost(partitions, ofEpoch)
     } catch (error) {
       crash(error)
     }
   }
 
-  const dropAll = (): readonly TopicPartition[] => {
+  const dropAll = (): readonly PartitionReader[] => {
     const dropped = [...owned.values()]
     for (const reader of dropped) reader.end()
     owned = new Map()
-    return dropped.map(partitionOf)
+    return dropped
   }
 
   const crash = (cause: unknown): void => {
@@ -220,6 +243,15 @@ export function createMembership(membership: MembershipOptions): Membership {
       await broker.request(clientId, () => group.leave(memberId)).catch(() => {})
     },
   }
+}
+
+/** What was assigned together goes together. */
+function byEpoch(
+  readers: readonly PartitionReader[],
+): readonly [epoch: number, partitions: readonly TopicPartition[]][] {
+  const epochs = new Map<number, TopicPartition[]>()
+  for (const reader of readers) epochs.set(reader.epoch, [...(epochs.get(reader.epoch) ?? []), partitionOf(reader)])
+  return [...epochs]
 }
 
 function partitionOf({ topic, partition }: TopicPartition): TopicPartition {

@@ -172,6 +172,7 @@ export const committing: readonly ConformanceCase[] = [
   },
   {
     promise: 'refuses a commit under an epoch that is over, for a partition it lost and for one it kept',
+    rebalance: 'eager',
     async hold(stage) {
       const topic = await stage.world.topic(2)
       const group = stage.world.group()
@@ -202,6 +203,7 @@ export const committing: readonly ConformanceCase[] = [
   {
     promise:
       'refuses a commit of several partitions as a whole when one of their epochs is over, though both are owned',
+    rebalance: 'eager',
     async hold(stage) {
       const topic = await stage.filledTopic(4, 2)
       const group = stage.world.group()

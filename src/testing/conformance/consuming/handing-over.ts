@@ -69,6 +69,7 @@ export const handingOver: readonly ConformanceCase[] = [
   },
   {
     promise: 'counts a commit inside onRevoked, and refuses one after it',
+    rebalance: 'eager',
     claim: ['revoke', true],
     async hold(stage) {
       const topic = await stage.filledTopic(2, 3)
@@ -100,6 +101,7 @@ export const handingOver: readonly ConformanceCase[] = [
   },
   {
     promise: 'delivers nothing more of partitions that are being given back',
+    rebalance: 'eager',
     claim: ['revoke', true],
     async hold(stage) {
       const topic = await stage.filledTopic(2, 3)
@@ -169,7 +171,7 @@ export const handingOver: readonly ConformanceCase[] = [
       release()
       const second = await joining
       await stage.until(() => first.owned().length === 1 && second.owned().length === 1, 'one partition for each')
-      assert.deepEqual(first.events, ['assigned', 'revoking', 'revoked', 'assigned'])
+      assert.deepEqual(first.events.slice(0, 4), ['assigned', 'revoking', 'revoked', 'assigned'])
       await stage.until(
         () =>
           new Set([...first.records, ...second.records].map(({ partition, offset }) => `${partition}/${offset}`))

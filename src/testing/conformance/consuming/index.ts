@@ -3,6 +3,7 @@ import { committing } from './committing.ts'
 import { delivering } from './delivering.ts'
 import { handingOver } from './handing-over.ts'
 import { joining } from './joining.ts'
+import { keeping } from './keeping.ts'
 import { losing } from './losing.ts'
 import { outOfRange } from './out-of-range.ts'
 import { pausing } from './pausing.ts'
@@ -17,7 +18,7 @@ export const consuming: readonly ConformanceSubject[] = [
   { name: 'committing', cases: committing },
   { name: 'pausing', cases: pausing },
   { name: 'seeking', cases: seeking },
-  { name: 'handing over', cases: handingOver },
+  { name: 'handing over', cases: [...handingOver, ...keeping] },
   { name: 'losing the membership', cases: losing },
   { name: 'out of range', cases: outOfRange },
 ]

@@ -157,6 +157,7 @@ export const seeking: readonly ConformanceCase[] = [
   },
   {
     promise: 'forgets a seek with its epoch: the next assignment begins where onAssigned says',
+    rebalance: 'eager',
     async hold(stage) {
       const topic = await stage.filledTopic(2, 5)
       const both = [0, 1].map((partition) => ({ topic, partition }))

@@ -68,6 +68,7 @@ export const starting: readonly ConformanceCase[] = [
   },
   {
     promise: 'asks at every assignment anew where to begin, and begins there, commit or not',
+    rebalance: 'eager',
     async hold(stage) {
       const topic = await stage.filledTopic(2, 4)
       const group = stage.world.group()
