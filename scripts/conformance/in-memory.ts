@@ -17,6 +17,10 @@ export function inMemoryEnvironment({
       addPartitions: true,
       expireSessions: true,
       crashConsumers: true,
+      deleteTopic: true,
+      compact: true,
+      loseNextProduceAnswers: true,
+      coordinatorLoading: true,
     },
     async create() {
       const runtime = virtualRuntime()
@@ -42,6 +46,12 @@ export function inMemoryEnvironment({
                 cluster.expireSession(groupId, member.memberId)
             }
           },
+          deleteTopic: async (topic) => cluster.deleteTopic(topic),
+          compact: async (topic) => cluster.compact(topic),
+          async loseNextProduceAnswers(topic, count) {
+            for (let i = 0; i < count; i++) cluster.failNextProduce(topic, 'answer-lost')
+          },
+          coordinatorLoading: async (groupId, on) => cluster.coordinatorLoading(groupId, on),
           crashConsumers: async (groupId) => cluster.crashConsumer(groupId),
         },
         run: runtime.run,

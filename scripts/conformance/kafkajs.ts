@@ -4,6 +4,8 @@ import { systemRuntime } from '../../src/clock/index.ts'
 import { kafkajsDriver } from '../../src/driver/kafkajs/index.ts'
 import { silentLogger } from '../../src/logger/index.ts'
 import type { ConformanceEnvironment } from './environment.ts'
+import { createAnswerLoser } from './answer-loser.ts'
+import { isCompacted } from './compacted.ts'
 import { createGroupOperator } from './group-operator.ts'
 import { createHeartbeatSpoiler } from './heartbeat-spoiler.ts'
 
@@ -18,6 +20,11 @@ export function kafkajsEnvironment(brokers: () => Promise<string[]>): Conformanc
       addPartitions: true,
       expireSessions: true,
       crashConsumers: true,
+      deleteTopic: true,
+      compact: true,
+      loseNextProduceAnswers: true,
+      coordinatorLoading:
+        'a broker loads when it takes a group over, for as long as that takes, and this cluster has one broker',
     },
     boundMs: 40_000,
     async create() {
@@ -31,8 +38,9 @@ export function kafkajsEnvironment(brokers: () => Promise<string[]>): Conformanc
       await admin.connect()
       const operator = createGroupOperator(kafka)
       const heartbeats = createHeartbeatSpoiler()
-      const driverOf = (clientId: string) =>
-        kafkajsDriver({ clientId, brokers: addresses, socketFactory: heartbeats.socketFactory })
+      const answers = createAnswerLoser()
+      const socketFactory = answers.wrap(heartbeats.socketFactory)
+      const driverOf = (clientId: string) => kafkajsDriver({ clientId, brokers: addresses, socketFactory })
       const driver = driverOf('conformance-one')
       const topics = driver.createAdmin({ runtime: systemRuntime, logger: silentLogger }) // kafkajs' own returns before a topic has leaders
       await topics.connect()
@@ -55,6 +63,16 @@ export function kafkajsEnvironment(brokers: () => Promise<string[]>): Conformanc
             await admin.createPartitions({ topicPartitions: [{ topic, count }] })
             // The controller has answered; the broker hears of it a moment later.
             while ((await topics.partitionCounts([topic])).get(topic) !== count) await systemRuntime.clock.sleep(20)
+          },
+          async deleteTopic(topic) {
+            await admin.deleteTopics({ topics: [topic] })
+            while ((await topics.partitionCounts([topic])).has(topic)) await systemRuntime.clock.sleep(20)
+          },
+          async compact(topic) {
+            while (!(await isCompacted(kafka, topic))) await systemRuntime.clock.sleep(250)
+          },
+          async loseNextProduceAnswers(topic, count) {
+            answers.lose(topic, count)
           },
           expireSessions: operator.removeMembers,
           async crashConsumers(groupId) {

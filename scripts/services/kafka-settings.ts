@@ -62,6 +62,7 @@ export function serverProperties(
     'broker.heartbeat.interval.ms': '500', // 2 s by default: a starting node is let in at a heartbeat
     // 9 s by default, before a killed node's partitions move and before the node is let in again.
     'broker.session.timeout.ms': nodes.length === 1 ? '3000' : '4000',
+    'log.cleaner.backoff.ms': '500', // 15 s by default: a test of compaction would wait for it
     'log.cleaner.dedupe.buffer.size': '8388608', // 128 MB by default, a third of the heap
     ...settings,
   }

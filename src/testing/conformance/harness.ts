@@ -17,6 +17,14 @@ export interface ClusterFaults {
   addPartitions(topic: string, count: number): Promise<void>
   /** Ends the sessions of the members of a group, or of those of one client, without telling them. */
   expireSessions(groupId: string, clientId?: string): Promise<void>
+  /** Deletes a topic; resolves when the cluster says that there is none, and one of its name can be made. */
+  deleteTopic(topic: string): Promise<void>
+  /** Compacts a topic that was made for it; resolves when it is. The last record of each partition may be left out. */
+  compact(topic: string): Promise<void>
+  /** Loses the answers to the next produce requests to a topic, on their way to whichever client: the records have been written. */
+  loseNextProduceAnswers(topic: string, count: number): Promise<void>
+  /** Makes the coordinator of a group load what it has stored, until it is told to end. */
+  coordinatorLoading(groupId: string, on: boolean): Promise<void>
   /** Makes the consumers of a group end by themselves. */
   crashConsumers(groupId: string): Promise<void>
 }

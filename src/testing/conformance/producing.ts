@@ -107,6 +107,46 @@ export const producing: readonly ConformanceCase[] = [
     },
   },
   {
+    promise: 'writes a batch once whose answer was lost, and answers with the offset at which it stands',
+    claim: ['idempotentProducer', true],
+    fault: 'loseNextProduceAnswers',
+    async hold(stage) {
+      const topic = await stage.world.topic(1)
+      const target = { topic, partition: 0 }
+      const producer = await stage.producer()
+      assert.deepEqual(await stage.write(producer, target, numbered('a', 3)), [0n, 1n, 2n])
+      await stage.world.faults.loseNextProduceAnswers!(topic, 2)
+      assert.deepEqual(await stage.write(producer, target, numbered('b', 2)), [3n, 4n])
+      assert.deepEqual(await stage.write(producer, target, numbered('c', 1)), [5n])
+      assert.deepEqual(values(await stage.readAll(topic)), ['a0', 'a1', 'a2', 'b0', 'b1', 'c0'])
+    },
+  },
+  {
+    promise: 'says that a topic is unknown when it was deleted, and writes to one made anew from its first offset on',
+    fault: 'deleteTopic',
+    async hold(stage) {
+      const [topic, other] = [await stage.world.topic(1), await stage.world.topic(1)]
+      const producer = await stage.producer()
+      for (const each of [topic, other]) await stage.write(producer, { topic: each, partition: 0 }, numbered('a', 3))
+      await stage.world.faults.deleteTopic!(topic)
+      assertRefused(await stage.attempt(producer, { topic, partition: 0 }, numbered('b', 1)), 'HOLDFAST_TOPIC_UNKNOWN')
+      assert.deepEqual(await stage.write(producer, { topic: other, partition: 0 }, numbered('b', 1)), [3n])
+      await (await stage.admin()).createTopics([{ topic }])
+      assert.deepEqual(await stage.write(producer, { topic, partition: 0 }, numbered('c', 2)), [0n, 1n])
+      assert.deepEqual(values(await stage.readAll(topic)), ['c0', 'c1'])
+    },
+  },
+  {
+    promise: 'refuses a record without a key for a compacted topic, writes nothing of its batch, and goes on',
+    async hold(stage) {
+      const topic = await stage.world.topic(1, { 'cleanup.policy': 'compact' })
+      const target = { topic, partition: 0 }
+      const producer = await stage.producer()
+      assertRefused(await stage.attempt(producer, target, [{ value: 'good' }, { key: null }]), 'HOLDFAST_REFUSED')
+      assert.deepEqual(await stage.write(producer, target, [{ value: 'next' }]), [0n])
+    },
+  },
+  {
     promise: 'writes with every compression it names, and reads it back',
     async hold(stage) {
       const topic = await stage.world.topic(1)

@@ -51,7 +51,7 @@ export interface Stage {
    */
   settle(topic: string, ...members: readonly Member[]): Promise<void>
   /** Waits until the condition holds, looking again after every event and every few milliseconds. */
-  until(condition: () => boolean, what: string): Promise<void>
+  until(condition: () => boolean | Promise<boolean>, what: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -191,7 +191,7 @@ export function createStage(
 
     async until(condition, what) {
       const deadline = runtime.clock.monotonic() + boundMs
-      while (!condition()) {
+      while (!(await condition())) {
         for (const member of members) member.check()
         if (runtime.clock.monotonic() > deadline) {
           throw new Error(

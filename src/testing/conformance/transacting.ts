@@ -156,6 +156,21 @@ export const transacting: readonly ConformanceCase[] = (
       },
     },
     {
+      promise: 'writes a batch of a transaction once whose answer was lost',
+      fault: 'loseNextProduceAnswers',
+      async hold(stage) {
+        const topic = await stage.world.topic(1)
+        const target = { topic, partition: 0 }
+        const producer = await transactional(stage)
+        await inTransaction(producer, async (transaction) => {
+          await stage.write(transaction, target, numbered('a', 2))
+          await stage.world.faults.loseNextProduceAnswers!(topic, 1)
+          assert.deepEqual(await stage.write(transaction, target, numbered('b', 2)), [2n, 3n])
+        })
+        assert.deepEqual(values(await stage.readAll(topic)), ['a0', 'a1', 'b0', 'b1'])
+      },
+    },
+    {
       promise: 'keeps transactions that follow each other at once apart: all of each, in order',
       async hold(stage) {
         const topic = await stage.world.topic(1)

@@ -9,6 +9,8 @@ import { outOfRange } from './out-of-range.ts'
 import { pausing } from './pausing.ts'
 import { seeking } from './seeking.ts'
 import { starting } from './starting.ts'
+import { topicChanges } from './topic-changes.ts'
+import { waiting } from './waiting.ts'
 
 /** What a driver's consumer promises. Every member also holds each single callback to the port; see `member.ts`. */
 export const consuming: readonly ConformanceSubject[] = [
@@ -21,4 +23,6 @@ export const consuming: readonly ConformanceSubject[] = [
   { name: 'handing over', cases: [...handingOver, ...keeping] },
   { name: 'losing the membership', cases: losing },
   { name: 'out of range', cases: outOfRange },
+  { name: 'while topics change', cases: topicChanges },
+  { name: 'while the coordinator loads', cases: waiting },
 ]
