@@ -218,6 +218,11 @@ export interface ConsumerEvents {
   }
   readonly parked: { readonly position: Position; readonly deadLetterTopic: string; readonly reason: string }
   readonly skipped: { readonly position: Position; readonly reason: string }
+  /**
+   * A record of a topic that others write came with so many headers that only Holdfast's own topics may carry (`holdfast-dlq-…`,
+   * `holdfast-retry-…`). They were not believed, and its handler does not see them.
+   */
+  readonly 'forged-headers': { readonly position: Position; readonly count: number }
   readonly paused: { readonly partition: TopicPartition; readonly reason: string }
   readonly resumed: { readonly partition: TopicPartition }
   readonly committed: { readonly positions: readonly Position[] }

@@ -1,11 +1,10 @@
 import type { Logger } from '../logger/index.ts'
 import type { Headers, InboundRecord } from '../record/index.ts'
-import { withoutHeaders } from '../record/index.ts'
 import type { Delivery } from './delivery.ts'
+import { handlerHeaders } from './forged-headers.ts'
 import type { MessageContext } from './message.ts'
 import type { Pipeline } from './pipeline.ts'
 import { recordLogger } from './record-logger.ts'
-import type { Subscription } from './subscription.ts'
 
 /**
  * What one call of a handler is told. What most handlers never ask for is made when they do: a signal for each of a few hundred thousand
@@ -92,14 +91,4 @@ export class HandlerContext implements MessageContext {
     this.#hasEnded = true
     this.#stopListening?.()
   }
-}
-
-/** The headers a handler may see: on a topic that others write, what only our own topics may carry is a forgery. */
-function handlerHeaders({ headers }: InboundRecord, { trusted }: Subscription): Headers {
-  if (trusted || headers.length === 0 || !headers.some(([name]) => isForged(name))) return headers
-  return withoutHeaders(headers, isForged)
-}
-
-function isForged(name: string): boolean {
-  return name.startsWith('holdfast-dlq-') || name.startsWith('holdfast-retry-')
 }

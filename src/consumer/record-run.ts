@@ -3,6 +3,7 @@ import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
 import type { Delivery } from './delivery.ts'
+import { reportForgedHeaders } from './forged-headers.ts'
 import { goOn, OUTAGE, pausePartition, waitInLane } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
 import { processRecord } from './process-record.ts'
@@ -99,6 +100,7 @@ export function createRecordRun(
 
   return (delivery) => {
     const begunAt = clock.monotonic()
+    reportForgedHeaders(delivery.record, pipeline)
     const outcome = begin(delivery, begunAt)
     if (outcome instanceof Promise || !isEnd(outcome)) return runOn(delivery, outcome, begunAt)
     observeEnd(delivery.observation, outcome)

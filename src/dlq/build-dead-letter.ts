@@ -1,5 +1,5 @@
 import type { Header, Headers, InboundRecord, OutboundRecord } from '../record/index.ts'
-import { textHeader } from '../record/index.ts'
+import { isOwnTopicHeader, textHeader } from '../record/index.ts'
 import { DEAD_LETTER_HEADERS as NAMES } from './dead-letter-headers.ts'
 import type { Failure } from './failure.ts'
 
@@ -10,8 +10,9 @@ export interface DeadLetterRequest {
   readonly groupId: string
   readonly messageId: string
   /**
-   * Does the record come from a topic that only Holdfast writes? Then the origin it carries is kept. Elsewhere such headers are
-   * somebody's forgery, or a copy of an old dead letter, and are replaced.
+   * Does the record come from a topic that only Holdfast writes? Then the origin it carries is kept. Elsewhere headers of our own
+   * topics are somebody's forgery, or a copy of an old dead letter: they are left behind, since on the dead letter topic they would be
+   * believed.
    */
   readonly trusted: boolean
   /** Headers that carry the trace on. One that the record has already stays as it is. */
@@ -40,7 +41,7 @@ export function buildDeadLetter(
   detail: Detail = 'full',
 ): OutboundRecord {
   const { record } = request
-  const own = record.headers.filter(([name]) => !LETTER_NAMES.has(name))
+  const own = record.headers.filter(([name]) => !(request.trusted ? LETTER_NAMES.has(name) : isOwnTopicHeader(name)))
   const carried = new Set(own.map(([name]) => name))
   return {
     topic: target.topic,

@@ -171,6 +171,18 @@ const scenes: Record<keyof ConsumerEvents, readonly [Scene, unknown]> = {
     },
     { position: record, reason: 'by decision' },
   ],
+  'forged-headers': [
+    ({ consumer, append }) => {
+      const headers = [
+        ['holdfast-retry-attempt', Buffer.from('9')],
+        ['mine', null],
+        ['holdfast-dlq-topic', Buffer.from('theirs')],
+      ] as const
+      append(ids(1), { headers })
+      return consumer().on(orders, () => {})
+    },
+    { position: record, count: 2 },
+  ],
   paused: [
     ({ consumer, append, cluster }) => {
       append([Buffer.from('nonsense')])

@@ -151,6 +151,7 @@ test('on a topic that others write, an origin in the headers is a forgery and is
   const headers: Headers = [
     ['holdfast-dlq-topic', text('somebody-elses')],
     ['holdfast-dlq-offset', text('1')],
+    ['holdfast-retry-attempt', text('1')], // carried along, it would stand on a topic of ours, and be believed there
     ['a', text('1')],
   ]
   const letter = readDeadLetter(inbound(buildDeadLetter(request({ headers }), target)))!
