@@ -1,6 +1,6 @@
 import type { Failure } from '../dlq/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
-import { describeError } from '../errors/index.ts'
+import { describeError, isInstance } from '../errors/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
@@ -78,17 +78,17 @@ async function handleAgain(
     return ruling
   }
   const ruleOn = (thrown: unknown): Ruling => {
-    if (thrown instanceof LeaseLetGo) {
+    if (isInstance(thrown, LeaseLetGo)) {
       verdict = 'lease-lost'
       return GIVE_UP
     }
     // A handler that fails after its signal has aborted fails over that, and not over its message.
-    if (thrown instanceof NothingBegins || epoch.signal.aborted) {
+    if (isInstance(thrown, NothingBegins) || epoch.signal.aborted) {
       verdict = 'interrupted'
       return GIVE_UP
     }
     firstFailedAt ??= runtime.clock.now()
-    if (thrown instanceof Postponed) {
+    if (isInstance(thrown, Postponed)) {
       verdict = thrown.counts ? 'retry' : 'pause'
       return { kind: thrown.counts ? 'retry' : 'wait', delayMs: thrown.delayMs }
     }
@@ -169,7 +169,7 @@ function failed(failure: Failure): Handling {
 }
 
 function describe(thrown: unknown): ErrorDescription {
-  return thrown instanceof Postponed ? thrown.description : describeError(thrown)
+  return isInstance(thrown, Postponed) ? thrown.description : describeError(thrown)
 }
 
 /**

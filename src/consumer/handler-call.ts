@@ -90,10 +90,14 @@ class TimedCall implements Watched {
       this.#stopListening = this.#pipeline.epoch.onAbort(() => this.#aborted())
     }
     if (isPromiseLike(returned)) {
-      returned.then(
-        (said) => this.#resolved(said),
-        (thrown: unknown) => this.#rejected(thrown),
-      )
+      try {
+        returned.then(
+          (said) => this.#resolved(said),
+          (thrown: unknown) => this.#rejected(thrown),
+        )
+      } catch (thrown) {
+        this.#rejected(thrown) // an imitation of a promise; left watched, it would be told to have timed out long after its end
+      }
     } else this.#resolved(returned)
     return this
   }

@@ -37,10 +37,14 @@ export class HoldfastError extends Error {
     Object.defineProperty(this, brand, { value: true })
   }
 
-  /** Is it one of ours, whichever copy of the package made it? */
+  /** Is it one of ours, whichever copy of the package made it? Never throws, whatever it is given. */
   static is(error: unknown, code?: ErrorCode): error is HoldfastError {
-    if (!(error instanceof Error) || !(brand in error)) return false
-    return code === undefined || (error as Error & { code?: unknown }).code === code
+    try {
+      if (!(error instanceof Error) || !(brand in error)) return false
+      return code === undefined || (error as Error & { code?: unknown }).code === code
+    } catch {
+      return false // a proxy that throws whatever is asked of it
+    }
   }
 }
 

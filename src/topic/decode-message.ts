@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors/index.ts'
+import { HoldfastError, isInstance } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition } from '../record/index.ts'
 import { CodecError } from './codec.ts'
@@ -37,7 +37,7 @@ function decodeValue({ codec }: Pick<Topic, 'codec'>, record: InboundRecord): un
     return codec.decode(record.value)
   } catch (error) {
     // No cause: the errors of parsers quote what they parse.
-    const safe = error instanceof CodecError ? problemOf(error) : `the codec threw ${describeForeignError(error)}`
+    const safe = isInstance(error, CodecError) ? problemOf(error) : `the codec threw ${describeForeignError(error)}`
     throw new HoldfastError(
       'HOLDFAST_DECODE_FAILED',
       `${formatPosition(record)} cannot be decoded as ${codec.contentType}: ${safe}`,

@@ -1,5 +1,5 @@
 import type { Problem } from '../errors/index.ts'
-import { HoldfastError } from '../errors/index.ts'
+import { HoldfastError, isInstance } from '../errors/index.ts'
 import type { Header, Headers } from '../record/index.ts'
 import { MESSAGE_HEADERS, textHeader } from '../record/index.ts'
 import type { Codec } from './codec.ts'
@@ -108,7 +108,7 @@ function encodeValue(codec: Codec, value: unknown): Uint8Array | Problem {
     const bytes: unknown = codec.encode(value)
     return bytes instanceof Uint8Array ? bytes : { path: WHOLE_VALUE, message: 'the codec gave no bytes for it' }
   } catch (error) {
-    if (error instanceof CodecError) return { path: formatFieldPath(error.path), message: error.message }
+    if (isInstance(error, CodecError)) return { path: formatFieldPath(error.path), message: error.message }
     return { path: WHOLE_VALUE, message: `the codec threw ${describeForeignError(error)}` }
   }
 }

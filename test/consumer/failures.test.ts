@@ -76,6 +76,12 @@ test.each([
   await runtime.run(one.close())
 })
 
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
 test.each([
   ['null', null],
   ['undefined', undefined],
@@ -91,6 +97,7 @@ test.each([
       },
     ),
   ],
+  ['a proxy that was revoked, at which instanceof throws', revokedProxy()],
   ['an AggregateError', new AggregateError([new Error('a')], 'many')],
 ])('whatever is thrown is retried and parked: %s', async (_, thrown) => {
   const { consumer, append, runtime, start, committed, deadLetters } = world()

@@ -52,6 +52,33 @@ test('a handler that does not end in time has its signal aborted, and that is to
   await runtime.run(one.close())
 })
 
+test('an imitation of a promise whose then throws is a failed attempt and no more: its time ends with it', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1))
+  const attempts: number[] = []
+  const told: unknown[] = []
+  const broken = {
+    // oxlint-disable-next-line no-thenable -- the imitation
+    then(): never {
+      throw new Error('no promise')
+    },
+  }
+  const one = consumer().on(
+    orders,
+    (_, { attempt }) => {
+      attempts.push(attempt)
+      return attempt === 1 ? (broken as unknown as Promise<void>) : undefined
+    },
+    { handlerTimeoutMs: 500, retry },
+  )
+  one.listen('timed-out', (event) => told.push(event))
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  await runtime.advance(10_000)
+  expect({ attempts, told }).toEqual({ attempts: [1, 2], told: [] })
+  await runtime.run(one.close())
+})
+
 test('a signal that is asked for only after the time is over has aborted', async () => {
   const { consumer, append, runtime, start } = world()
   append(ids(1))

@@ -28,6 +28,12 @@ test('an error of another installed copy of the package is recognised', () => {
   expect(HoldfastError.is(foreign, 'HOLDFAST_FENCED')).toBe(true)
 })
 
+test('a proxy that throws whatever is asked of it is none of ours, and asking is safe', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  expect(HoldfastError.is(proxy)).toBe(false)
+})
+
 test('the brand does not show where errors are printed', () => {
   expect(Object.keys(new HoldfastError('HOLDFAST_CLOSED', 'closed'))).toEqual(['name', 'code', 'retriable', 'problems'])
 })
