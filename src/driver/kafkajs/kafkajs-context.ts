@@ -52,11 +52,20 @@ function rotate(turn: number, brokers: readonly string[]): string[] {
 
 /** kafkajs copies the message of what these throw into its own errors and log lines, and a token may be in it. */
 function withGuardedFunctions(config: KafkaConfig): KafkaConfig {
-  const { brokers, sasl } = config
+  const { brokers, sasl, socketFactory } = config
   const guarded = { ...config }
   if (typeof brokers === 'function') guarded.brokers = guard('brokers', brokers)
+  if (socketFactory !== undefined)
+    guarded.socketFactory = (args) => guardNow('socketFactory', () => socketFactory(args))
   if (sasl !== undefined && 'oauthBearerProvider' in sasl) {
     guarded.sasl = { ...sasl, oauthBearerProvider: guard('sasl.oauthBearerProvider', sasl.oauthBearerProvider) }
+  } else if (sasl !== undefined && 'authenticationProvider' in sasl) {
+    const option = 'sasl.authenticationProvider'
+    const authenticationProvider: typeof sasl.authenticationProvider = (args) => {
+      const authenticator = guardNow(option, () => sasl.authenticationProvider(args))
+      return { authenticate: guard(option, () => authenticator.authenticate()) }
+    }
+    guarded.sasl = { ...sasl, authenticationProvider }
   }
   return guarded
 }
@@ -66,7 +75,19 @@ function guard<T>(option: string, call: () => T | Promise<T>): () => Promise<T> 
     try {
       return await call()
     } catch (error) {
-      throw new Error(`the function ${option} of the configuration threw ${describeError(error).name}`)
+      throw withoutItsWords(option, error)
     }
   }
+}
+
+function guardNow<T>(option: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw withoutItsWords(option, error)
+  }
+}
+
+function withoutItsWords(option: string, error: unknown): Error {
+  return new Error(`the function ${option} of the configuration threw ${describeError(error).name}`)
 }
