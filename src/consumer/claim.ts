@@ -1,4 +1,4 @@
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
 import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
 import { positionOf } from '../record/index.ts'
 import type { RetryResult } from '../retry/index.ts'
@@ -195,7 +195,7 @@ export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pi
     if (isPromiseLike(given)) await pipeline.leases!.storeCalls.inTime(given)
   } catch (error) {
     pipeline.logger.warn(
-      { partition: pipeline.epoch.name, error: describeError(error) },
+      { partition: pipeline.epoch.name, error: describeForLog(error) },
       'a dedupe lease was not given back; it will run out',
     )
   }
@@ -204,8 +204,7 @@ export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pi
 function ignore(): void {}
 
 function storeIsDown(thrown: unknown): string {
-  const { name, code } = describeError(thrown)
-  return `the dedupe store does not answer (${code ?? name})`
+  return `the dedupe store does not answer (${errorTypeOf(describeError(thrown))})`
 }
 
 function leaseLost(thrown: unknown): thrown is HoldfastError {

@@ -1,6 +1,6 @@
 import type { Runtime, Timer } from '../clock/index.ts'
 import type { CommitOffset, DriverConsumer } from '../driver/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
 import type { Backoff } from '../retry/index.ts'
@@ -148,7 +148,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     await consumer.commit(writes.map(({ offset }) => offset))
     withRanges = false
     logger.warn(
-      { error: describeError(refusal) },
+      { error: describeForLog(refusal) },
       'the broker refuses text with committed offsets: from now on a restart repeats what was finished out of order',
     )
     await acknowledged(writes)
@@ -206,8 +206,10 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   const failed = (error: unknown, attempted: readonly Epoch[]): void => {
     failures++
-    const { code, name } = describeError(error)
-    committer.trouble = { since: committer.trouble?.since ?? clock.monotonic(), reason: code ?? name }
+    committer.trouble = {
+      since: committer.trouble?.since ?? clock.monotonic(),
+      reason: errorTypeOf(describeError(error)),
+    }
     const behind = attempted.filter(isBehind)
     if (behind.length === 0) recovered()
     if (HoldfastError.is(error, 'HOLDFAST_EPOCH_LOST')) {
@@ -219,7 +221,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     const [first] = behind
     logger.warn(
       {
-        error: describeError(error),
+        error: describeForLog(error),
         partitions: behind.length,
         ...(first && { first: formatPosition(offsetOf(first)) }),
       },

@@ -2,7 +2,7 @@ import type { ConsumerCallbacks } from '../driver/index.ts'
 import { checkDeadLetterTopics, loopingRoutes } from '../dlq/index.ts'
 import type { DeadLetterRoute } from '../dlq/index.ts'
 import type { ErrorCode, Problem } from '../errors/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
 import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Consumer, ConsumerHealth, ConsumerOptions } from './consumer.ts'
@@ -134,7 +134,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       crash = reason.message
       const restartInMs = backoffDelay(RESTART, ++crashes, runtime.random())
       logger.error(
-        { groupId, error: describeError(reason), restartInMs },
+        { groupId, error: describeForLog(reason), restartInMs },
         'the consumer ended by itself; it is started again',
       )
       events.emit('crashed', { error: reason, restartInMs })
@@ -155,10 +155,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const failConsumer = (thrown: unknown): void => {
     if (shuttingDown !== null) return
-    const { name, code } = describeError(thrown)
-    const message = `group ${groupId}: an error rule stopped the consumer (${code ?? name}); the record's offset has not moved`
+    const errorType = errorTypeOf(describeError(thrown))
+    const message = `group ${groupId}: an error rule stopped the consumer (${errorType}); the record's offset has not moved`
     const failure = new HoldfastError('HOLDFAST_STOPPED_BY_RULE', message, { cause: thrown })
-    logger.error({ groupId, error: describeError(thrown) }, 'an error rule stopped the consumer')
+    logger.error({ groupId, error: describeForLog(thrown) }, 'an error rule stopped the consumer')
     shuttingDown = shutDown(failure)
   }
 
@@ -177,7 +177,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         await member.leave()
       }
     } catch (error) {
-      logger.error({ groupId, error: describeError(error) }, 'the consumer did not close cleanly')
+      logger.error({ groupId, error: describeForLog(error) }, 'the consumer did not close cleanly')
     }
     watchdog?.close()
     crash = failure?.message ?? null
@@ -288,7 +288,7 @@ function unknownTopics(missing: readonly string[]): HoldfastError {
 function asHoldfastError(error: unknown): HoldfastError {
   if (HoldfastError.is(error)) return error
   const code: ErrorCode = 'HOLDFAST_CONSUMER_CRASHED'
-  return new HoldfastError(code, `the consumer ended by itself (${describeError(error).name})`, {
+  return new HoldfastError(code, `the consumer ended by itself (${errorTypeOf({ name: describeError(error).name })})`, {
     cause: error,
     retriable: true,
   })

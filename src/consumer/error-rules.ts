@@ -1,4 +1,4 @@
-import { describeError } from '../errors/index.ts'
+import { describeError, describeForLog } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { ErrorRule, ErrorVerdict } from './consumer.ts'
 
@@ -11,7 +11,10 @@ export function verdictOf(thrown: unknown, rules: readonly ErrorRule[], logger: 
     try {
       if (matches(thrown, rule.when)) return rule.verdict
     } catch (error) {
-      logger.error({ verdict: rule.verdict, error: describeError(error) }, 'an error rule threw; it counts as no match')
+      logger.error(
+        { verdict: rule.verdict, error: describeForLog(error) },
+        'an error rule threw; it counts as no match',
+      )
     }
   }
   return 'retry'

@@ -1,4 +1,4 @@
-import { describeError } from '../errors/index.ts'
+import { describeForLog } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { ConsumerEvents } from './consumer.ts'
 
@@ -37,7 +37,7 @@ export function createEvents(logger: Logger): Events {
           listener(event)
         } catch (thrown) {
           logger.error(
-            { event: name, error: describeError(thrown) },
+            { event: name, error: describeForLog(thrown) },
             'a listener threw; nothing changes for the records',
           )
         }

@@ -1,5 +1,5 @@
 import type { Failure } from '../dlq/index.ts'
-import { HoldfastError } from '../errors/index.ts'
+import { errorTypeOf, HoldfastError } from '../errors/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
 import { goOn, insist, pausePartition } from './partition-pause.ts'
@@ -52,7 +52,7 @@ export async function giveUp(
       kind: 'parked',
       deadLetterTopic,
       reason: failure.reason,
-      errorType: failure.error.code ?? failure.error.name,
+      errorType: errorTypeOf(failure.error),
     }
   }
   if (!epoch.dead) return unfinished('stopping')
@@ -66,7 +66,7 @@ async function withoutParking(
   pipeline: Pipeline,
 ): Promise<RecordOutcome | Unfinished> {
   if (pipeline.subscription.onExhausted === 'skip') return { kind: 'skipped', reason: failure.reason }
-  const what = failure.error.code ?? failure.error.name
+  const what = errorTypeOf(failure.error)
   pausePartition(
     delivery,
     pipeline,

@@ -1,6 +1,6 @@
 import type { Failure } from '../dlq/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
-import { describeError, isInstance } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf, isInstance } from '../errors/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
@@ -98,7 +98,7 @@ async function handleAgain(
   }
   const onWait = (failure: AttemptFailure, delayMs: number): void => {
     const error = describe(failure.thrown)
-    const errorType = error.code ?? error.name
+    const errorType = errorTypeOf(error)
     observation.attemptFailed(failure.attempt, errorType)
     if (verdict === 'pause') {
       pausePartition(delivery, pipeline, `a dependency of the handler is out (${errorType})`)
@@ -107,7 +107,7 @@ async function handleAgain(
     const reason = `attempt ${failure.attempt} failed (${errorType}); the next one follows`
     waitInLane(delivery, pipeline, { reason, unhealthy: false })
     pipeline.logger.info(
-      { record: formatPosition(delivery.record), attempt: failure.attempt, delayMs, error },
+      { record: formatPosition(delivery.record), attempt: failure.attempt, delayMs, error: logged(failure.thrown) },
       'an attempt failed',
     )
     const position = positionOf(delivery.record)
@@ -140,7 +140,7 @@ async function handleAgain(
     return unfinished('stop-rule')
   }
   const error = describe(result.thrown)
-  if (ending === 'skip') return { kind: 'skipped', reason: `an error rule: ${error.code ?? error.name}` }
+  if (ending === 'skip') return { kind: 'skipped', reason: `an error rule: ${errorTypeOf(error)}` }
   const now = runtime.clock.now()
   return failed({ reason: 'handler-failed', attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now, error })
 }
@@ -170,6 +170,10 @@ function failed(failure: Failure): Handling {
 
 function describe(thrown: unknown): ErrorDescription {
   return isInstance(thrown, Postponed) ? thrown.description : describeError(thrown)
+}
+
+function logged(thrown: unknown): object {
+  return isInstance(thrown, Postponed) ? thrown.description : describeForLog(thrown)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeForLog, HoldfastError } from '../errors/index.ts'
 import type { DedupeStore, LeaseToken } from '../idempotency/index.ts'
 import { dedupeIds } from '../idempotency/index.ts'
 import type { Logger } from '../logger/index.ts'
@@ -55,7 +55,7 @@ export function createLeaseKeeper(options: {
     } catch (error) {
       if (HoldfastError.is(error, 'HOLDFAST_LEASE_LOST'))
         kept.delete(lease) // the store refuses its completion too
-      else logger.warn({ error: describeError(error) }, 'a dedupe lease could not be renewed; tried again')
+      else logger.warn({ error: describeForLog(error) }, 'a dedupe lease could not be renewed; tried again')
     } finally {
       lease.renewing = false
     }

@@ -1,5 +1,5 @@
 import type { Runtime } from '../clock/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeForLog, HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
 import { formatPartition, formatPosition } from '../record/index.ts'
@@ -141,7 +141,7 @@ export function createMoves(options: MovesOptions): Moves {
       await inTurn(async () => {
         if (owned.get(target.epoch.name) === target) await moveTo([{ ...position, offset: continuesAt }])
       }).catch((error: unknown) => {
-        logger.warn({ ...place, error: describeError(error) }, 'the partition went before it could go on')
+        logger.warn({ ...place, error: describeForLog(error) }, 'the partition went before it could go on')
       })
     }
     const reason = `offset ${position.offset} is not on the log; it goes on at ${continuesAt} once what is held is worked off`

@@ -1,5 +1,5 @@
 import type { Runtime } from '../clock/index.ts'
-import { describeError } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
@@ -40,7 +40,7 @@ export function createRebalanceHooks(options: {
 
   const inTurn = (task: () => Promise<void>): Promise<void> => (turn = turn.then(task))
   const failed = (hook: string, partitions: readonly TopicPartition[], thrown: unknown): void => {
-    logger.error({ hook, partitions: partitions.map(formatPartition), error: describeError(thrown) }, 'a hook failed')
+    logger.error({ hook, partitions: partitions.map(formatPartition), error: describeForLog(thrown) }, 'a hook failed')
   }
 
   return {
@@ -56,8 +56,7 @@ export function createRebalanceHooks(options: {
           rule: () => ({ kind: 'wait' }),
           onWait({ thrown }) {
             failed('onAssigned', partitions, thrown)
-            const { code, name } = describeError(thrown)
-            preparation.waitsFor = `onAssigned fails (${code ?? name}); it is called again`
+            preparation.waitsFor = `onAssigned fails (${errorTypeOf(describeError(thrown))}); it is called again`
           },
         })
         if (result.kind === 'succeeded') preparation.waitsFor = null

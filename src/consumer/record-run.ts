@@ -1,4 +1,4 @@
-import { describeError } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf } from '../errors/index.ts'
 import { formatPosition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { ProcessObservation, Telemetry } from '../telemetry/index.ts'
@@ -49,10 +49,9 @@ export function createRecordRun(
           await afterLostLease(delivery, ++losses, begunAt)
       } catch (thrown) {
         // Something that should not: a bug of ours, or of what was handed in. It fails closed: tried again for ever, and health says so.
-        const error = describeError(thrown)
-        delivery.observation.ended('unfinished', error.code ?? error.name)
+        delivery.observation.ended('unfinished', errorTypeOf(describeError(thrown)))
         logger.error(
-          { record: formatPosition(delivery.record), error },
+          { record: formatPosition(delivery.record), error: describeForLog(thrown) },
           'a record could not be processed; it is tried again',
         )
         await afterTrouble(delivery, ++troubles)

@@ -1,6 +1,6 @@
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { DriverProducer } from '../driver/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeForeignError, HoldfastError } from '../errors/index.ts'
 import { sourceHeader } from '../topic/index.ts'
 import { createDelivery } from './delivery.ts'
 import type { PartitionCountChange, PartitionCounts } from './partition-counts.ts'
@@ -48,7 +48,7 @@ export function createProducer(options: ProducerOptions): Producer {
     deliveryTimeoutMs: settings.deliveryTimeoutMs,
     refusal: () => (isClosed() ? closedError() : undefined),
     onErrorThrew(topic, error) {
-      logger.error({ topic, error: describeError(error).name }, 'the onError of a sendAndForget threw')
+      logger.error({ topic, error: describeForeignError(error) }, 'the onError of a sendAndForget threw')
     },
   })
   const transactional = openTransactions()
@@ -144,7 +144,7 @@ function connected(settings: ProducerSettings, producer: DriverProducer): Connec
     try {
       settings.onPartitionCountChange?.(change)
     } catch (error) {
-      logger.error({ topic: change.topic, error: describeError(error).name }, 'onPartitionCountChange threw')
+      logger.error({ topic: change.topic, error: describeForeignError(error) }, 'onPartitionCountChange threw')
     }
   }
   return { producer, connect, counts: createPartitionCounts({ driver: producer, connect, runtime, logger, onChange }) }

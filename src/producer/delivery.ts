@@ -1,6 +1,6 @@
 import type { Runtime } from '../clock/index.ts'
 import type { Compression } from '../driver/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeForeignError, HoldfastError } from '../errors/index.ts'
 import type { PartitionCounts } from './partition-counts.ts'
 import type { Partitioner } from './partitioner.ts'
 import type { StickyPartition } from './partitioner.ts'
@@ -176,7 +176,7 @@ function askPartitioner(
   try {
     return partitioner({ topic: send.topic, key: send.message!.key, partitionCount })
   } catch (error) {
-    const message = `the partitioner threw ${describeError(error).name} for ${send.topic}; nothing was sent`
+    const message = `the partitioner threw ${describeForeignError(error)} for ${send.topic}; nothing was sent`
     return new HoldfastError('HOLDFAST_MESSAGE_INVALID', message) // without a cause: it may quote the key
   }
 }

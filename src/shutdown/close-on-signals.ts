@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import type { Clock } from '../clock/index.ts'
 import { MAX_TIMER_MS, systemClock } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
-import { describeError, HoldfastError } from '../errors/index.ts'
+import { describeForLog, HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import { safeLogger, silentLogger } from '../logger/index.ts'
 
@@ -116,7 +116,7 @@ async function closeOne(closable: Closable, logger: Logger): Promise<boolean> {
     if (unconfirmed > 0) logger.error({ unconfirmed }, 'a producer has closed with sends that were not confirmed')
     return unconfirmed === 0
   } catch (thrown) {
-    logger.error({ error: describeError(thrown) }, 'a close has failed; the others are closed all the same')
+    logger.error({ error: describeForLog(thrown) }, 'a close has failed; the others are closed all the same')
     return false
   }
 }

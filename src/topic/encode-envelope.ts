@@ -1,10 +1,10 @@
 import { types } from 'node:util'
 import type { Clock, Ids } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
+import { describeForeignError } from '../errors/index.ts'
 import type { Header } from '../record/index.ts'
 import { MESSAGE_HEADERS, textHeader } from '../record/index.ts'
 import { appendHeaders } from './encode-headers.ts'
-import { describeForeignError } from './foreign-error.ts'
 import type { MessageOptions } from './message-options.ts'
 
 /** What an encoder takes from its surroundings. */

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describeForeignError } from './foreign-error.ts'
+import { describeForeignError } from '../errors/index.ts'
 
 /** Something in a value that JSON cannot say, and where. */
 export interface Unsayable {

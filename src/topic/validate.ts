@@ -1,6 +1,6 @@
 import type { Problem } from '../errors/index.ts'
+import { describeForeignError } from '../errors/index.ts'
 import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
-import { describeForeignError } from './foreign-error.ts'
 import type { StandardIssue, StandardResult, StandardSchema } from './standard-schema.ts'
 import type { Topic } from './topic.ts'
 import { createZodValidator } from './zod-validator.ts'

@@ -1,6 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs'
 import type { KafkaConfig } from 'kafkajs'
-import { describeError } from '../../errors/index.ts'
+import { describeForeignError } from '../../errors/index.ts'
 import { silentLogger } from '../../logger/index.ts'
 import { bridgeLogs } from './kafkajs-logs.ts'
 
@@ -89,5 +89,5 @@ function guardNow<T>(option: string, call: () => T): T {
 }
 
 function withoutItsWords(option: string, error: unknown): Error {
-  return new Error(`the function ${option} of the configuration threw ${describeError(error).name}`)
+  return new Error(`the function ${option} of the configuration threw ${describeForeignError(error)}`)
 }

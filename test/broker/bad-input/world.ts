@@ -8,6 +8,7 @@ import { deadLetters } from '../../../src/dlq/index.ts'
 import type { Driver, DriverAdmin } from '../../../src/driver/index.ts'
 import { kafkajsDriver } from '../../../src/driver/kafkajs/index.ts'
 import { silentLogger } from '../../../src/logger/index.ts'
+import { noTelemetry } from '../../../src/telemetry/index.ts'
 import { defineTopic } from '../../../src/topic/index.ts'
 import { uniqueName, useKafka } from '../../helpers/services.ts'
 import { TIMING } from '../consumer/shop-topic.ts'
@@ -61,7 +62,7 @@ export async function openWorld({
       const end = await endOf(`${name}.dlq`)
       const letters = new Map<bigint, DeadLetter>()
       if (end === 0n) return letters
-      const reader = createConsumer({ driver, groupId: uniqueName('letters'), ...TIMING }).on(
+      const reader = createConsumer({ driver, groupId: uniqueName('letters'), telemetry: noTelemetry, ...TIMING }).on(
         deadLetters(name),
         ({ value: letter }) => {
           if (letter.kind === 'dead-letter') letters.set(letter.origin.offset, letter)

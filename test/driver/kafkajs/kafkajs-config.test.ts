@@ -135,7 +135,9 @@ test.each<[string, Partial<KafkaConfig>]>([
     () => undefined,
     (thrown: unknown) => thrown,
   )
-  expect(String(error)).toBe(`Error: the function ${option} of the configuration threw Error`)
+  expect((error as Error).message).toMatch(
+    new RegExp(`^the function ${option} of the configuration threw Error at kafkajs-config\\.test\\.ts:\\d+:\\d+$`),
+  )
 })
 
 function secretly(): never {
