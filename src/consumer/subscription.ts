@@ -9,7 +9,7 @@ import type { RetryPolicy } from '../retry/index.ts'
 import { DEFAULT_RETRY_POLICY, retrySchema } from '../retry/index.ts'
 import type { BatchHandler } from './batch.ts'
 import type { BatchSubscriptionOptions, ErrorRule, Ordering, SubscriptionOptions } from './consumer.ts'
-import { problemsOf } from './consumer-settings.ts'
+import { problemsOf, wellFormed } from './consumer-settings.ts'
 import type { Bound } from './dispatcher.ts'
 import { createBound } from './dispatcher.ts'
 import type { Handler, TombstoneHandler } from './message.ts'
@@ -167,7 +167,7 @@ const schema = z.strictObject({
         { message: 'must be a DedupeStore' },
       ),
       leaseMs: z.int().min(1_000).max(MAX_TIMER_MS).optional(),
-      scope: z.string().min(1).max(249).optional(),
+      scope: wellFormed(z.string().min(1).max(249)).optional(),
     })
     .optional(),
   onTombstone: aFunction.optional(),

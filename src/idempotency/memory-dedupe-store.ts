@@ -57,7 +57,7 @@ interface AttemptCount {
  */
 export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): DedupeStore {
   const { maxEntries = 100_000, ttlMs = 86_400_000 } = options
-  refuseUnfitOptions({ maxEntries, ttlMs })
+  refuseUnfitOptions({ maxEntries, ttlMs }, options)
   const { clock } = options.runtime ?? systemRuntime
 
   // Each entry says itself how long it lives: lru-cache's own `ttl` would set timers, or read the clock at every look.
@@ -143,10 +143,12 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
 
 const SWEEP_FLOOR = 1_024
 
-function refuseUnfitOptions(settings: Readonly<Record<string, number>>): void {
+function refuseUnfitOptions(settings: Readonly<Record<string, number>>, given: object): void {
   const problems = Object.entries(settings)
     .filter(([, value]) => !Number.isSafeInteger(value) || value < 1)
     .map(([path]) => ({ path, message: 'an integer from 1 is needed' }))
+  const unknown = Object.keys(given).filter((name) => name !== 'runtime' && !Object.hasOwn(settings, name))
+  problems.push(...unknown.map((path) => ({ path, message: 'is not an option' })))
   if (problems.length > 0) throw unfit(problems)
 }
 

@@ -23,7 +23,14 @@ export const retrySchema: z.ZodType<RetryPolicy> = z
   .refine((policy) => policy.maxDelayMs >= policy.initialDelayMs, {
     path: ['maxDelayMs'],
     message: 'must be at least initialDelayMs',
+    when: ({ value }) => hasDelays(value), // also when something else does not fit: every problem is told at once
   })
+
+function hasDelays(policy: unknown): boolean {
+  if (typeof policy !== 'object' || policy === null) return false
+  const { initialDelayMs, maxDelayMs } = policy as Partial<RetryPolicy>
+  return Number.isFinite(initialDelayMs) && Number.isFinite(maxDelayMs)
+}
 
 /** The policy of somebody who said nothing about retries. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = retrySchema.parse({})

@@ -1,3 +1,4 @@
+import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import { textOf } from '../record/index.ts'
 import type { Codec } from './codec.ts'
@@ -30,11 +31,12 @@ export interface JsonOptions {
  */
 export function json(options: JsonOptions = {}): Codec {
   const maxDepth = options.maxDepth ?? 64
-  if (!Number.isInteger(maxDepth) || maxDepth < 1 || maxDepth > 1_000) {
-    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'json() cannot be made', {
-      problems: [{ path: 'maxDepth', message: 'must be an integer of 1 to 1000' }],
-    })
-  }
+  const problems: Problem[] = Object.keys(options)
+    .filter((name) => name !== 'maxDepth')
+    .map((path) => ({ path, message: 'is not an option' }))
+  if (!Number.isInteger(maxDepth) || maxDepth < 1 || maxDepth > 1_000)
+    problems.push({ path: 'maxDepth', message: 'must be an integer of 1 to 1000' })
+  if (problems.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'json() cannot be made', { problems })
   return Object.freeze({
     contentType: 'application/json',
     encode: (value: unknown) => encode(value, maxDepth),

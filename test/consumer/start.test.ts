@@ -147,6 +147,12 @@ test.each<[string, Readonly<Record<string, unknown>>, readonly string[]]>([
   ['no driver', { driver: {} }, ['driver']],
   ['a heartbeat as long as the session', { sessionTimeoutMs: 3_000 }, ['heartbeatIntervalMs']],
   ['a drain that outlasts the rebalance', { drainTimeoutMs: 60_000 }, ['rebalanceTimeoutMs']],
+  ['a group that is no Unicode, and so another one on the wire', { groupId: 'g\ud800' }, ['groupId']],
+  [
+    'what does not fit by itself and what does not fit together',
+    { groupId: 1, sessionTimeoutMs: 3_000, drainTimeoutMs: 60_000 },
+    ['groupId', 'heartbeatIntervalMs', 'rebalanceTimeoutMs'],
+  ],
   ['several at once', { groupId: 1, startAt: 'now', commitIntervalMs: -1 }, ['groupId', 'startAt', 'commitIntervalMs']],
 ])('options that do not fit are refused, all at once: %s', (_, options, paths) => {
   const { driver, runtime } = world()

@@ -1,13 +1,14 @@
-import type { KafkaConfig } from 'kafkajs'
+import type { KafkaConfig, RetryOptions } from 'kafkajs'
 import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 
 /**
- * Checks what can be seen of a kafkajs configuration without a connection. Names options, never repeats their values.
+ * Checks what can be seen of a kafkajs configuration, and of what the driver is given beside it, without a connection. Names options,
+ * never repeats their values.
  *
  * @throws HOLDFAST_CONFIG_INVALID with every problem at once
  */
-export function checkKafkajsConfig(config: KafkaConfig): void {
+export function checkKafkajsConfig(config: KafkaConfig, beside: object = {}): void {
   const problems: Problem[] = []
   const given: Readonly<Record<string, unknown>> = isObject(config) ? config : {}
   checkBrokers(given['brokers'], problems)
@@ -33,8 +34,41 @@ export function checkKafkajsConfig(config: KafkaConfig): void {
       checkNumber(`retry.${name}`, retry[name], 0, problems)
     }
   }
+  refuseUnknown('', given, OPTIONS, problems) // kafkajs passes over a misspelt name in silence
+  if (isObject(retry)) refuseUnknown('retry.', retry, RETRY_OPTIONS, problems)
+  refuseUnknown('', beside, { codecs: true }, problems)
   if (problems.length > 0)
     throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'the kafkajs configuration does not fit', { problems })
+}
+
+const OPTIONS: Readonly<Record<keyof KafkaConfig, true>> = {
+  brokers: true,
+  ssl: true,
+  sasl: true,
+  clientId: true,
+  connectionTimeout: true,
+  authenticationTimeout: true,
+  reauthenticationThreshold: true,
+  requestTimeout: true,
+  enforceRequestTimeout: true,
+  retry: true,
+  socketFactory: true,
+  logLevel: true,
+  logCreator: true,
+}
+const RETRY_OPTIONS: Readonly<Record<keyof RetryOptions, true>> = {
+  maxRetryTime: true,
+  initialRetryTime: true,
+  factor: true,
+  multiplier: true,
+  retries: true,
+  restartOnFailure: true,
+}
+
+function refuseUnknown(prefix: string, given: object, known: object, problems: Problem[]): void {
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(known, name)) problems.push({ path: `${prefix}${name}`, message: 'is not an option' })
+  }
 }
 
 function checkBrokers(brokers: unknown, problems: Problem[]): void {

@@ -29,7 +29,7 @@ export interface KafkajsDriverOptions {
  * @throws HOLDFAST_CONFIG_INVALID with every problem that can be seen without a connection
  */
 export function kafkajsDriver(config: KafkaConfig, options: KafkajsDriverOptions = {}): Driver {
-  checkKafkajsConfig(config)
+  checkKafkajsConfig(config, options)
   registerCodecs(options.codecs ?? {})
   const clientId = config.clientId ?? 'holdfast'
   const context = createKafkajsContext({ ...config, clientId })

@@ -44,6 +44,7 @@ test('every problem of a configuration is told at once, and no value of it', () 
 test.each([
   ['no configuration', undefined, ['brokers']],
   ['no brokers', { brokers: [] }, ['brokers']],
+  ['a misspelt option', { brokers: ['h:1'], clientID: 'a', retry: { retry: 3 } }, ['clientID', 'retry.retry']],
   ['an unknown mechanism', { brokers: ['h:1'], sasl: { mechanism: 'gssapi' } }, ['sasl.mechanism']],
   [
     'a token provider that is no function',
