@@ -146,11 +146,7 @@ export function completeMessage(
   pipeline: Pipeline,
 ): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
   const { lease } = claim
-  const { epoch, events } = pipeline
-  if (epoch.dead) {
-    events.emit('stale-refused', { position: positionOf(delivery.record), operation: 'complete' })
-    return unfinished('epoch-lost')
-  }
+  if (pipeline.epoch.dead) return refused(delivery, pipeline)
   return lease === null ? 'completed' : completeAtStore(lease, outcome, delivery, pipeline)
 }
 
@@ -160,7 +156,7 @@ function completeAtStore(
   delivery: Delivery,
   pipeline: Pipeline,
 ): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
-  const { runtime } = pipeline
+  const { epoch, runtime } = pipeline
   const { store } = pipeline.subscription.dedupe!
   const mark = (): void | Promise<void> => {
     const answer = store.complete(lease.token, outcome)
@@ -168,18 +164,31 @@ function completeAtStore(
     delivery.since = runtime.clock.monotonic()
     return pipeline.leases!.storeCalls.inTime(answer)
   }
-  const complete = (): void | Promise<void> => {
-    // What a process did that was suspended beyond its session is not to be marked: the next owner may be at the same message.
-    const confirmed = whenConfirmed(pipeline)
-    return confirmed === undefined ? mark() : confirmed.then(mark)
+  // What a process did that was suspended beyond its session is not to be marked: the next owner may be at the same message.
+  const markIfConfirmed = (): void | Promise<void> => {
+    if (epoch.dead || pipeline.isSuspect()) throw new Unconfirmed()
+    return mark()
   }
-  const completed = insist(delivery, pipeline, complete, storeIsDown, leaseLost)
-  return completed instanceof Promise ? completed.then(endOfCompletion) : endOfCompletion(completed)
+  const complete = (): void | Promise<void> => whenConfirmed(pipeline)?.then(markIfConfirmed) ?? mark()
+  const end = (result: RetryResult<void>): 'completed' | Unfinished => {
+    if (result.kind === 'succeeded') return 'completed'
+    if (epoch.dead) return refused(delivery, pipeline)
+    return unfinished(result.kind === 'failed' && leaseLost(result.thrown) ? 'lease-lost' : 'stopping')
+  }
+  const completed = insist(delivery, pipeline, complete, storeIsDown, isFinal)
+  return completed instanceof Promise ? completed.then(end) : end(completed)
 }
 
-function endOfCompletion({ kind }: RetryResult<void>): 'completed' | Unfinished {
-  if (kind === 'succeeded') return 'completed'
-  return unfinished(kind === 'failed' ? 'lease-lost' : 'stopping')
+/** The epoch has stopped, and nobody says that the partition is still its own. */
+class Unconfirmed extends Error {}
+
+function isFinal(thrown: unknown): boolean {
+  return thrown instanceof Unconfirmed || leaseLost(thrown)
+}
+
+function refused(delivery: Delivery, { events }: Pipeline): Unfinished {
+  events.emit('stale-refused', { position: positionOf(delivery.record), operation: 'complete' })
+  return unfinished('epoch-lost')
 }
 
 /**

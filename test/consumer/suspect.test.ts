@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { memoryDedupeStore } from '../../src/idempotency/index.ts'
 import { gate, ids, orders, world } from './world.ts'
 
 const session = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000, drainTimeoutMs: 5_000 }
@@ -79,4 +80,43 @@ test('a close while the group does not confirm the membership parks nothing any 
   await runtime.advance(20_000)
   await runtime.run(one.close())
   expect(deadLetters()).toEqual([])
+})
+
+test('what ends while the group does not confirm the membership, and then is lost, is not marked: the next owner may be at it', async () => {
+  const { append, runtime, start, cluster, consumer, committed } = world()
+  append(ids(1))
+  const store = memoryDedupeStore({ runtime })
+  const steps: string[] = []
+  const hang = gate()
+  let calls = 0
+  const one = consumer(session).on(
+    orders,
+    async () => {
+      steps.push('called')
+      if (++calls === 1) await hang.opened
+    },
+    {
+      dedupe: {
+        store: {
+          ...store,
+          complete(token, outcome) {
+            steps.push('marked')
+            return store.complete(token, outcome)
+          },
+        },
+      },
+    },
+  )
+  one.listen('lost', () => steps.push('lost'))
+  one.listen('stale-refused', ({ operation }) => steps.push(`${operation} refused`))
+  await start(one)
+  await runtime.runUntil(() => calls === 1)
+  cluster.unreachable(true, 'one')
+  await runtime.advance(20_000) // its session has ended, and it cannot know
+  hang.open()
+  await runtime.advance(1_000)
+  cluster.unreachable(false, 'one')
+  await runtime.runUntil(() => committed() === 1n)
+  expect(steps).toEqual(['called', 'lost', 'complete refused', 'called', 'marked'])
+  await runtime.run(one.close())
 })
