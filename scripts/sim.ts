@@ -4,7 +4,7 @@
 // how to see it again.
 import { parseArgs } from 'node:util'
 import { simulateSeed } from '../src/testing/simulation/index.ts'
-import { consuming } from '../test/simulation/consuming.ts'
+import { consuming } from '../test/simulation/consuming/consuming.ts'
 import { bundleSimulator } from './simulation/bundle.ts'
 import { runSeeds } from './simulation/run-seeds.ts'
 

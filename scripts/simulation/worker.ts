@@ -1,7 +1,7 @@
 // A thread of the simulator: runs its share of the seeds and tells of each that breaks a promise.
 import { parentPort, workerData } from 'node:worker_threads'
 import { simulateSeed } from '../../src/testing/simulation/index.ts'
-import { consuming } from '../../test/simulation/consuming.ts'
+import { consuming } from '../../test/simulation/consuming/consuming.ts'
 import type { FromWorker, Share } from './share.ts'
 
 const { from, count, stride, untilMs, twice } = workerData as Share

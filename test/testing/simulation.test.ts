@@ -4,7 +4,7 @@ import { createScheduler } from '../../src/testing/simulation/scheduler.ts'
 import { createSimProcess } from '../../src/testing/simulation/sim-processes.ts'
 import type { SimProcess } from '../../src/testing/simulation/index.ts'
 import { simulateSeed } from '../../src/testing/simulation/index.ts'
-import { consuming } from '../simulation/consuming.ts'
+import { consuming } from '../simulation/consuming/consuming.ts'
 
 const BOUND = { atMs: 10_000, steps: 10_000 }
 
