@@ -33,7 +33,14 @@ const chosen = mutants.filter(({ name }) => positionals.length === 0 || position
 const alive: string[] = []
 for (const mutant of chosen) {
   const simulator = await bundleSimulator(`mutant-${mutant.name}`, [mutant])
-  const run = { from: 0, count: Number(values.seeds), untilMs: 300_000, twice: false, stopAtFirst: true }
+  const run = {
+    scenario: null,
+    from: 0,
+    count: Number(values.seeds),
+    untilMs: 300_000,
+    twice: false,
+    stopAtFirst: true,
+  }
   const { broken, seconds } = await runSeeds(simulator, run)
   const [first] = broken
   if (first === undefined) alive.push(mutant.name)

@@ -1,36 +1,53 @@
-// npm run sim -- [--seeds N] [--from S] [--seconds T] [--twice] [--seed X [--trace]] [--json]
+// npm run sim -- [--scenario NAME] [--seeds N] [--from S] [--seconds T] [--twice] [--seed X [--trace]] [--pinned] [--json]
 //
 // Runs schedules of the simulator, each the whole of its seed: a phase of faults, then one in which all is healed. Says what was broken, and
 // how to see it again.
 import { parseArgs } from 'node:util'
 import { simulateSeed } from '../src/testing/simulation/index.ts'
-import { consuming } from '../test/simulation/consuming/consuming.ts'
+import type { ScenarioName } from '../test/simulation/index.ts'
+import { isScenarioName, scenarioOf, scenarios } from '../test/simulation/index.ts'
+import { pinnedSeeds } from '../test/simulation/pinned-seeds.ts'
 import { bundleSimulator } from './simulation/bundle.ts'
 import { runSeeds } from './simulation/run-seeds.ts'
 
-const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--seconds T] [--twice] [--json]
-       npm run sim -- --seed X [--trace] [--json]
+const USAGE = `usage: npm run sim -- [--scenario NAME] [--seeds N] [--from S] [--seconds T] [--twice] [--json]
+       npm run sim -- [--scenario NAME] --seed X [--trace] [--json]
+       npm run sim -- --pinned [--json]
 
+  --scenario   ${Object.keys(scenarios).join(', ')} (default: each seed has its own)
   --seeds N    how many schedules (default 1000)
   --from S     the first seed (default 0)
   --seconds T  begins no schedule after T seconds
   --twice      runs each seed twice: both must be the same, step by step
   --seed X     this schedule alone
   --trace      tells what happens in it
+  --pinned     the seeds that have found something before
   --json       one line of JSON at the end: { seeds, violations, schedulesPerMinute }`
 
 const args = readArgs()
-process.exitCode = args.seed === null ? await many() : await one(args.seed)
+process.exitCode = args.pinned ? await pinned() : args.seed === null ? await many() : await one(args.seed)
 
 async function one(seed: number): Promise<number> {
-  const { violations, log, steps, trace } = await simulateSeed(consuming, seed, {}, args.trace)
-  if (args.json) console.log(JSON.stringify({ seed, violations, steps, trace }))
+  const scenario = args.scenario ?? scenarioOf(seed)
+  const { violations, log, steps, trace } = await simulateSeed(scenarios[scenario], seed, {}, args.trace)
+  if (args.json) console.log(JSON.stringify({ seed, scenario, violations, steps, trace }))
   else {
     for (const line of log) console.log(line)
     for (const { kind, detail, atMs } of violations) console.log(`broken at ${atMs} ms: ${kind}: ${detail}`)
-    console.log(`seed ${seed}: ${steps} steps, ${violations.length} promises broken`)
+    console.log(`seed ${seed} of ${scenario}: ${steps} steps, ${violations.length} promises broken`)
   }
   return violations.length === 0 ? 0 : 1
+}
+
+async function pinned(): Promise<number> {
+  const broken: object[] = []
+  for (const { scenario, seed, why } of pinnedSeeds) {
+    const { violations } = await simulateSeed(scenarios[scenario], seed)
+    if (violations.length > 0) broken.push({ seed, scenario, kinds: [...new Set(violations.map(({ kind }) => kind))] })
+    if (!args.json) console.log(`${violations.length === 0 ? 'holds ' : 'BROKEN'} ${scenario} ${seed}: ${why}`)
+  }
+  if (args.json) console.log(JSON.stringify({ seeds: pinnedSeeds.length, violations: broken }))
+  return broken.length === 0 ? 0 : 1
 }
 
 async function many(): Promise<number> {
@@ -40,6 +57,7 @@ async function many(): Promise<number> {
     count: args.seeds,
     untilMs: args.seconds * 1_000,
     twice: args.twice,
+    scenario: args.scenario,
     onProgress(done) {
       if (performance.now() - said < 5_000) return
       said = performance.now()
@@ -48,15 +66,16 @@ async function many(): Promise<number> {
   })
   const schedulesPerMinute = Math.round((schedules / seconds) * 60)
   if (args.json) {
-    const violations = broken.map(({ seed, violations: all }) => ({
+    const violations = broken.map(({ seed, scenario, violations: all }) => ({
       seed,
+      scenario,
       kinds: [...new Set(all.map(({ kind }) => kind))],
     }))
     console.log(JSON.stringify({ seeds: schedules, violations, schedulesPerMinute }))
   } else {
-    for (const { seed, violations } of broken.slice(0, 20)) {
-      console.log(`seed ${seed}: ${violations[0]!.kind}: ${violations[0]!.detail}`)
-      console.log(`  npm run sim -- --seed ${seed} --trace`)
+    for (const { seed, scenario, violations } of broken.slice(0, 20)) {
+      console.log(`seed ${seed} of ${scenario}: ${violations[0]!.kind}: ${violations[0]!.detail}`)
+      console.log(`  npm run sim -- --scenario ${scenario} --seed ${seed} --trace`)
     }
     console.log(
       `${schedules} schedules from seed ${args.from}, ${steps} steps, ${broken.length} with a broken promise; ${schedulesPerMinute} a minute`,
@@ -74,6 +93,8 @@ function readArgs() {
         seconds: { type: 'string', default: '86400' },
         twice: { type: 'boolean', default: false },
         seed: { type: 'string' },
+        scenario: { type: 'string' },
+        pinned: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -89,6 +110,7 @@ function readArgs() {
     }
     return {
       ...values,
+      scenario: scenarioNamed(values.scenario),
       seeds: number('seeds', values.seeds),
       from: number('from', values.from),
       seconds: number('seconds', values.seconds),
@@ -98,4 +120,10 @@ function readArgs() {
     console.error(`${(error as Error).message}\n\n${USAGE}`)
     process.exit(2)
   }
+}
+
+function scenarioNamed(name: string | undefined): ScenarioName | null {
+  if (name === undefined) return null
+  if (!isScenarioName(name)) throw new Error(`there is no scenario ${name}`)
+  return name
 }

@@ -2,10 +2,11 @@ import { availableParallelism } from 'node:os'
 import { resolve as absolute } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Violation } from '../../src/testing/simulation/index.ts'
+import type { ScenarioName } from '../../test/simulation/index.ts'
 import type { FromWorker, Share } from './share.ts'
 
 /** What is to be run. */
-export interface Run extends Pick<Share, 'from' | 'count' | 'untilMs' | 'twice'> {
+export interface Run extends Pick<Share, 'from' | 'count' | 'untilMs' | 'twice' | 'scenario'> {
   /** Ends at the first seed that breaks a promise. */
   readonly stopAtFirst?: boolean
   readonly workers?: number
@@ -15,6 +16,7 @@ export interface Run extends Pick<Share, 'from' | 'count' | 'untilMs' | 'twice'>
 /** A seed that breaks a promise. */
 export interface Broken {
   readonly seed: number
+  readonly scenario: ScenarioName
   readonly violations: readonly Violation[]
 }
 
@@ -28,14 +30,23 @@ export interface RunResult {
 
 /** Runs seeds in worker threads of a simulator that `bundleSimulator` made. */
 export async function runSeeds(simulator: string, run: Run): Promise<RunResult> {
-  const { from, count, untilMs, twice, stopAtFirst = false, workers = availableParallelism(), onProgress } = run
+  const {
+    from,
+    count,
+    untilMs,
+    twice,
+    scenario,
+    stopAtFirst = false,
+    workers = availableParallelism(),
+    onProgress,
+  } = run
   const began = performance.now()
   const broken: Broken[] = []
   let schedules = 0
   let steps = 0
   const threads: Worker[] = []
   const ends = Array.from({ length: workers }, (_, i) => {
-    const share: Share = { from: from + i, count: count - i, stride: workers, untilMs, twice }
+    const share: Share = { from: from + i, count: count - i, stride: workers, untilMs, twice, scenario }
     const worker = new Worker(absolute(simulator), { workerData: share })
     threads.push(worker)
     return new Promise<void>((resolve, reject) => {
@@ -43,7 +54,8 @@ export async function runSeeds(simulator: string, run: Run): Promise<RunResult> 
         if (message.kind === 'progress') onProgress?.((schedules += message.schedules))
         else if (message.kind === 'done') steps += message.steps
         else {
-          broken.push({ seed: message.seed, violations: message.violations })
+          const { seed, scenario: of, violations } = message
+          broken.push({ seed, scenario: of, violations })
           if (stopAtFirst) for (const each of threads) void each.terminate()
         }
       })

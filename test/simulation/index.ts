@@ -1,8 +1,10 @@
 import type { Scenario } from '../../src/testing/simulation/index.ts'
 import { consuming } from './consuming/consuming.ts'
+import { producing } from './producing/producing.ts'
+import { transacting } from './transacting/transacting.ts'
 
 /** All scenarios, by name. */
-export const scenarios = { consuming } as const satisfies Record<string, Scenario>
+export const scenarios = { consuming, producing, transacting } as const satisfies Record<string, Scenario>
 
 export type ScenarioName = keyof typeof scenarios
 
@@ -10,8 +12,8 @@ export function isScenarioName(name: string): name is ScenarioName {
   return Object.hasOwn(scenarios, name)
 }
 
-/** The names, consuming more than once: it has the most to find. */
-const DRAWN: readonly ScenarioName[] = ['consuming']
+/** Of so many seeds in a row, consuming has the most: it has the most to find. */
+const DRAWN: readonly ScenarioName[] = ['consuming', 'producing', 'consuming', 'transacting']
 
 /** The scenario that a seed stands for when none is named. */
 export function scenarioOf(seed: number): ScenarioName {

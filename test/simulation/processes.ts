@@ -6,6 +6,8 @@ export interface Processes<Client> {
   readonly running: ReadonlyMap<SimulatedProcess, Client>
   /** Those to which something was done that is no peaceful end: what they did may have to be repeated. */
   readonly disturbed: ReadonlySet<SimulatedProcess>
+  /** Those that have stood still for a while: what they owe by a deadline may be late. */
+  readonly suspended: ReadonlySet<SimulatedProcess>
   start(): void
   /** As when its machine goes: nothing of it happens any more. */
   kill(process: SimulatedProcess): void
@@ -47,6 +49,7 @@ export function createProcesses<Client extends { close(): Promise<unknown> }>(
   const { cluster, int } = simulation
   const running = new Map<SimulatedProcess, Client>()
   const disturbed = new Set<SimulatedProcess>()
+  const suspended = new Set<SimulatedProcess>()
   let started = 0
 
   const start = (): void => {
@@ -84,6 +87,7 @@ export function createProcesses<Client extends { close(): Promise<unknown> }>(
   return {
     running,
     disturbed,
+    suspended,
     start,
     kill,
     end,
@@ -96,7 +100,10 @@ export function createProcesses<Client extends { close(): Promise<unknown> }>(
       nemesis.strike(rates.suspend, () =>
         disturb('suspends', (process) =>
           nemesis.forAWhile(
-            () => process.suspend(),
+            () => {
+              suspended.add(process)
+              process.suspend()
+            },
             () => process.resume(),
           ),
         ),

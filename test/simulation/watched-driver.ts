@@ -1,22 +1,14 @@
-import { decodeFinishedRanges } from '../../src/consumer/finished-ranges.ts'
-import type { ConsumerCallbacks, Driver, DriverConsumer, DriverProducer } from '../../src/driver/index.ts'
-import type { InboundRecord, Position, TopicPartition } from '../../src/record/index.ts'
-import { formatPartition, headerText } from '../../src/record/index.ts'
+import type { Driver } from '../../src/driver/index.ts'
+import type { TopicPartition } from '../../src/record/index.ts'
+import { formatPartition } from '../../src/record/index.ts'
 import type { SimulatedProcess, Simulation } from '../../src/testing/simulation/index.ts'
-import type { Placed, PlacedRecords } from './placed-records.ts'
+import type { Watch } from './watched-consumer.ts'
+import { watchConsumer } from './watched-consumer.ts'
+import { watchProducer } from './watched-producer.ts'
 
 /** A driver that looks at what goes through it, and what its process has been told that it owns. */
 export interface WatchedDriver extends Driver {
   owns(partition: TopicPartition): boolean
-}
-
-/** What is known of the records that a consumer handles. */
-export interface Watch {
-  readonly placed: PlacedRecords
-  /** Has it an outcome, so that it may be committed? */
-  readonly isOver: (placed: Placed) => boolean
-  /** What is missing although it has its outcome, such as the mark of a dedupe store; null when nothing is. */
-  readonly missing: (placed: Placed) => string | null
 }
 
 /** Watches the driver of a process: {@link watchConsumer} and {@link watchProducer}. */
@@ -30,111 +22,4 @@ export function watchDriver(simulation: Simulation, process: SimulatedProcess, w
       watchConsumer(simulation, process, process.driver.createConsumer(options), owned, watch),
     createProducer: (options) => watchProducer(simulation, process, process.driver.createProducer(options), owns),
   }
-}
-
-/** Nothing is committed that has no outcome, and nothing for an assignment of which the process knows that it is over. */
-function watchConsumer(
-  simulation: Simulation,
-  process: SimulatedProcess,
-  consumer: DriverConsumer,
-  owned: Map<string, number>,
-  { placed, isOver, missing }: Watch,
-): DriverConsumer {
-  const forget = (partitions: readonly TopicPartition[], epoch: number): void => {
-    for (const name of partitions.map(formatPartition)) if (owned.get(name) === epoch) owned.delete(name)
-  }
-  const seen = new Map<string, number>() // of each partition, how many records were found to be over below a commit
-
-  const checkCommit = (position: Position, metadata: string, epoch: number): void => {
-    const { offset } = position
-    const name = formatPartition(position)
-    simulation.note(`${process.name} commits ${name} ${offset} ${metadata}`)
-    if (owned.get(name) !== epoch)
-      simulation.violation('stale-commit', `${process.name} commits ${name}, which it knows to be gone`)
-    const records = placed.of(position)
-    let at = seen.get(name) ?? 0
-    for (; at < records.length && records[at]!.offset < offset; at++) check(records[at]!, name, offset)
-    seen.set(name, at)
-    for (const { first, last } of metadata === '' ? [] : decodeFinishedRanges(offset, metadata)) {
-      for (const each of records.slice(at)) if (each.offset >= first && each.offset <= last) check(each, name, offset)
-    }
-  }
-  const check = (each: Placed, name: string, offset: bigint): void => {
-    const what = `${process.name} commits ${offset} of ${name} over ${each.offset}`
-    if (!isOver(each)) simulation.violation('commit-gap', what)
-    else {
-      const lacking = missing(each)
-      if (lacking !== null) simulation.violation('unmarked', `${what}: ${lacking}`)
-    }
-  }
-
-  return {
-    ...consumer,
-    start: (topics, callbacks) => consumer.start(topics, watched(callbacks)),
-    commit(offsets) {
-      for (const { metadata = '', epoch, ...position } of offsets) checkCommit(position, metadata, epoch)
-      return consumer.commit(offsets)
-    },
-    stop() {
-      owned.clear()
-      return consumer.stop()
-    },
-  }
-
-  function watched(callbacks: ConsumerCallbacks): ConsumerCallbacks {
-    return {
-      ...callbacks,
-      onAssigned(partitions) {
-        owned.clear() // rebalances are eager
-        for (const partition of partitions) owned.set(formatPartition(partition), partition.epoch)
-        return callbacks.onAssigned(partitions)
-      },
-      async onRevoked(partitions, epoch) {
-        await callbacks.onRevoked(partitions, epoch)
-        forget(partitions, epoch)
-      },
-      onLost(partitions, epoch) {
-        forget(partitions, epoch)
-        callbacks.onLost(partitions, epoch)
-      },
-      onCrash(error) {
-        owned.clear()
-        callbacks.onCrash(error)
-      },
-    }
-  }
-}
-
-/** One produce call is under way in each partition at a time, and nothing is parked from a partition that is known to be gone. */
-function watchProducer(
-  simulation: Simulation,
-  process: SimulatedProcess,
-  producer: DriverProducer,
-  owns: (partition: TopicPartition) => boolean,
-): DriverProducer {
-  const busy = new Set<string>()
-  return {
-    ...producer,
-    async produce(batch, options) {
-      const name = formatPartition(batch)
-      simulation.note(`${process.name} produces ${batch.records.length} to ${name}`)
-      if (busy.has(name)) simulation.violation('two-in-flight', `${process.name} has two produce calls to ${name}`)
-      for (const { headers } of batch.records) {
-        const origin = originOf(headers)
-        if (origin !== null && !owns(origin))
-          simulation.violation('stale-park', `${process.name} parks from ${formatPartition(origin)}, which is gone`)
-      }
-      busy.add(name)
-      try {
-        return await producer.produce(batch, options)
-      } finally {
-        busy.delete(name)
-      }
-    },
-  }
-}
-
-function originOf(headers: InboundRecord['headers']): TopicPartition | null {
-  const topic = headerText(headers, 'holdfast-dlq-topic')
-  return topic === undefined ? null : { topic, partition: Number(headerText(headers, 'holdfast-dlq-partition')) }
 }
