@@ -1,14 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { build } from 'esbuild'
-
-/** A change to one source file: what stands there exactly once becomes something else. */
-export interface Patch {
-  /** From the root of the project. */
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
+import type { Patch } from './patch.ts'
+import { patched } from './patch.ts'
 
 const WORKER = 'scripts/simulation/worker.ts'
 
@@ -43,10 +37,4 @@ export async function bundleSimulator(name: string, patches: readonly Patch[] = 
     ],
   })
   return outfile
-}
-
-function patched(source: string, { file, find, replace }: Patch): string {
-  const count = source.split(find).length - 1
-  if (count !== 1) throw new Error(`${file}: the text to patch is there ${count} times: ${find}`)
-  return source.replace(find, () => replace)
 }

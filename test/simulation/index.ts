@@ -1,10 +1,11 @@
 import type { Scenario } from '../../src/testing/simulation/index.ts'
 import { consuming } from './consuming/consuming.ts'
 import { producing } from './producing/producing.ts'
+import { shop } from './shop/shop.ts'
 import { transacting } from './transacting/transacting.ts'
 
 /** All scenarios, by name. */
-export const scenarios = { consuming, producing, transacting } as const satisfies Record<string, Scenario>
+export const scenarios = { consuming, producing, transacting, shop } as const satisfies Record<string, Scenario>
 
 export type ScenarioName = keyof typeof scenarios
 
@@ -13,7 +14,7 @@ export function isScenarioName(name: string): name is ScenarioName {
 }
 
 /** Of so many seeds in a row, consuming has the most: it has the most to find. */
-const DRAWN: readonly ScenarioName[] = ['consuming', 'producing', 'consuming', 'transacting']
+const DRAWN: readonly ScenarioName[] = ['consuming', 'producing', 'consuming', 'transacting', 'consuming', 'shop']
 
 /** The scenario that a seed stands for when none is named. */
 export function scenarioOf(seed: number): ScenarioName {

@@ -1,11 +1,17 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { patched } from '../../scripts/simulation/patch.ts'
 import { seededRandom } from '../../src/testing/index.ts'
 import { createScheduler } from '../../src/testing/simulation/scheduler.ts'
 import { createSimProcess } from '../../src/testing/simulation/sim-processes.ts'
 import type { SimProcess } from '../../src/testing/simulation/index.ts'
 import { simulateSeed } from '../../src/testing/simulation/index.ts'
-import { consuming } from '../simulation/consuming/consuming.ts'
+import type { ScenarioName } from '../simulation/index.ts'
+import { isScenarioName, scenarioOf, scenarios } from '../simulation/index.ts'
+import { mutants } from '../simulation/mutants/index.ts'
+import { pinnedSeeds } from '../simulation/pinned-seeds.ts'
 
+const names = Object.keys(scenarios) as ScenarioName[]
 const BOUND = { atMs: 10_000, steps: 10_000 }
 
 function processOn(
@@ -84,19 +90,46 @@ test('a sleep that is aborted ends at once with the reason', async () => {
   await expect(process.runtime.clock.sleep(1, stop.signal)).rejects.toBe('enough')
 })
 
-test('a schedule is the same every time, step by step', async () => {
-  for (const seed of [3, 11, 42]) {
-    const [once, again] = [await simulateSeed(consuming, seed, {}, true), await simulateSeed(consuming, seed, {}, true)]
+test.each(names)('a schedule of %s is the same every time, step by step', async (name) => {
+  const scenario = scenarios[name]
+  for (const seed of [3, 11]) {
+    const [once, again] = [await simulateSeed(scenario, seed, {}, true), await simulateSeed(scenario, seed, {}, true)]
     expect(again).toEqual(once)
     expect(once.log.length).toBeGreaterThan(20)
   }
 })
 
-test('a consumer group keeps its promises under seeded faults', async () => {
-  for (let seed = 0; seed < 60; seed++) {
-    const { violations } = await simulateSeed(consuming, seed)
-    expect(violations, `npm run sim -- --seed ${seed} --trace`).toEqual([])
+test.each([
+  ['consuming', 30],
+  ['producing', 40],
+  ['transacting', 20],
+  ['shop', 5],
+] as const)('%s keeps its promises under seeded faults', async (name, seeds) => {
+  for (let seed = 0; seed < seeds; seed++) {
+    const { violations } = await simulateSeed(scenarios[name], seed)
+    expect(violations, `npm run sim -- --scenario ${name} --seed ${seed} --trace`).toEqual([])
   }
+})
+
+test('schedules that have found a bug find it no more', async () => {
+  for (const { scenario, seed, why } of pinnedSeeds) {
+    const { violations } = await simulateSeed(scenarios[scenario], seed)
+    expect(violations, why).toEqual([])
+  }
+})
+
+test('a seed names its scenario by itself, and every scenario has its turn', () => {
+  expect(new Set(Array.from({ length: 12 }, (_, seed) => scenarioOf(seed)))).toEqual(new Set(names))
+  expect(isScenarioName('toString')).toBe(false)
+})
+
+test('every mutant can be applied: what it takes out stands in the source once, and its name is its own', () => {
+  for (const mutant of mutants) {
+    const source = readFileSync(mutant.file, 'utf8')
+    expect(patched(source, mutant), mutant.name).not.toBe(source)
+    if (mutant.foundBy.kind === 'test') expect(existsSync(mutant.foundBy.file), mutant.name).toBe(true)
+  }
+  expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length)
 })
 
 test('a scenario that does not come to its end is a broken promise, with its seed', async () => {

@@ -1,19 +1,14 @@
-import type { Patch } from '../../scripts/simulation/bundle.ts'
-
-/** A change that takes out the code which keeps one promise. The simulator has to find each. */
-export interface Mutant extends Patch {
-  readonly name: string
-  /** The promise that it breaks. */
-  readonly promise: string
-}
+import type { FoundBy, Mutant } from './mutant.ts'
 
 const CONSUMER = 'src/consumer'
+const foundBy: FoundBy = { kind: 'simulation', scenario: 'consuming' }
 
-/** Of each, what stands in the source exactly once, and what is put in its place. */
-export const mutants: readonly Mutant[] = [
+/** What keeps the promises of a consumer. */
+export const consumingMutants: readonly Mutant[] = [
   {
     name: 'commit-highest-finished',
     promise: 'an offset is committed when every record below it has its outcome',
+    foundBy,
     file: `${CONSUMER}/offset-tracker.ts`,
     find: 'return lowest === NONE ? next : firsts[lowest]!',
     replace: 'return next',
@@ -21,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'unfinished-counts-as-finished',
     promise: 'what is interrupted by a rebalance has no outcome',
+    foundBy,
     file: `${CONSUMER}/partition-loop.ts`,
     find: "if (outcome.kind !== 'unfinished' && !epoch.dead) {",
     replace: 'if (!epoch.dead) {',
@@ -28,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'failure-counts-as-handled',
     promise: 'a handler that throws has not handled its message',
+    foundBy,
     file: `${CONSUMER}/handle-message.ts`,
     find: 'return yield* settled(handleAgain(thrown, delivery, reading, claim, pipeline))',
     replace: "return { kind: 'handled', attempts: 1 }",
@@ -35,6 +32,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ranges-one-too-far',
     promise: 'a finished range ends with the last record that is finished',
+    foundBy,
     file: `${CONSUMER}/finished-ranges.ts`,
     find: 'ranges.push({ first, last })',
     replace: 'ranges.push({ first, last: last + 1n })',
@@ -42,6 +40,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'keys-not-kept-apart',
     promise: 'messages of one key are handled one after the other',
+    foundBy,
     file: `${CONSUMER}/lane-of.ts`,
     find: 'return key === null ? NO_KEY : latin1Of(key)',
     replace: 'return null',
@@ -49,6 +48,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lanes-not-chained',
     promise: 'a message begins when the one before it in its lane has ended',
+    foundBy,
     file: `${CONSUMER}/lanes.ts`,
     find: 'else tail.item.next = item',
     replace: 'else fresh.push(item)',
@@ -56,6 +56,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'open-lanes-forgotten',
     promise: 'a handler of an earlier assignment keeps its key',
+    foundBy,
     file: `${CONSUMER}/assignment.ts`,
     find: 'openLanes: stillOpen.of(epoch.name),',
     replace: 'openLanes: [],',
@@ -63,6 +64,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'timed-out-handler-frees-its-key',
     promise: 'a handler that has timed out and goes on keeps its key',
+    foundBy,
     file: `${CONSUMER}/partition-loop.ts`,
     find: 'if (delivery.late !== null) leaveWhenEnded(delivery, delivery.late)\n    else if',
     replace: 'if',
@@ -70,6 +72,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'mark-before-effect',
     promise: 'a message is marked as done after its effect',
+    foundBy,
     file: `${CONSUMER}/process-record.ts`,
     find: 'const called = handleMessage(delivery, reading, claim, pipeline)',
     replace:
@@ -78,6 +81,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'busy-counts-as-done',
     promise: 'a message that somebody else works on is waited for',
+    foundBy,
     file: `${CONSUMER}/claim.ts`,
     find: "if (begun.value.kind !== 'started') return begun.value",
     replace: "if (begun.value.kind !== 'started') return { kind: 'done', outcome: 'handled' }",
@@ -85,6 +89,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'parked-without-acknowledgement',
     promise: 'a dead letter is acknowledged before its record counts as parked',
+    foundBy,
     file: `${CONSUMER}/give-up.ts`,
     find: 'return parking.park(deadLetterTopic, request, () => !epoch.dead)',
     replace: 'parking.park(deadLetterTopic, request, () => !epoch.dead).catch(() => {})\n      return undefined',
@@ -92,6 +97,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'nothing-committed-on-revoke',
     promise: 'what was finished before a rebalance is not repeated',
+    foundBy,
     file: `${CONSUMER}/assignment.ts`,
     find: 'await committer.flush(epochs, COMMIT_BUDGET_MS)',
     replace: '',
@@ -99,8 +105,97 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-drain-on-revoke',
     promise: 'handlers under way end before their partitions go',
+    foundBy,
     file: `${CONSUMER}/assignment.ts`,
     find: "    await drain(going, reason)\n    await runtime.failpoint('revoke:drained')",
     replace: "    for (const { epoch } of going) epoch.stop()\n    await runtime.failpoint('revoke:drained')",
+  },
+  {
+    name: 'offsets-taken-for-contiguous',
+    promise: 'offsets have gaps, and nothing is reckoned from one to the next',
+    foundBy,
+    file: `${CONSUMER}/offset-tracker.ts`,
+    find: 'next = offset + 1n\n      if (reached',
+    replace: 'next += 1n\n      if (reached',
+  },
+  {
+    name: 'ranges-not-taken-over',
+    promise: 'what an earlier owner has finished above its commit is not repeated',
+    foundBy,
+    file: `${CONSUMER}/assignment.ts`,
+    find: 'committed?.offset === start ? decodeFinishedRanges(start, committed.metadata) : []',
+    replace: '[]',
+  },
+  {
+    name: 'dead-epoch-commits',
+    promise: 'nothing is committed for a partition that is gone',
+    foundBy,
+    file: `${CONSUMER}/commit.ts`,
+    find: 'if (epoch.dead || tracker === null) return false',
+    replace: 'if (tracker === null) return false',
+  },
+  {
+    name: 'dead-epoch-parks',
+    promise: 'nothing is parked from a partition that is gone',
+    foundBy,
+    file: `${CONSUMER}/give-up.ts`,
+    find: 'return parking.park(deadLetterTopic, request, () => !epoch.dead)',
+    replace: 'return parking.park(deadLetterTopic, request, () => true)',
+  },
+  {
+    name: 'dead-epoch-marks',
+    promise: 'nothing is marked for a partition that is gone',
+    foundBy,
+    file: `${CONSUMER}/claim.ts`,
+    find: 'if (epoch.dead || pipeline.isSuspect()) throw new Unconfirmed()',
+    replace: '',
+  },
+  {
+    name: 'lost-partitions-kept',
+    promise: 'work on a partition ends when it is lost',
+    foundBy,
+    file: `${CONSUMER}/assignment.ts`,
+    find: 'for (const each of going) close(each, reason)\n      hooks.lost(partitions.map(partitionOf))',
+    replace: 'hooks.lost(partitions.map(partitionOf))',
+  },
+  {
+    name: 'parked-not-marked',
+    promise: 'that a message is parked is known to the dedupe store before its offset moves',
+    foundBy,
+    file: `${CONSUMER}/process-record.ts`,
+    find: "completeMessage(claim, end.kind === 'parked' ? 'parked' : 'handled', delivery, pipeline)",
+    replace: "end.kind === 'parked' ? ('completed' as const) : completeMessage(claim, 'handled', delivery, pipeline)",
+  },
+  {
+    name: 'attempts-forgotten',
+    promise: 'failed attempts count across processes',
+    foundBy,
+    file: `${CONSUMER}/claim.ts`,
+    find: 'Math.min(failedAttempts, retry.maxAttempts - 1)',
+    replace: '0',
+  },
+  {
+    name: 'attempts-begin-anew',
+    promise: 'a message that always fails is parked after its last attempt',
+    foundBy,
+    file: 'src/retry/retry.ts',
+    find: 'if (counts) attempt++',
+    replace: 'if (counts) attempt = task.firstAttempt ?? 1',
+  },
+  {
+    name: 'batch-failures-ignored',
+    promise: 'a message that a batch handler has failed is not handled',
+    foundBy,
+    file: `${CONSUMER}/batch-gathering.ts`,
+    find: 'if (!over) failures.set(message, error)',
+    replace: '',
+  },
+  {
+    name: 'ack-not-awaited',
+    promise: 'with acknowledgement by hand a message keeps its key until it is acknowledged',
+    foundBy,
+    file: `${CONSUMER}/handler-call.ts`,
+    find: "const manual = pipeline.subscription.ack === 'manual'",
+    replace: 'const manual = false',
   },
 ]

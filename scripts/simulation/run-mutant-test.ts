@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import type { Patch } from './patch.ts'
+
+/** Tests that must fail with a patch. */
+export interface TestRun {
+  readonly project: 'unit' | 'broker'
+  readonly file: string
+}
+
+/** What came of tests that ran with a patch. */
+export interface TestResult {
+  /** The name of the first that failed; null when none did. */
+  readonly failed: string | null
+  readonly seconds: number
+}
+
+/**
+ * Runs the tests of a file with a patch in one source file, up to the first that fails.
+ *
+ * @throws Error when no test has run: that proves nothing.
+ */
+export async function runMutantTest(patch: Patch, { project, file }: TestRun): Promise<TestResult> {
+  const began = performance.now()
+  const args = ['vitest', 'run', '--config', CONFIG, '--project', project, '--bail', '1', '--reporter', 'json', file]
+  const child = spawn('npx', args, {
+    env: { ...process.env, HOLDFAST_MUTANT: JSON.stringify(patch) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let said = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  await new Promise((resolve) => child.on('close', resolve))
+  const start = out.indexOf('{"numTotalTestSuites"')
+  const report = start === -1 ? null : (JSON.parse(out.slice(start)) as Report)
+  const tests = report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? []
+  if (!tests.some(({ status }) => status === 'passed' || status === 'failed'))
+    throw new Error(`${file}: no test has run\n${said.slice(-2_000)}`)
+  const failed = tests.find(({ status }) => status === 'failed')?.title ?? null
+  return { failed, seconds: (performance.now() - began) / 1_000 }
+}
+
+const CONFIG = 'scripts/simulation/patched-vitest.config.ts'
+
+/** What is read of the report of Vitest. */
+interface Report {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly status: string; readonly title: string }[]
+  }[]
+}

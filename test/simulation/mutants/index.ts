@@ -1,0 +1,15 @@
+import { consumingMutants } from './consuming-mutants.ts'
+import type { Mutant } from './mutant.ts'
+import { producingMutants } from './producing-mutants.ts'
+import { testedMutants } from './tested-mutants.ts'
+import { transactingMutants } from './transacting-mutants.ts'
+
+export type { Mutant } from './mutant.ts'
+
+/** Of each, what stands in the source exactly once, and what is put in its place. */
+export const mutants: readonly Mutant[] = [
+  ...consumingMutants,
+  ...producingMutants,
+  ...transactingMutants,
+  ...testedMutants,
+]
