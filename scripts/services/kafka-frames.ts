@@ -47,6 +47,16 @@ export function readRequestHeader(frame: Buffer): RequestHeader {
   return { apiKey: frame.readInt16BE(4), apiVersion: frame.readInt16BE(6), correlationId: frame.readInt32BE(8) }
 }
 
+/** Reads which client a whole request frame says it is from; null when it does not. */
+export function readClientId(frame: Buffer): string | null {
+  if (frame.length < CLIENT_ID_AT + 2) return null
+  const length = frame.readInt16BE(CLIENT_ID_AT)
+  return length < 0 ? null : frame.toString('utf8', CLIENT_ID_AT + 2, CLIENT_ID_AT + 2 + length)
+}
+
+/** After the frame's size and the {@link RequestHeader}. */
+const CLIENT_ID_AT = 12
+
 /** Reads the correlation id of a whole response frame. @throws RangeError when the frame is too short to hold one. */
 export function readCorrelationId(frame: Buffer): number {
   return frame.readInt32BE(4)

@@ -1,6 +1,6 @@
 import { dockerAnswers, startDockerKafka } from './kafka-docker.ts'
 import { startJarKafka } from './kafka-jars.ts'
-import type { KafkaProxy } from './kafka-proxy.ts'
+import type { KafkaProxy } from './kafka-proxy/index.ts'
 import { hasMaven, javaVersion } from './maven.ts'
 import type { KafkaOptions, Progress } from './services.ts'
 

@@ -1,2 +1,2 @@
 export { API_KEYS, startKafkaProxy } from '../../scripts/services/index.ts'
-export type { ArmedFault, KafkaProxy, RequestHeader } from '../../scripts/services/index.ts'
+export type { ArmedFault, Hole, KafkaProxy, RequestHeader, Toxic } from '../../scripts/services/index.ts'

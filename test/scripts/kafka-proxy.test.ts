@@ -1,16 +1,8 @@
-import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
-import { createFrameSplitter, readCorrelationId, readRequestHeader } from '../../scripts/services/kafka-frames.ts'
+import { onTestFinished, expect, test } from 'vitest'
 import { API_KEYS, startKafkaProxy } from '../helpers/kafka-proxy.ts'
-import type { KafkaProxy } from '../helpers/kafka-proxy.ts'
+import { openClient, request, setup } from './proxied-peers.ts'
 
 const { produce, fetch } = API_KEYS
-const cleanups: (() => Promise<void> | void)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup()
-})
 
 test('passes requests and responses through unchanged, however TCP has split them', async () => {
   const { client, broker } = await setup()
@@ -132,7 +124,7 @@ test('counts requests and responses by api key, and tells of the next, so that t
 
 test('resets a client whose broker is not there, as a crashed broker would', async () => {
   const proxy = await startKafkaProxy({ upstreamPort: 1 }) // nothing listens on port 1
-  cleanups.push(() => proxy.close())
+  onTestFinished(() => proxy.close())
   const client = await openClient(proxy)
   client.send(fetch, 1)
   await client.closed
@@ -150,110 +142,3 @@ test('refuses a fault that would hit nothing', async () => {
   const { proxy } = await setup()
   expect(() => proxy.swallowResponses(produce, 0)).toThrow(RangeError)
 })
-
-async function setup(): Promise<{ proxy: KafkaProxy; client: Client; broker: Broker }> {
-  const broker = await startBroker()
-  const proxy = await startKafkaProxy({ upstreamPort: broker.port })
-  cleanups.unshift(() => proxy.close())
-  return { proxy, client: await openClient(proxy), broker }
-}
-
-interface Broker {
-  readonly port: number
-  /** Correlation ids in the order of arrival. */
-  readonly handled: number[]
-  nextFrame(): Promise<Buffer>
-}
-
-/** Answers each request frame with its correlation id alone. */
-async function startBroker(): Promise<Broker> {
-  const handled: number[] = []
-  const frames = createQueue<Buffer>()
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    const splitter = createFrameSplitter()
-    socket.on('error', () => undefined)
-    socket.on('data', (chunk) => {
-      for (const frame of splitter.push(chunk)) {
-        const { correlationId } = readRequestHeader(frame)
-        handled.push(correlationId)
-        frames.push(frame)
-        const response = Buffer.alloc(8)
-        response.writeInt32BE(4, 0)
-        response.writeInt32BE(correlationId, 4)
-        socket.write(response)
-      }
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port, handled, nextFrame: () => frames.next() }
-}
-
-interface Client {
-  readonly socket: Socket
-  /** Correlation ids of all responses so far. */
-  readonly responses: number[]
-  readonly closed: Promise<unknown>
-  send(apiKey: number, correlationId: number): void
-  nextResponse(): Promise<number>
-}
-
-async function openClient({ port }: { readonly port: number }): Promise<Client> {
-  const socket = connect({ port, host: '127.0.0.1' })
-  socket.on('error', () => undefined)
-  cleanups.unshift(() => void socket.destroy())
-  const responses: number[] = []
-  const queue = createQueue<number>()
-  const splitter = createFrameSplitter()
-  socket.on('data', (chunk) => {
-    for (const frame of splitter.push(chunk)) {
-      responses.push(readCorrelationId(frame))
-      queue.push(readCorrelationId(frame))
-    }
-  })
-  const closed = new Promise((resolve) => socket.once('close', resolve))
-  await once(socket, 'connect')
-  return {
-    socket,
-    responses,
-    closed,
-    send: (apiKey, correlationId) => void socket.write(request(apiKey, correlationId)),
-    nextResponse: () => queue.next(),
-  }
-}
-
-/** A request of version 7 with client id "t" and no body. */
-function request(apiKey: number, correlationId: number): Buffer {
-  const frame = Buffer.alloc(15)
-  frame.writeInt32BE(11, 0)
-  frame.writeInt16BE(apiKey, 4)
-  frame.writeInt16BE(7, 6)
-  frame.writeInt32BE(correlationId, 8)
-  frame.writeInt16BE(1, 12)
-  frame.write('t', 14)
-  return frame
-}
-
-function createQueue<Item>(): { push(item: Item): void; next(): Promise<Item> } {
-  const items: Item[] = []
-  const waiting: ((item: Item) => void)[] = []
-  return {
-    push(item) {
-      const tell = waiting.shift()
-      if (tell === undefined) items.push(item)
-      else tell(item)
-    },
-    next: () =>
-      new Promise((resolve) => {
-        const item = items.shift()
-        if (item === undefined) waiting.push(resolve)
-        else resolve(item)
-      }),
-  }
-}

@@ -1,0 +1,7 @@
+export { API_KEYS } from './api-keys.ts'
+export type { ArmedFault } from './armed-faults.ts'
+export type { RequestHeader } from '../kafka-frames.ts'
+export type { Hole } from './holes.ts'
+export type { KafkaProxy, KafkaProxyOptions } from './kafka-proxy.ts'
+export { startKafkaProxy } from './kafka-proxy.ts'
+export type { Toxic } from './toxic.ts'
