@@ -1,0 +1,224 @@
+/** What every line of a history carries. */
+export interface Stamp {
+  /** Counts the events of one process, from 0. */
+  readonly i: number
+  /** Microseconds of CLOCK_MONOTONIC: comparable among the processes of one host. */
+  readonly t: number
+  /** The process with its incarnation, `consumer-1#3`: one that is started again has another. */
+  readonly proc: string
+}
+
+/** One line of a history. */
+export type HistoryEvent = EventBody & Stamp
+
+/** What happened, told apart by `f`. */
+export type EventBody =
+  | Start
+  | Stop
+  | ProduceInvoke
+  | ProduceOk
+  | ProduceDoubt
+  | TransactionStep
+  | OwnershipBegins
+  | OwnershipEnds
+  | Delivery
+  | HandlerEnd
+  | Retry
+  | Dedupe
+  | Park
+  | Commit
+  | CommitFailure
+  | Reset
+  | Nemesis
+  | Health
+  | Resources
+  | Log
+
+/** The events of some kinds. */
+export type EventOf<F extends EventBody['f']> = Extract<HistoryEvent, { readonly f: F }>
+
+export interface Start {
+  readonly f: 'start'
+  readonly role: Role
+  /** The process that is meant, when another one writes about it. */
+  readonly of?: string
+}
+
+export type Role = 'producer' | 'consumer' | 'nemesis' | 'machine'
+
+/** A process that ended by itself, or was found dead by the machine (`of`). */
+export interface Stop {
+  readonly f: 'stop'
+  readonly role: Role
+  readonly of?: string
+  readonly exitCode?: number | null
+  readonly signal?: string | null
+  /** The name of an error that nobody caught. */
+  readonly unhandled?: string
+}
+
+export interface ProduceInvoke {
+  readonly f: 'produce-invoke'
+  /** Unique in the run. */
+  readonly value: string
+  readonly key: string | null
+  readonly topic: string
+  readonly partition?: number
+  readonly txn?: string
+}
+
+/** Acknowledged. */
+export interface ProduceOk {
+  readonly f: 'produce-ok'
+  readonly value: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly txn?: string
+}
+
+/** `produce-fail`: nothing was written, for certain. `produce-info`: it may have been. */
+export interface ProduceDoubt {
+  readonly f: 'produce-fail' | 'produce-info'
+  readonly value: string
+  readonly code: string
+  readonly txn?: string
+}
+
+/** `txn-info`: it may have been committed. */
+export interface TransactionStep {
+  readonly f: 'txn-begin' | 'txn-commit' | 'txn-abort' | 'txn-info'
+  readonly txn: string
+  readonly transactionalId: string
+}
+
+/** A partition of a topic, as one group sees it. */
+export interface GroupPartition {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface OwnershipBegins extends GroupPartition {
+  readonly f: 'assign'
+  /** Counted by each process for itself. */
+  readonly epoch: number
+  readonly start?: bigint
+}
+
+export interface OwnershipEnds extends GroupPartition {
+  readonly f: 'revoke' | 'lost'
+  readonly epoch: number
+}
+
+/** `deliver`: handed to the library by the driver. `handler-begin`: one call of the handler. */
+export interface Delivery extends GroupPartition {
+  readonly f: 'deliver' | 'handler-begin'
+  readonly offset: bigint
+  readonly epoch?: number
+  readonly key: string | null
+  readonly value: string
+  readonly attempt: number
+}
+
+/**
+ * `failed` ends an attempt; `ok`, `skipped` and `duplicate` are outcomes. `parked` is the handler's wish: the outcome is the `park`
+ * event. An outcome that the library gives after the handler (skipped by a rule) is written as one more `handler-end`.
+ */
+export interface HandlerEnd extends GroupPartition {
+  readonly f: 'handler-end'
+  readonly offset: bigint
+  readonly epoch?: number
+  readonly key: string | null
+  readonly value: string
+  readonly attempt: number
+  readonly result: 'ok' | 'failed' | 'parked' | 'skipped' | 'duplicate'
+  readonly code?: string
+}
+
+/** A wait before the attempt that is named. */
+export interface Retry extends GroupPartition {
+  readonly f: 'retry'
+  readonly offset: bigint
+  /** The attempt that has failed, from 1: the wait is before the next one. */
+  readonly attempt: number
+  readonly delayMs: number
+  readonly code?: string
+}
+
+export interface Dedupe extends GroupPartition {
+  readonly f: 'dedupe'
+  readonly offset: bigint
+  readonly value: string
+  /** The store knows an outcome of the message. */
+  readonly hit: boolean
+}
+
+/** A dead letter was acknowledged. */
+export interface Park extends GroupPartition {
+  readonly f: 'park'
+  readonly offset: bigint
+  readonly deadLetterTopic: string
+  readonly code: string
+}
+
+export interface Commit extends GroupPartition {
+  readonly f: 'commit-invoke' | 'commit-ok'
+  /** The next one to read. */
+  readonly offset: bigint
+  readonly epoch: number
+  readonly metadata?: string
+  /** Finished ranges above the offset, ends included. */
+  readonly ranges?: readonly OffsetRange[]
+}
+
+export type OffsetRange = readonly [first: bigint, last: bigint]
+
+/** `commit-fail`: not stored, for certain. `commit-info`: it may have been. */
+export interface CommitFailure extends GroupPartition {
+  readonly f: 'commit-fail' | 'commit-info'
+  readonly offset: bigint
+  readonly epoch: number
+  readonly code: string
+}
+
+/** The group goes on elsewhere by a seek or a policy, not by what it has handled. */
+export interface Reset extends GroupPartition {
+  readonly f: 'reset'
+  readonly from: bigint
+  readonly to: bigint
+  readonly why: string
+}
+
+export interface Nemesis {
+  readonly f: 'nemesis'
+  readonly fault: string
+  readonly target: string
+  readonly phase: 'start' | 'stop'
+}
+
+export interface Health {
+  readonly f: 'health'
+  readonly group: string
+  readonly state: string
+  readonly reason?: string
+}
+
+export interface Resources {
+  readonly f: 'resources'
+  readonly rssMb: number
+  readonly heapMb: number
+  readonly sockets: number
+  readonly timers: number
+  readonly inFlight: number
+  readonly bufferedBytes?: number
+  /** `baseline`: before anything was started. `stopped`: after everything was closed. */
+  readonly phase?: 'baseline' | 'stopped'
+}
+
+/** What a service printed. */
+export interface Log {
+  readonly f: 'log'
+  readonly level: string
+  readonly text: string
+}
