@@ -1,3 +1,4 @@
+import type { Place } from '../kafka-log/index.ts'
 import type { Duty } from './duties.ts'
 import { groupBy } from './group-by.ts'
 import type { Explanations, Incident } from './incidents.ts'
@@ -24,11 +25,7 @@ export interface History {
   readonly incidents: readonly Incident[]
 }
 
-export interface Place {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: bigint
-}
+export type { Place }
 
 /** A record on a source topic: an event, or a poison pill that the demo put there. */
 export type LogRecord = Place &

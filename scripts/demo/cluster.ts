@@ -3,7 +3,7 @@ import type { Admin, Kafka, Producer } from 'kafkajs'
 import type { LogRecord, Letter, Place } from './audit.ts'
 import { SERVICES, TOPICS } from './duties.ts'
 import type { PlannedPill } from './order-plan.ts'
-import { readAll } from './read-all.ts'
+import { readAll } from '../kafka-log/index.ts'
 
 // The demo looks at the cluster through bare kafkajs: what is audited does not get to describe itself.
 

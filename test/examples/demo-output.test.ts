@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseDemoArguments } from '../../scripts/demo/arguments.ts'
 import type { Findings } from '../../scripts/demo/audit.ts'
-import { decodeCommit } from '../../scripts/demo/commit-journal.ts'
+import { decodeCommit } from '../../scripts/kafka-log/index.ts'
 import { planOrders } from '../../scripts/demo/order-plan.ts'
 import { createPace } from '../../scripts/demo/pace.ts'
 import { progressLine } from '../../scripts/demo/progress.ts'
@@ -131,7 +131,7 @@ describe('the journal of commits', () => {
     const key = Buffer.concat([Buffer.from([0, 1]), text('inventory'), text('order-events'), Buffer.from([0, 0, 0, 5])])
     const value = Buffer.from([0, 3, 0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 0, 0])
     expect(decodeCommit(key, value)).toEqual({
-      service: 'inventory',
+      group: 'inventory',
       topic: 'order-events',
       partition: 5,
       offset: 258n,

@@ -1,5 +1,12 @@
-import type { Kafka } from 'kafkajs'
-import type { Place } from './audit.ts'
+import { randomUUID } from 'node:crypto'
+import type { IHeaders, Kafka } from 'kafkajs'
+
+/** Where a record stands. */
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+}
 
 /** A record as bare kafkajs reads it. */
 export interface ReadRecord {
@@ -8,11 +15,16 @@ export interface ReadRecord {
   readonly value: Buffer | null
   /** The record's timestamp. */
   readonly atMs: number
+  /** In the order in which kafkajs gives them: repeated names stand together. */
+  readonly headers: readonly (readonly [name: string, value: Buffer])[]
   /** The last value of a header. */
   readonly text: (name: string) => string | undefined
 }
 
-/** Reads topics from their first record, or from the places given, to where they end now; each partition in its order. */
+/**
+ * Reads topics from their first record, or from the places given, to where they end now; each partition in its order. What was rolled
+ * back is not among them.
+ */
 export async function readAll(
   kafka: Kafka,
   topics: readonly string[],
@@ -35,12 +47,21 @@ export async function readAll(
   if (missing.size === 0) return []
 
   const records: ReadRecord[] = []
-  const consumer = kafka.consumer({ groupId: `demo-audit-${process.pid}-${Date.now()}` })
+  const consumer = kafka.consumer({ groupId: `reader-${randomUUID()}` })
   try {
     await consumer.connect()
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
     await new Promise<void>((resolve, reject) => {
+      const arrived = (topic: string, partition: number, last: bigint): void => {
+        const end = missing.get(`${topic}/${partition}`)
+        if (end !== undefined && last + 1n >= end) missing.delete(`${topic}/${partition}`)
+        if (missing.size === 0) resolve()
+      }
       consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
+      // Markers and rolled back records at the end of a log never reach eachBatch.
+      consumer.on('consumer.start_batch_process', ({ payload }) => {
+        if (payload.batchSize === 0) arrived(payload.topic, payload.partition, BigInt(payload.lastOffset))
+      })
       consumer
         .run({
           autoCommit: false,
@@ -54,6 +75,7 @@ export async function readAll(
                 key: message.key,
                 value: message.value,
                 atMs: Number(message.timestamp),
+                headers: headersOf(message.headers),
                 text: (name) => {
                   const header = message.headers?.[name]
                   const last = Array.isArray(header) ? header.at(-1) : header
@@ -61,9 +83,7 @@ export async function readAll(
                 },
               })
             }
-            const end = missing.get(`${topic}/${partition}`)
-            if (end !== undefined && BigInt(batch.lastOffset()) + 1n >= end) missing.delete(`${topic}/${partition}`)
-            if (missing.size === 0) resolve()
+            arrived(topic, partition, BigInt(batch.lastOffset()))
           },
         })
         .catch(reject)
@@ -73,4 +93,10 @@ export async function readAll(
     await consumer.disconnect()
   }
   return records
+}
+
+function headersOf(headers: IHeaders | undefined): readonly (readonly [string, Buffer])[] {
+  return Object.entries(headers ?? {}).flatMap(([name, values]) =>
+    [values ?? []].flat().map((value) => [name, Buffer.from(value)] as const),
+  )
 }
