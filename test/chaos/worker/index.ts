@@ -1,0 +1,6 @@
+export { DRIVER_NAMES } from './drivers.ts'
+export { EFFECT_TABLES } from './effect-store.ts'
+export type { FateShares } from './fates.ts'
+export { VALUE_HEADER } from './journaling-driver.ts'
+export type { Accident, CommonConfig, ConsumerConfig, ProducerConfig, WorkerConfig } from './worker-config.ts'
+export { CONFIG_VARIABLE } from './worker-config.ts'

@@ -1,0 +1,89 @@
+import type { ConsumerOptions, SubscriptionOptions } from '../../../src/consumer/index.ts'
+import type { FateShares } from './fates.ts'
+
+/** What a worker is told when it starts. */
+export type WorkerConfig = ProducerConfig | ConsumerConfig
+
+/** What both roles are told. */
+export interface CommonConfig {
+  /** With the incarnation, `consumer-1#3`. Names the journal and the Kafka client. */
+  readonly proc: string
+  /** Folder of the journals. */
+  readonly history: string
+  /** Seed of the run: fates and choices follow from it. */
+  readonly seed: number
+  readonly driver: string
+  readonly brokers: readonly string[]
+  readonly topic: string
+  /** Kills itself with SIGKILL at the failpoint's passing: `process:handled#120`. */
+  readonly dieAt?: string
+}
+
+/** A process that sends. */
+export interface ProducerConfig extends CommonConfig {
+  readonly role: 'producer'
+  readonly ratePerSecond: number
+  readonly keys: number
+  readonly deliveryTimeoutMs: number
+  /** Text of this length comes with every message. */
+  readonly padBytes: number
+  /** Each n-th message is of this length instead. */
+  readonly oversized?: { readonly every: number; readonly bytes: number }
+  /** Sends in transactions, of which a share is rolled back. */
+  readonly transactions?: {
+    readonly transactionalId: string
+    readonly size: number
+    readonly abortShare: number
+    readonly timeoutMs: number
+  }
+  /** In every payload, and nowhere else. */
+  readonly canary: string
+}
+
+/** A member of the group. */
+export interface ConsumerConfig extends CommonConfig {
+  readonly role: 'consumer'
+  readonly group: string
+  readonly databaseUrl: string
+  /** `inbox`: effect and mark are one statement, an effect cannot double. `plain`: a repeated call is a second effect. */
+  readonly effects: 'inbox' | 'plain'
+  /** Recognises duplicates in this process's memory. */
+  readonly memoryDedupe: boolean
+  readonly handlerMs: number
+  readonly fates: FateShares
+  readonly accident?: Accident
+  /** Asks the database at each call whether what the handler needs is out. */
+  readonly dependsOnDownstream: boolean
+  readonly consumer: ConsumerTuning
+  readonly subscription: Pick<SubscriptionOptions, 'ordering' | 'handlerTimeoutMs' | 'retry'>
+}
+
+/** What of a consumer's options a scenario may choose. */
+export type ConsumerTuning = Pick<
+  ConsumerOptions,
+  | 'concurrency'
+  | 'sessionTimeoutMs'
+  | 'heartbeatIntervalMs'
+  | 'rebalanceTimeoutMs'
+  | 'drainTimeoutMs'
+  | 'commitIntervalMs'
+  | 'maxBufferedRecords'
+  | 'onOutOfRange'
+>
+
+/** Happens once, in the n-th call of the handler: the event loop is blocked, or the call outlives its time. */
+export interface Accident {
+  readonly kind: 'block' | 'hang'
+  readonly call: number
+  readonly ms: number
+}
+
+/** The variable of the environment that carries it: arguments could be read by anybody on the host, and it names a database. */
+export const CONFIG_VARIABLE = 'HOLDFAST_CHAOS_WORKER'
+
+/** @throws Error when the variable is missing: nobody starts a worker by hand. */
+export function readWorkerConfig(environment: NodeJS.ProcessEnv): WorkerConfig {
+  const text = environment[CONFIG_VARIABLE]
+  if (text === undefined) throw new Error(`${CONFIG_VARIABLE} is not set: workers are started by the machine`)
+  return JSON.parse(text) as WorkerConfig
+}
