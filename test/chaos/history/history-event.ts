@@ -35,7 +35,8 @@ export type EventBody =
   | Log
 
 /** The events of some kinds. */
-export type EventOf<F extends EventBody['f']> = Extract<HistoryEvent, { readonly f: F }>
+export type EventOf<F extends EventBody['f']> = F extends unknown ? OneOf<HistoryEvent, F> : never
+type OneOf<E, F> = E extends { readonly f: infer Kinds } ? (F extends Kinds ? E & { readonly f: F } : never) : never
 
 export interface Start {
   readonly f: 'start'
@@ -99,6 +100,7 @@ export interface GroupPartition {
   readonly partition: number
 }
 
+/** Written before the first record of the epoch is taken. */
 export interface OwnershipBegins extends GroupPartition {
   readonly f: 'assign'
   /** Counted by each process for itself. */
@@ -106,9 +108,12 @@ export interface OwnershipBegins extends GroupPartition {
   readonly start?: bigint
 }
 
+/** `revoke` is written when the drain is over and the partition is given away; `lost` when the process hears of it. */
 export interface OwnershipEnds extends GroupPartition {
   readonly f: 'revoke' | 'lost'
   readonly epoch: number
+  /** Records that were being handled when it began. */
+  readonly inFlight?: number
 }
 
 /** `deliver`: handed to the library by the driver. `handler-begin`: one call of the handler. */
@@ -136,11 +141,11 @@ export interface HandlerEnd extends GroupPartition {
   readonly code?: string
 }
 
-/** A wait before the attempt that is named. */
+/** A wait after a failed attempt, written when it begins. */
 export interface Retry extends GroupPartition {
   readonly f: 'retry'
   readonly offset: bigint
-  /** The attempt that has failed, from 1: the wait is before the next one. */
+  /** The attempt that has failed, from 1. */
   readonly attempt: number
   readonly delayMs: number
   readonly code?: string
@@ -200,6 +205,7 @@ export interface Nemesis {
 export interface Health {
   readonly f: 'health'
   readonly group: string
+  /** `healthy` or `unhealthy`; other words are not judged. */
   readonly state: string
   readonly reason?: string
 }

@@ -1,0 +1,48 @@
+import type { CounterName } from './counters.ts'
+
+/** What a scenario promises beyond what always holds. */
+export interface Expectations {
+  readonly groups: readonly GroupExpectation[]
+  /** Codes of sends that may fail for certain. @defaultValue none */
+  readonly allowedProduceFailures?: readonly string[]
+  /** Exit codes, and signals by which a process may end. @defaultValue `[0]` */
+  readonly allowedExits?: readonly (number | string)[]
+  /** From the last heal, or the acknowledgement of a later record, until everything has its outcome and is committed. */
+  readonly livenessBoundMs: number
+  /** @defaultValue no bound */
+  readonly maxRssSlopeMbPerMinute?: number
+  /** @defaultValue no bound */
+  readonly maxBufferedBytes?: number
+  /** Text of payloads that must never leave a service. @defaultValue none */
+  readonly canaries?: readonly string[]
+  /** The run has proven nothing while one of these is 0. @defaultValue none */
+  readonly requiredCounters?: readonly CounterName[]
+}
+
+export interface GroupExpectation {
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly ordering: 'key' | 'partition' | 'none'
+  /** `none`: its handlers write no rows; the journal is believed. */
+  readonly effects: 'exactly-once' | 'at-least-once' | 'none'
+  /** May it go on elsewhere by a seek or an out-of-range policy? @defaultValue false */
+  readonly mayReset?: boolean
+  /** `later`: what stood there before its first position is not its business. @defaultValue `earliest` */
+  readonly startsAt?: 'earliest' | 'later'
+  /** @defaultValue not checked */
+  readonly retry?: RetryExpectation
+  /** Handler calls at the same time in one process. @defaultValue no bound */
+  readonly inFlightLimit?: number
+  /** Its handlers get several records in one call, those of one key included. @defaultValue false */
+  readonly handlesBatches?: boolean
+}
+
+export interface RetryExpectation {
+  readonly maxAttempts: number
+  readonly initialDelayMs: number
+  readonly factor: number
+  readonly maxDelayMs: number
+  readonly jitter: number
+  /** Error codes that are parked at once. @defaultValue none */
+  readonly neverRetried?: readonly string[]
+}

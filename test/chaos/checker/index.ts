@@ -1,0 +1,7 @@
+export type { Anomaly, InvariantId } from './anomalies.ts'
+export { checkHistory, type CheckResult, type Example } from './check-history.ts'
+export { checkVacuity, type CounterName, type Counters } from './counters.ts'
+export { digestOf, digestOfHeaders } from './digest.ts'
+export type { Expectations, GroupExpectation, RetryExpectation } from './expectations.ts'
+export type * from './run-data.ts'
+export type { Violation } from './violation.ts'
