@@ -2,7 +2,7 @@ import type { SourceRecord } from './run-data.ts'
 import type { GroupStory, PartitionEvent, PartitionStory } from './index-history.ts'
 
 /** Nobody gave it an outcome. */
-export const NEVER = Infinity
+export const NEVER: number = Infinity
 
 /**
  * When each record of a partition got its outcome: for each place of the log, the place in the story's events of the first event that

@@ -10,6 +10,8 @@ import { workerDriver } from './drivers.ts'
 import { openEffectStore } from './effect-store.ts'
 import { chaosHandler, DownstreamError } from './handler.ts'
 import { journalingDriver } from './journaling-driver.ts'
+import type { OpenCalls } from './open-calls.ts'
+import { createOpenCalls } from './open-calls.ts'
 import { sampleResources } from './resources.ts'
 import type { ConsumerConfig } from './worker-config.ts'
 import { workerLogger } from './worker-logger.ts'
@@ -20,31 +22,24 @@ const START_AGAIN_MS = 500
 
 /** A member of the group until SIGTERM. Resolves with the exit code. */
 export async function runConsumer(config: ConsumerConfig, journal: Journal, stopped: AbortSignal): Promise<number> {
-  const epochs = new Map<string, number>()
-  const consumer = makeConsumer(config, journal, epochs)
-  const { store } = consumer
-  const resources = sampleResources(journal, () => underWay(consumer.consumer))
+  const { consumer, store } = makeConsumer(config, journal)
+  const resources = sampleResources(journal, () => underWay(consumer))
   resources.sample('baseline')
   const health = setInterval(() => noteHealth(), HEALTH_EVERY_MS)
   let lastHealth = ''
 
   function noteHealth(): void {
-    const { status, reasons, state } = consumer.consumer.health()
-    const reason = reasons.join('; ')
-    if (`${status}${state}${reason}` === lastHealth) return
-    lastHealth = `${status}${state}${reason}`
-    journal.write({
-      f: 'health',
-      group: config.group,
-      state: `${status}, ${state}`,
-      ...(reason === '' ? {} : { reason }),
-    })
+    const { status, reasons, state } = consumer.health()
+    const now = [status, state, ...reasons].join('; ')
+    if (now === lastHealth) return
+    lastHealth = now
+    journal.write({ f: 'health', group: config.group, state: status, reason: [state, ...reasons].join('; ') })
   }
 
   try {
-    await startUntilItDoes(consumer.consumer, stopped)
+    await startUntilItDoes(consumer, stopped)
     if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }))
-    await consumer.consumer.close()
+    await consumer.close()
     return 0
   } catch (error) {
     if (!HoldfastError.is(error)) throw error
@@ -61,13 +56,12 @@ export async function runConsumer(config: ConsumerConfig, journal: Journal, stop
 /** The exit code of a worker whose consumer or producer was refused: configuration, a missing topic, a fenced id. */
 export const REFUSED = 3
 
-function makeConsumer(config: ConsumerConfig, journal: Journal, epochs: Map<string, number>) {
+function makeConsumer(config: ConsumerConfig, journal: Journal) {
   const { group, subscription } = config
+  const calls = createOpenCalls()
   const store = openEffectStore(config)
-  const driver = journalingDriver(workerDriver(config.driver, config.proc, config.brokers), journal, (place, epoch) =>
-    epochs.set(place, epoch),
-  )
-  const handler = chaosHandler(config, journal, store, (place) => epochs.get(place) ?? 0)
+  const driver = journalingDriver(workerDriver(config.driver, config.proc, config.brokers), journal, calls)
+  const handler = chaosHandler(config, journal, store, calls)
   const consumer = createConsumer({
     driver,
     groupId: group,
@@ -79,16 +73,11 @@ function makeConsumer(config: ConsumerConfig, journal: Journal, epochs: Map<stri
     errors: [{ when: DownstreamError, verdict: 'pause' }],
     ...(config.memoryDedupe ? { dedupe: { store: memoryDedupeStore() } } : {}),
   })
-  tellOutcomes(consumer, config, journal, (place) => epochs.get(place) ?? 0)
+  tellOutcomes(consumer, config, journal, calls)
   return { consumer, store }
 }
 
-function tellOutcomes(
-  consumer: Consumer,
-  { group }: ConsumerConfig,
-  journal: Journal,
-  epochOf: (place: string) => number,
-): void {
+function tellOutcomes(consumer: Consumer, { group }: ConsumerConfig, journal: Journal, calls: OpenCalls): void {
   consumer.listen('retrying', ({ position, attempt, delayMs, error }) => {
     const code = (error as { readonly code?: unknown } | null)?.code
     journal.write({ f: 'retry', group, ...position, attempt, delayMs, ...(typeof code === 'string' ? { code } : {}) })
@@ -100,7 +89,7 @@ function tellOutcomes(
     journal.write({ f: 'park', group, ...position, deadLetterTopic, code: reason })
   })
   consumer.listen('skipped', ({ position, reason }) => {
-    const epoch = epochOf(`${position.topic}/${position.partition}`)
+    const epoch = calls.epochOf(position)
     const value = formatPosition(position)
     const end = { ...position, epoch, key: null, value, attempt: 0, result: 'skipped', code: reason } as const
     journal.write({ f: 'handler-end', group, ...end })

@@ -5,6 +5,7 @@ import type { Journal } from '../history/index.ts'
 import type { EffectStore } from './effect-store.ts'
 import { fateOf } from './fates.ts'
 import { keyOf, valueOf } from './journaling-driver.ts'
+import type { OpenCalls } from './open-calls.ts'
 import type { ConsumerConfig } from './worker-config.ts'
 
 /** What a handler's failures are called. */
@@ -24,18 +25,19 @@ export function chaosHandler(
   config: ConsumerConfig,
   journal: Journal,
   store: EffectStore,
-  epochOf: (place: string) => number,
+  book: OpenCalls,
 ): Handler<unknown> {
   const { group, seed, fates, accident } = config
   let calls = 0
 
   return async (_message: Message<unknown>, context: MessageContext) => {
     const { topic, partition, offset, attempt, record } = context
-    const epoch = epochOf(`${topic}/${partition}`)
+    const epoch = book.epochOf({ topic, partition })
     const value = valueOf(record)
     const place = { group, topic, partition, offset, epoch, key: keyOf(record), value, attempt }
     const call = ++calls
     journal.write({ f: 'handler-begin', ...place })
+    book.callBegins({ topic, partition })
     try {
       if (accident?.call === call) await accidentHappens(accident, context.signal)
       const wish = await act(value, context, place)
@@ -46,6 +48,8 @@ export function chaosHandler(
       const named = error instanceof Error ? error.name : typeof error
       journal.write({ f: 'handler-end', ...place, result: 'failed', code: typeof code === 'string' ? code : named })
       throw error
+    } finally {
+      book.callEnds({ topic, partition })
     }
   }
 

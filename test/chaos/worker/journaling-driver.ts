@@ -2,22 +2,25 @@ import { decodeFinishedRanges } from '../../../src/consumer/finished-ranges.ts'
 import type { CommitOffset, ConsumerCallbacks, Driver, DriverConsumer } from '../../../src/driver/index.ts'
 import { HoldfastError } from '../../../src/errors/index.ts'
 import { formatPosition, headerText } from '../../../src/record/index.ts'
-import type { InboundRecord } from '../../../src/record/index.ts'
+import type { InboundRecord, TopicPartition } from '../../../src/record/index.ts'
 import type { Journal } from '../history/index.ts'
 
 /** The header that names a record: its value in the sense of the history, whatever its bytes are. */
 export const VALUE_HEADER = 'chaos-value'
 
+/** What a worker knows of the partitions that it has. */
+export interface EpochBook {
+  began(partition: TopicPartition, epoch: number): void
+  /** Calls of the handler that run now for records of a partition. */
+  inFlight(partition: TopicPartition): number
+}
+
 /** A driver that writes down what passes between the core and its consumers: assignments, deliveries and commits. */
-export function journalingDriver(
-  driver: Driver,
-  journal: Journal,
-  onEpoch: (place: string, epoch: number) => void,
-): Driver {
+export function journalingDriver(driver: Driver, journal: Journal, book: EpochBook): Driver {
   return {
     ...driver,
     createConsumer(options) {
-      return journalingConsumer(driver.createConsumer(options), options.groupId, journal, onEpoch)
+      return journalingConsumer(driver.createConsumer(options), options.groupId, journal, book)
     },
   }
 }
@@ -26,25 +29,30 @@ function journalingConsumer(
   consumer: DriverConsumer,
   group: string,
   journal: Journal,
-  onEpoch: (place: string, epoch: number) => void,
+  book: EpochBook,
 ): DriverConsumer {
   const watched = (inner: ConsumerCallbacks): ConsumerCallbacks => ({
     async onAssigned(partitions) {
       // Before the core hears of it: it commits a start that nobody has committed, and that is this epoch's commit.
       for (const { topic, partition, epoch, committed } of partitions) {
-        onEpoch(`${topic}/${partition}`, epoch)
+        book.began({ topic, partition }, epoch)
         const start = committed === null ? {} : { start: committed.offset }
         journal.write({ f: 'assign', group, topic, partition, epoch, ...start })
       }
       return inner.onAssigned(partitions)
     },
     async onRevoked(partitions, epoch) {
+      const before = partitions.map((each) => ({ ...each, inFlight: book.inFlight(each) }))
       await inner.onRevoked(partitions, epoch)
       // After the core: its last commits are made while the partitions are still owned.
-      for (const { topic, partition } of partitions) journal.write({ f: 'revoke', group, topic, partition, epoch })
+      for (const { topic, partition, inFlight } of before)
+        journal.write({ f: 'revoke', group, topic, partition, epoch, inFlight })
     },
     onLost(partitions, epoch) {
-      for (const { topic, partition } of partitions) journal.write({ f: 'lost', group, topic, partition, epoch })
+      for (const each of partitions) {
+        const { topic, partition } = each
+        journal.write({ f: 'lost', group, topic, partition, epoch, inFlight: book.inFlight(each) })
+      }
       inner.onLost(partitions, epoch)
     },
     onBatch(batch) {

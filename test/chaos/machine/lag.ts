@@ -1,0 +1,27 @@
+import type { World } from './world.ts'
+
+const LOOK_EVERY_MS = 300
+const CALM_LOOKS = 2
+
+/** How many offsets a group is behind the end of a topic, markers and rolled back records included. */
+export async function lagOf({ cluster, group, topic }: World): Promise<bigint> {
+  // Commits first, ends after: the other way round, what is written in between would count as read too early.
+  const [commits] = await cluster.admin.fetchOffsets({ groupId: group, topics: [topic] })
+  const ends = await cluster.admin.fetchTopicOffsets(topic)
+  const committed = new Map(commits!.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
+  return ends.reduce((sum, { partition, high, low }) => {
+    const next = committed.get(partition) ?? -1n // -1: no commit yet
+    return sum + BigInt(high) - (next < 0n ? BigInt(low) : next)
+  }, 0n)
+}
+
+/** Resolves with 0 when the group has committed everything, or with what is left when the time is over. */
+export async function untilNoLag(world: World, withinMs: number): Promise<bigint> {
+  const deadline = performance.now() + withinMs
+  for (let calm = 0; ;) {
+    const lag = await lagOf(world)
+    calm = lag === 0n ? calm + 1 : 0
+    if (calm === CALM_LOOKS || performance.now() > deadline) return lag
+    await world.pause(LOOK_EVERY_MS)
+  }
+}

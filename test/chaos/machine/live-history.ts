@@ -1,0 +1,151 @@
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** What the journals say so far: enough to know when to go on, read while they grow. */
+export interface LiveHistory {
+  /** Acknowledged sends. */
+  readonly acked: number
+  /** Handled, known as duplicates, parked or skipped; repeats count. */
+  readonly outcomes: number
+  readonly parked: number
+  readonly retried: number
+  /** Who has each partition now, by its own word. */
+  readonly owners: ReadonlyMap<string, string>
+  /** How many events of a kind a process has written; all processes' when left out. */
+  count(kind: string, proc?: string): number
+  /** The highest offset that has an outcome, by `topic[partition]`. */
+  readonly handledUpTo: ReadonlyMap<string, bigint>
+  /** Resolves when the condition holds, looking whenever the journals may have grown. @throws Error after `withinMs`, saying what was awaited. */
+  until(what: string, condition: () => boolean, withinMs: number, stop: AbortSignal): Promise<void>
+}
+
+const LOOK_EVERY_MS = 100
+
+/** Follows the journals of a folder; nothing is read before the first look. */
+export function followHistory(folder: string): LiveHistory {
+  const tails = new Map<string, Tail>()
+  const counts = new Map<string, number>()
+  const owners = new Map<string, string>()
+  const handledUpTo = new Map<string, bigint>()
+  let [acked, outcomes, parked, retried] = [0, 0, 0, 0]
+
+  function look(): void {
+    for (const name of readdirSync(folder)) {
+      if (!name.endsWith('.jsonl')) continue
+      const tail = tails.get(name) ?? openTail(join(folder, name))
+      tails.set(name, tail)
+      for (const line of tail.newLines()) note(JSON.parse(line) as Line)
+    }
+  }
+
+  function note(event: Line): void {
+    const { f, proc } = event
+    for (const name of [f, `${f} ${proc}`]) counts.set(name, (counts.get(name) ?? 0) + 1)
+    const place = `${event.topic}[${event.partition}]`
+    switch (f) {
+      case 'produce-ok':
+        acked += 1
+        break
+      case 'assign':
+        owners.set(place, proc)
+        break
+      case 'revoke':
+      case 'lost':
+        if (owners.get(place) === proc) owners.delete(place)
+        break
+      case 'stop':
+        for (const [owned, owner] of owners) if (owner === (event.of ?? proc)) owners.delete(owned)
+        break
+      case 'handler-end':
+        if (event.result === 'ok' || event.result === 'skipped' || event.result === 'duplicate') ended(place, event)
+        break
+      case 'dedupe':
+        ended(place, event)
+        break
+      case 'park':
+        parked += 1
+        ended(place, event)
+        break
+      case 'retry':
+        retried += 1
+        break
+      default:
+    }
+  }
+
+  function ended(place: string, { offset = '0' }: Line): void {
+    outcomes += 1
+    const at = BigInt(offset)
+    if (at > (handledUpTo.get(place) ?? -1n)) handledUpTo.set(place, at)
+  }
+
+  return {
+    get acked() {
+      return acked
+    },
+    get outcomes() {
+      return outcomes
+    },
+    get parked() {
+      return parked
+    },
+    get retried() {
+      return retried
+    },
+    owners,
+    handledUpTo,
+    count: (kind, proc) => counts.get(proc === undefined ? kind : `${kind} ${proc}`) ?? 0,
+    async until(what, condition, withinMs, stop) {
+      const deadline = performance.now() + withinMs
+      for (;;) {
+        stop.throwIfAborted()
+        look()
+        if (condition()) return
+        if (performance.now() > deadline) throw new Error(`${what} did not happen within ${withinMs / 1_000} s`)
+        await sleep(LOOK_EVERY_MS)
+      }
+    },
+  }
+}
+
+interface Line {
+  readonly f: string
+  readonly proc: string
+  readonly of?: string
+  readonly topic?: string
+  readonly partition?: number
+  readonly offset?: string
+  readonly result?: string
+}
+
+interface Tail {
+  /** Whole lines that were not there before. */
+  newLines(): readonly string[]
+}
+
+const CHUNK_BYTES = 2 ** 20
+
+function openTail(file: string): Tail {
+  let at = 0
+  let rest = ''
+  const chunk = Buffer.alloc(CHUNK_BYTES)
+  return {
+    newLines() {
+      const fd = openSync(file, 'r')
+      try {
+        for (;;) {
+          const bytes = readSync(fd, chunk, 0, CHUNK_BYTES, at)
+          if (bytes === 0) break
+          at += bytes
+          rest += chunk.toString('latin1', 0, bytes) // what is looked at is plain text, and no chunk ends within a letter
+        }
+      } finally {
+        closeSync(fd)
+      }
+      const lines = rest.split('\n')
+      rest = lines.pop()!
+      return lines
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { KAFKA_VERSION } from '../../../scripts/services/index.ts'
+import { bundleWorker } from './bundle-worker.ts'
+import type { ChaosRequest } from './chaos-arguments.ts'
+import type { ChaosCluster } from './chaos-cluster.ts'
+import { startChaosCluster } from './chaos-cluster.ts'
+import { anomalyLines, reportText } from './report.ts'
+import type { ScenarioResult } from './run-scenario.ts'
+import { asJson, runScenario } from './run-scenario.ts'
+import type { Scenario } from './scenario.ts'
+import { drawSchedule } from './schedule.ts'
+
+/** How a run ended. */
+export interface ChaosResult {
+  readonly valid: boolean
+  readonly seed: number
+  readonly folder: string
+  readonly scenarios: readonly ScenarioResult[]
+  /** What cannot be done on this machine, and why. */
+  readonly impossible: readonly Impossible[]
+  /** What there was no time for. */
+  readonly notRun: readonly string[]
+  readonly stopped: boolean
+}
+
+export interface Impossible {
+  readonly name: string
+  readonly why: string
+}
+
+/** Runs scenarios one after the other on one cluster, and writes schedule, results and a report into a folder of the run. */
+export async function runChaos(
+  request: ChaosRequest,
+  scenarios: readonly Scenario[],
+  { say, stop }: { readonly say: (text: string) => void; readonly stop: AbortSignal },
+): Promise<ChaosResult> {
+  const { seed, driver, faults } = request
+  const deadline = performance.now() + request.minutes * 60_000
+  const run = `${new Date().toISOString().replace(/[:.]/g, '-')}-${seed}`
+  const folder = join('.tmp', 'chaos', run)
+  mkdirSync(folder, { recursive: true })
+  const script = join(process.cwd(), folder, 'worker.mjs')
+  await bundleWorker(script)
+
+  const { possible, impossible } = await sorted(faults ?? drawSchedule(scenarios, seed))
+  writeFileSync(
+    join(folder, 'schedule.json'),
+    asJson({ seed, driver, scenarios: possible.map(({ number, name }) => ({ number, name })), impossible }),
+  )
+  for (const { name, why } of impossible) say(`${name}: cannot run here: ${why}`)
+
+  const results: ScenarioResult[] = []
+  const notRun: string[] = []
+  let cluster: ChaosCluster | null = null
+  try {
+    for (const scenario of possible) {
+      const isTooLong = faults === null && results.length > 0 && performance.now() + scenario.seconds * 1_000 > deadline
+      if (isTooLong || stop.aborted) {
+        notRun.push(scenario.name)
+        continue
+      }
+      cluster ??= await startChaosCluster(say)
+      say(`${scenario.number} ${scenario.name}: ${scenario.about}`)
+      const ofIt = (text: string): void => say(`  ${scenario.name}: ${text}`)
+      const options = { scenario, cluster, seed, driver, script, folder: join(folder, scenario.name), stop, say: ofIt }
+      const result = await runScenario(options).catch((error: unknown) => {
+        if (stop.aborted) return undefined
+        return failed(scenario, error)
+      })
+      if (result === undefined) {
+        notRun.push(scenario.name)
+        continue
+      }
+      results.push(result)
+      ofIt(result.valid ? `holds (${result.seconds} s, ${result.acked} sent, ${result.effects} effects)` : 'BROKEN')
+      for (const line of anomalyLines(result)) ofIt(line)
+      // A fault that could not be healed would be the next scenario's.
+      if (result.problems.length > 0) {
+        await cluster.close()
+        cluster = null
+      }
+    }
+  } finally {
+    await cluster?.close()
+  }
+
+  const valid = results.length > 0 && results.every((result) => result.valid)
+  const result = { valid, seed, folder, scenarios: results, impossible, notRun, stopped: stop.aborted }
+  const versions = { node: process.version, kafka: KAFKA_VERSION, driver }
+  writeFileSync(join(folder, 'result.json'), asJson({ ...result, gitSha: gitSha(), versions }))
+  writeFileSync(join(folder, 'report.txt'), reportText(result))
+  return result
+}
+
+async function sorted(
+  scenarios: readonly Scenario[],
+): Promise<{ readonly possible: readonly Scenario[]; readonly impossible: readonly Impossible[] }> {
+  const possible: Scenario[] = []
+  const impossible: Impossible[] = []
+  for (const scenario of scenarios) {
+    const why = (await scenario.impossible?.()) ?? null
+    if (why === null) possible.push(scenario)
+    else impossible.push({ name: `${scenario.number} ${scenario.name}`, why })
+  }
+  return { possible, impossible }
+}
+
+function failed({ number, name }: Scenario, error: unknown): ScenarioResult {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const nothing = { seconds: 0, check: null, events: 0, acked: 0, effects: 0, deadLetters: 0, maxRssMb: 0 }
+  return { number, name, valid: false, problems: [`the machine failed: ${text}`], ...nothing }
+}
+
+function gitSha(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
+  } catch {
+    return 'unknown'
+  }
+}
