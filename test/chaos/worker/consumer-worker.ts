@@ -47,9 +47,8 @@ export async function runConsumer(config: ConsumerConfig, journal: Journal, stop
     return REFUSED
   } finally {
     clearInterval(health)
-    resources.stop()
     await store.close()
-    resources.sample('stopped')
+    await resources.stop()
   }
 }
 

@@ -72,8 +72,7 @@ export async function runProducer(config: ProducerConfig, journal: Journal, stop
   } finally {
     await Promise.all(open)
     await producer.close()
-    resources.stop()
-    resources.sample('stopped')
+    await resources.stop()
   }
 }
 

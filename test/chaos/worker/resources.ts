@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Journal } from '../history/index.ts'
 
 /** What of a process has to stay bounded. */
 export interface ResourceSampler {
   sample(phase?: 'baseline' | 'stopped'): void
-  stop(): void
+  /** Waits until what was closed is gone, or should be; then writes down what is left. */
+  stop(): Promise<void>
 }
 
 const EVERY_MS = 1_000
+/** A socket that was ended is there until the other side has ended it too. */
+const CLOSING_MS = 3_000
 
 /** Writes down memory, sockets and timers every second; `inFlight` is how many messages are under way. */
 export function sampleResources(journal: Journal, inFlight: () => number): ResourceSampler {
@@ -17,7 +21,7 @@ export function sampleResources(journal: Journal, inFlight: () => number): Resou
       f: 'resources',
       rssMb: toMb(rss),
       heapMb: toMb(heapUsed),
-      sockets: active.filter((name) => name === 'TCPSocketWrap').length,
+      sockets: openSockets(),
       timers: active.filter((name) => name === 'Timeout').length,
       inFlight: inFlight(),
       ...(phase === undefined ? {} : { phase }),
@@ -25,7 +29,19 @@ export function sampleResources(journal: Journal, inFlight: () => number): Resou
   }
   const timer = setInterval(() => sample(), EVERY_MS)
   timer.unref()
-  return { sample, stop: () => clearInterval(timer) }
+  return {
+    sample,
+    async stop() {
+      clearInterval(timer)
+      const deadline = performance.now() + CLOSING_MS
+      while (openSockets() > 0 && performance.now() < deadline) await sleep(50)
+      sample('stopped')
+    },
+  }
+}
+
+function openSockets(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
 }
 
 function toMb(bytes: number): number {
