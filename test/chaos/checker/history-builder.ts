@@ -20,6 +20,7 @@ type Overrides = Partial<Omit<Expectations, 'groups'>> & { readonly group?: Part
 
 /** A hand-written run of one group and one partition: each call is one thing that happened, a millisecond after the one before. */
 export interface HistoryBuilder {
+  readonly events: readonly HistoryEvent[]
   /** Lets time pass. */
   wait(ms: number): void
   by(proc: string, event: EventBody): void
@@ -27,6 +28,8 @@ export interface HistoryBuilder {
   sent(value: string, offset: number, options?: { readonly key?: string | null; readonly proc?: string }): void
   /** On the log, whoever wrote it. */
   onLog(value: string, offset: number, key?: string | null): void
+  /** Retention takes it off the log. */
+  deleted(offset: number): void
   invoked(
     value: string,
     options?: { readonly key?: string | null; readonly proc?: string; readonly txn?: string },
@@ -102,6 +105,7 @@ export function buildHistory(overrides: Overrides = {}): HistoryBuilder {
     return { key, value: value! }
   }
   const run: HistoryBuilder = {
+    events,
     wait: (ms) => void (t += ms * 1_000),
     by,
     sent(value, offset, { key = 'k', proc = 'producer-1#1' } = {}) {
