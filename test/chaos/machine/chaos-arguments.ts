@@ -40,7 +40,7 @@ export function parseChaosArguments(
   args: readonly string[],
   known: {
     readonly scenarios: readonly Scenario[]
-    readonly smoke: readonly number[]
+    readonly smoke: readonly string[]
     readonly drivers: readonly string[]
   },
 ): ChaosArguments {
@@ -66,7 +66,7 @@ export function parseChaosArguments(
   if (problems.length > 0) return { kind: 'wrong', problems }
   if (values['help'] === true) return { kind: 'help' }
   if (values['list'] === true) return { kind: 'list' }
-  const smoke = known.smoke.map((wanted) => known.scenarios.find((scenario) => scenario.number === wanted)!)
+  const smoke = known.smoke.map((wanted) => known.scenarios.find((scenario) => scenario.name === wanted)!)
   return {
     kind: 'run',
     seed,

@@ -1,4 +1,5 @@
-import type { Admin } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Admin, ITopicConfig } from 'kafkajs'
 import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
 import type { KafkaNode, KafkaProxy, Progress } from '../../../scripts/services/index.ts'
@@ -25,6 +26,8 @@ export interface ChaosCluster {
   /** The node that coordinates a group, or a transactional id. */
   coordinatorOf(kind: 'group' | 'transaction', id: string): Promise<ChaosNode>
   controller(): Promise<ChaosNode>
+  /** Resolves when every node knows a leader of each partition. */
+  makeTopics(topics: readonly ITopicConfig[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -85,12 +88,43 @@ export async function startChaosCluster(
     async controller() {
       return nodeOf((await admin.describeCluster()).controller!)
     },
+    async makeTopics(topics) {
+      // kafkajs' own waiting for leaders gives up at a node that has not heard of the topic yet.
+      await admin.createTopics({ topics: [...topics], waitForLeaders: false })
+      const names = topics.map(({ topic }) => topic)
+      while (!(await Promise.all(nodes.map(({ directAddress }) => knows(directAddress, names)))).every(Boolean)) {
+        await sleep(LOOK_EVERY_MS)
+      }
+    },
     async close() {
       await Promise.allSettled([admin.disconnect(), database.end()])
       await services.close()
     },
   }
   return cluster
+}
+
+const LOOK_EVERY_MS = 100
+
+/** Does this node know a leader of each partition? */
+async function knows(address: string, topics: string[]): Promise<boolean> {
+  const admin = new Kafka({
+    clientId: 'chaos-probe',
+    brokers: [address],
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+  }).admin()
+  try {
+    await admin.connect()
+    const metadata = await admin.fetchTopicMetadata({ topics })
+    return metadata.topics.every(
+      ({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
+    )
+  } catch {
+    return false
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 /** Java's `String.hashCode` without its sign: how Kafka finds the coordinator. */

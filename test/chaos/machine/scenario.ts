@@ -19,6 +19,8 @@ export interface Scenario {
   readonly prepare?: (world: World) => Promise<void>
   /** Once a good part of the work is done. Resolves when all is healed. */
   readonly inject: (world: World) => Promise<void>
+  /** `itself`: the log does not tell what happened, since it was made anew; {@link verify} says it all. @defaultValue the checker */
+  readonly judgedBy?: 'itself'
   /** After all has come to rest: what else must be. A sentence for each thing that is not. */
   readonly verify?: (world: World) => Promise<readonly string[]>
 }

@@ -84,9 +84,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     replicationFactor: 3,
     configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
   })
-  await cluster.admin.createTopics({
-    topics: [topicOf(topic, workload.topicSettings), topicOf(deadLetterTopic, workload.deadLetterSettings)],
-  })
+  await cluster.makeTopics([
+    topicOf(topic, workload.topicSettings),
+    topicOf(deadLetterTopic, workload.deadLetterSettings),
+  ])
 
   const common = { history: historyFolder, seed, driver, brokers: cluster.brokers, topic } as const
   const world: World = {

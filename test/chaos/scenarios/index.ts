@@ -1,20 +1,47 @@
 import type { Scenario } from '../machine/index.ts'
-import { brokerCrash } from './brokers.ts'
+import { belowMinIsr, brokerCrash, coordinatorMove, leaderMove, rollingRestart, slowBroker } from './brokers.ts'
 import { consumerCrash } from './crash.ts'
-import { lostAnswers } from './lost-answers.ts'
-import { connectionResets } from './network.ts'
+import { blockedEventLoop, downstreamOut, poison, slowHandlers } from './handlers.ts'
+import { lostAnswers, lostTransactionAnswers } from './lost-answers.ts'
+import { blackHole, connectionResets, oneWayPartition, slowNetwork } from './network.ts'
 import { rebalanceStorm } from './rebalances.ts'
+import { gracefulStop } from './stops.ts'
+import { fencedProducer, gapsInTheLog, hangingTransaction } from './transactions.ts'
 import { zombie } from './zombie.ts'
 
-/** Every fault of the plan that this machine can do, in the plan's order. */
+/** Every fault of the plan that the machine knows, in the plan's order. */
 export const SCENARIOS: readonly Scenario[] = [
   consumerCrash,
   zombie,
+  blockedEventLoop,
+  slowHandlers,
+  gracefulStop,
   brokerCrash,
+  belowMinIsr,
+  leaderMove,
+  coordinatorMove,
+  rollingRestart,
   connectionResets,
+  blackHole,
+  oneWayPartition,
+  slowNetwork,
+  slowBroker,
   lostAnswers,
+  lostTransactionAnswers,
   rebalanceStorm,
+  poison,
+  gapsInTheLog,
+  hangingTransaction,
+  fencedProducer,
+  downstreamOut,
 ]
 
 /** The most telling ones. */
-export const SMOKE: readonly number[] = [1, 2, 6, 11, 16, 18]
+export const SMOKE: readonly string[] = [
+  'consumer-crash',
+  'zombie',
+  'broker-crash',
+  'connection-resets',
+  'lost-answers',
+  'rebalance-storm',
+]
