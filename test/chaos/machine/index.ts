@@ -1,6 +1,7 @@
 export { bundleWorker } from './bundle-worker.ts'
 export type { ChaosCluster, ChaosNode } from './chaos-cluster.ts'
 export { startChaosCluster } from './chaos-cluster.ts'
+export { untilNoLag } from './lag.ts'
 export type { ScenarioResult } from './run-scenario.ts'
 export { asJson, runScenario } from './run-scenario.ts'
 export type { Scenario, ScenarioExpectations, Workload } from './scenario.ts'

@@ -12,7 +12,7 @@ export interface LiveHistory {
   readonly retried: number
   /** Who has each partition now, by its own word. */
   readonly owners: ReadonlyMap<string, string>
-  /** How many events of a kind a process has written; all processes' when left out. */
+  /** How many events of a kind a process has written; all processes' when left out. `unhealthy`: of health that was not good. */
   count(kind: string, proc?: string): number
   /** The highest offset that has an outcome, by `topic[partition]`. */
   readonly handledUpTo: ReadonlyMap<string, bigint>
@@ -70,6 +70,9 @@ export function followHistory(folder: string): LiveHistory {
       case 'retry':
         retried += 1
         break
+      case 'health':
+        if (event.state === 'unhealthy') counts.set('unhealthy', (counts.get('unhealthy') ?? 0) + 1)
+        break
       default:
     }
   }
@@ -117,6 +120,7 @@ interface Line {
   readonly partition?: number
   readonly offset?: string
   readonly result?: string
+  readonly state?: string
 }
 
 interface Tail {

@@ -3,9 +3,21 @@ import { belowMinIsr, brokerCrash, coordinatorMove, leaderMove, rollingRestart, 
 import { consumerCrash } from './crash.ts'
 import { blockedEventLoop, downstreamOut, poison, slowHandlers } from './handlers.ts'
 import { lostAnswers, lostTransactionAnswers } from './lost-answers.ts'
+import { diskFull } from './disk.ts'
 import { blackHole, connectionResets, oneWayPartition, slowNetwork } from './network.ts'
 import { rebalanceStorm } from './rebalances.ts'
 import { gracefulStop } from './stops.ts'
+import {
+  corruptBytes,
+  deadLettersTooLarge,
+  deadLettersUnwritable,
+  duplicateDeliveries,
+  groupDeleted,
+  messagesTooLarge,
+  offsetOutOfRange,
+  partitionsGrow,
+  topicRecreated,
+} from './topics.ts'
 import { fencedProducer, gapsInTheLog, hangingTransaction } from './transactions.ts'
 import { zombie } from './zombie.ts'
 
@@ -28,11 +40,21 @@ export const SCENARIOS: readonly Scenario[] = [
   slowBroker,
   lostAnswers,
   lostTransactionAnswers,
+  diskFull,
   rebalanceStorm,
+  partitionsGrow,
+  topicRecreated,
+  deadLettersUnwritable,
+  deadLettersTooLarge,
+  messagesTooLarge,
   poison,
+  corruptBytes,
+  offsetOutOfRange,
+  groupDeleted,
   gapsInTheLog,
   hangingTransaction,
   fencedProducer,
+  duplicateDeliveries,
   downstreamOut,
 ]
 

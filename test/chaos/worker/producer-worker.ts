@@ -113,7 +113,7 @@ async function sendTransaction(
   isAborted: boolean,
 ): Promise<boolean> {
   const { topic } = config
-  const { transactionalId } = config.transactions!
+  const { transactionalId, holdMs = 0 } = config.transactions!
   const rollback = new Error('rolled back on purpose')
   try {
     await producer.transaction(async (transaction) => {
@@ -133,6 +133,7 @@ async function sendTransaction(
       const sent = await Promise.allSettled(messages.map(send))
       const failed = sent.find((result) => result.status === 'rejected')
       if (failed !== undefined) throw failed.reason
+      await sleep(holdMs)
       if (isAborted) throw rollback
     })
     journal.write({ f: 'txn-commit', txn, transactionalId })

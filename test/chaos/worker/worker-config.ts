@@ -34,6 +34,8 @@ export interface ProducerConfig extends CommonConfig {
     readonly transactionalId: string
     readonly size: number
     readonly abortShare: number
+    /** Between the last send and the end. @defaultValue 0 */
+    readonly holdMs?: number
     readonly timeoutMs: number
   }
   /** In every payload, and nowhere else. */

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { SCENARIOS, SMOKE } from '../scenarios/index.ts'
+import { drawSchedule, parseChaosArguments } from './index.ts'
+
+const KNOWN = { scenarios: SCENARIOS, smoke: SMOKE, drivers: ['kafkajs'] }
+
+test('faults are named by number or name, and run in the order in which they were named', () => {
+  const args = parseChaosArguments(['--seed', '7', '--faults', 'zombie,1', '--json'], KNOWN)
+  expect(args).toMatchObject({ kind: 'run', seed: 7, minutes: 20, driver: 'kafkajs', json: true })
+  expect(args.kind === 'run' && args.faults?.map(({ name }) => name)).toEqual(['zombie', 'consumer-crash'])
+})
+
+test('everything that is wrong is told at once, so that nobody corrects one mistake after the other', () => {
+  expect(
+    parseChaosArguments(
+      [
+        '--seed',
+        '-1',
+        '--minutes=0',
+        '--faults',
+        '1,nonsense',
+        '--driver',
+        'carrier-pigeon',
+        '--fast',
+        'now',
+        '--json=yes',
+      ],
+      KNOWN,
+    ),
+  ).toEqual({
+    kind: 'wrong',
+    problems: [
+      'unknown option: --fast',
+      'unexpected argument: now',
+      '--json takes no value',
+      '--seed takes a whole number from 0 to 999999999',
+      '--minutes takes a whole number from 1 to 1440',
+      '--driver takes one of: kafkajs',
+      '--faults: there is no nonsense; see --list',
+    ],
+  })
+})
+
+test('the smoke is six faults that are there, since a name that nobody has would run nothing', () => {
+  const args = parseChaosArguments(['--smoke'], KNOWN)
+  expect(args.kind === 'run' && args.faults?.map(({ number }) => number)).toEqual([1, 2, 6, 11, 16, 18])
+  expect(parseChaosArguments(['--smoke', '--faults', '1'], KNOWN)).toMatchObject({ kind: 'wrong' })
+})
+
+test('without a seed each run draws another one, and says which', () => {
+  const seeds = Array.from({ length: 5 }, () => parseChaosArguments([], KNOWN)).map(
+    (args) => args.kind === 'run' && args.seed,
+  )
+  expect(new Set(seeds).size).toBeGreaterThan(1)
+})
+
+test('the same seed draws the same order, so that a run can be had again; another one another', () => {
+  const names = (seed: number): readonly string[] => drawSchedule(SCENARIOS, seed).map(({ name }) => name)
+  expect(names(4711)).toEqual(names(4711))
+  expect(names(4711)).not.toEqual(names(4712))
+  expect(names(4711).toSorted()).toEqual(SCENARIOS.map(({ name }) => name).toSorted())
+})
+
+test('every scenario has a name of its own that can be part of a topic, and says what happens', () => {
+  const names = SCENARIOS.map(({ name }) => name)
+  expect(new Set(names).size).toBe(names.length)
+  for (const { name, about, seconds } of SCENARIOS) {
+    expect(name).toMatch(/^[a-z-]{3,30}$/)
+    expect(about).toMatch(/^[A-Z].*\.$/)
+    expect(seconds).toBeGreaterThan(0)
+  }
+})

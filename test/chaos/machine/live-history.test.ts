@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { openJournal } from '../history/index.ts'
+import type { Journal } from '../history/index.ts'
+import { followHistory } from './live-history.ts'
+
+const GROUP = { group: 'g', topic: 't' } as const
+const NEVER = new AbortController().signal
+
+test('follows journals while they grow: what is acknowledged, what has an outcome, and who owns what', async () => {
+  const { folder, open } = openFolder()
+  const live = followHistory(folder)
+  const producer = open('producer-1#1')
+  producer.write({ f: 'produce-ok', value: 'm-1', topic: 't', partition: 0, offset: 0n })
+  const consumer = open('consumer-1#1')
+  consumer.write({ f: 'assign', ...GROUP, partition: 0, epoch: 1 })
+  consumer.write({ f: 'assign', ...GROUP, partition: 1, epoch: 1 })
+  await live.until('two assignments', () => live.owners.size === 2, 5_000, NEVER)
+  expect(live.acked).toBe(1)
+
+  const end = { ...GROUP, partition: 0, key: 'k', value: 'm-1', attempt: 1 } as const
+  consumer.write({ f: 'handler-end', ...end, offset: 0n, result: 'failed' })
+  consumer.write({ f: 'handler-end', ...end, offset: 0n, result: 'ok' })
+  consumer.write({ f: 'revoke', ...GROUP, partition: 1, epoch: 1 })
+  await live.until('the revocation', () => live.owners.size === 1, 5_000, NEVER)
+  expect(live.outcomes).toBe(1)
+  expect([
+    live.count('handler-end'),
+    live.count('handler-end', 'consumer-1#1'),
+    live.count('handler-end', 'x'),
+  ]).toEqual([2, 2, 0])
+})
+
+test('a process that is found dead owns nothing any more, whoever says so', async () => {
+  const { folder, open } = openFolder()
+  const live = followHistory(folder)
+  open('consumer-1#1').write({ f: 'assign', ...GROUP, partition: 0, epoch: 1 })
+  await live.until('an owner', () => live.owners.get('t[0]') === 'consumer-1#1', 5_000, NEVER)
+  open('machine').write({ f: 'stop', role: 'consumer', of: 'consumer-1#1', signal: 'SIGKILL' })
+  await live.until('nobody', () => live.owners.size === 0, 5_000, NEVER)
+  expect(live.count('stop')).toBe(1)
+})
+
+test('what does not come is named when the patience is over, and a stopped run waits for nothing', async () => {
+  const live = followHistory(openFolder().folder)
+  await expect(live.until('the impossible', () => false, 0, NEVER)).rejects.toThrow(
+    'the impossible did not happen within 0 s',
+  )
+  await expect(live.until('anything', () => true, 0, AbortSignal.abort(new Error('stopped')))).rejects.toThrow(
+    'stopped',
+  )
+})
+
+function openFolder(): { readonly folder: string; open(proc: string): Journal } {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-live-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return {
+    folder,
+    open(proc) {
+      const journal = openJournal(join(folder, `${proc}.jsonl`), proc)
+      onTestFinished(() => journal.close())
+      return journal
+    },
+  }
+}
