@@ -22,6 +22,7 @@ export function controlSockets(userFactory: ISocketFactory | undefined): SocketC
     socketFactory(args) {
       if (isCut) throw replaced()
       const socket = make(args)
+      answerLateWrites(socket)
       open.add(socket)
       socket.once('close', () => open.delete(socket))
       return socket
@@ -32,6 +33,28 @@ export function controlSockets(userFactory: ISocketFactory | undefined): SocketC
       open.clear()
     },
   }
+}
+
+/**
+ * Tells kafkajs of a write that leads nowhere. It takes a connection that it is closing for a connected one: a request that is encoded
+ * in that moment goes to a socket that is gone, after all others were rejected and the watch over timeouts has ended. Node says nothing
+ * of such a write but to its callback, which kafkajs does not give, and the request's partition would wait until its delivery timeout.
+ */
+function answerLateWrites(socket: Socket): void {
+  const write = socket.write.bind(socket) as (...args: readonly unknown[]) => boolean
+  const answering = (...args: readonly unknown[]): boolean => {
+    if (socket.destroyed) void Promise.resolve().then(() => tell(socket, gone())) // after kafkajs has noted the request
+    return write(...args)
+  }
+  socket.write = answering as Socket['write']
+}
+
+function tell(socket: Socket, reason: Error): void {
+  if (socket.listenerCount('error') > 0) socket.emit('error', reason)
+}
+
+function gone(): Error {
+  return new Error('the connection was gone before this request')
 }
 
 function reset(socket: Socket): void {
@@ -45,7 +68,7 @@ function reset(socket: Socket): void {
     socket.destroy(reason) // a TLS socket cannot be reset
     return
   }
-  if (socket.listenerCount('error') > 0) socket.emit('error', reason) // a reset alone tells kafkajs nothing; its requests would hang
+  tell(socket, reason) // a reset alone tells kafkajs nothing; its requests would hang
 }
 
 function replaced(): Error {

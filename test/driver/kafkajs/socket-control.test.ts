@@ -63,3 +63,18 @@ test('a cut closes a socket that is still connecting', async () => {
   await closed
   expect(socket.destroyed).toBe(true)
 })
+
+test('a write to a socket that is gone is answered with an error, since kafkajs has queued its request and would wait for ever', async () => {
+  const control = controlSockets(undefined)
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const socket = await opened(control)
+  const closed = closeOf(socket)
+  const [broker] = await accepted
+  broker.resetAndDestroy()
+  await closed
+
+  // kafkajs does so: it takes a connection that is being closed for a connected one, and has stopped its watch over timeouts by then.
+  const answer = new Promise<Error>((resolve) => socket.once('error', resolve))
+  socket.write('a request')
+  expect((await answer).message).toContain('gone')
+})
