@@ -41,6 +41,7 @@ test('a process that is found dead owns nothing any more, whoever says so', asyn
   open('machine').write({ f: 'stop', role: 'consumer', of: 'consumer-1#1', signal: 'SIGKILL' })
   await live.until('nobody', () => live.owners.size === 0, 5_000, NEVER)
   expect(live.count('stop')).toBe(1)
+  expect(live.health.size).toBe(0)
 })
 
 test('what does not come is named when the patience is over, and a stopped run waits for nothing', async () => {

@@ -12,10 +12,12 @@ export interface LiveHistory {
   readonly retried: number
   /** Who has each partition now, by its own word. */
   readonly owners: ReadonlyMap<string, string>
-  /** How many events of a kind a process has written; all processes' when left out. `unhealthy`: of health that was not good. */
+  /** How many events of a kind a process has written; all processes' when left out. */
   count(kind: string, proc?: string): number
   /** The highest offset that has an outcome, by `topic[partition]`. */
   readonly handledUpTo: ReadonlyMap<string, bigint>
+  /** What each member last said of its health: `unhealthy: running; offset 4 is not on the log …`. */
+  readonly health: ReadonlyMap<string, string>
   /** Resolves when the condition holds, looking whenever the journals may have grown. @throws Error after `withinMs`, saying what was awaited. */
   until(what: string, condition: () => boolean, withinMs: number, stop: AbortSignal): Promise<void>
 }
@@ -28,6 +30,7 @@ export function followHistory(folder: string): LiveHistory {
   const counts = new Map<string, number>()
   const owners = new Map<string, string>()
   const handledUpTo = new Map<string, bigint>()
+  const health = new Map<string, string>()
   let [acked, outcomes, parked, retried] = [0, 0, 0, 0]
 
   function look(): void {
@@ -71,7 +74,7 @@ export function followHistory(folder: string): LiveHistory {
         retried += 1
         break
       case 'health':
-        if (event.state === 'unhealthy') counts.set('unhealthy', (counts.get('unhealthy') ?? 0) + 1)
+        health.set(proc, `${event.state}: ${event.reason ?? ''}`)
         break
       default:
     }
@@ -98,6 +101,7 @@ export function followHistory(folder: string): LiveHistory {
     },
     owners,
     handledUpTo,
+    health,
     count: (kind, proc) => counts.get(proc === undefined ? kind : `${kind} ${proc}`) ?? 0,
     async until(what, condition, withinMs, stop) {
       const deadline = performance.now() + withinMs
@@ -121,6 +125,7 @@ interface Line {
   readonly offset?: string
   readonly result?: string
   readonly state?: string
+  readonly reason?: string
 }
 
 interface Tail {
