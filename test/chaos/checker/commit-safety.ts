@@ -1,8 +1,8 @@
 import { decodeFinishedRanges } from '../../../src/consumer/finished-ranges.ts'
 import type { OffsetRange } from '../history/index.ts'
-import { pairCommits, type PairedCommit } from './commits.ts'
+import type { PairedCommit } from './commits.ts'
 import type { IndexedHistory, PartitionStory } from './index-history.ts'
-import { floorOf, nameOf, outcomePlaces } from './outcomes.ts'
+import { floorOf, nameOf } from './outcomes.ts'
 import type { Report } from './violation.ts'
 
 /**
@@ -16,11 +16,11 @@ export function commitSafety(history: IndexedHistory, report: Report): void {
 }
 
 function judgePartition(story: PartitionStory, report: Report): void {
-  const outcomes = outcomePlaces(story)
+  const { outcomes, commits } = story
   const start = story.log.placeAtOrAbove(floorOf(story))
   const latestUpTo = latestOutcomes(outcomes, start)
   const verified = new Map<bigint, bigint>() // finished ranges stay finished, and many commits repeat them
-  for (const commit of pairCommits(story)) {
+  for (const commit of commits) {
     if (commit.outcome === 'fail') continue
     const below = story.log.placeAtOrAbove(commit.invoke.offset)
     if (below > start && latestUpTo[below - 1]! > commit.invokedAt) {

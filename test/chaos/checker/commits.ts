@@ -1,5 +1,5 @@
 import type { Commit, CommitFailure, HistoryEvent } from '../history/index.ts'
-import type { PartitionEvent, PartitionStory } from './index-history.ts'
+import type { PartitionEvent } from './index-history.ts'
 
 /** A commit from its invocation to its answer. `open`: the process ended before there was one. */
 export interface PairedCommit {
@@ -12,10 +12,10 @@ export interface PairedCommit {
 }
 
 /** The commits of one partition, by their invocations. An answer belongs to the oldest open commit of its process, epoch and offset. */
-export function pairCommits(story: PartitionStory): PairedCommit[] {
+export function pairCommits(events: readonly PartitionEvent[]): PairedCommit[] {
   const commits: PairedCommit[] = []
   const open = new Map<string, PairedCommit[]>()
-  story.events.forEach((event, place) => {
+  events.forEach((event, place) => {
     if (!isCommit(event)) return
     const name = `${event.proc} ${event.epoch} ${event.offset}`
     if (event.f === 'commit-invoke') {

@@ -14,7 +14,7 @@ export type CounterName =
   /** Parked by another process than one that had begun the record and died. */
   | 'parkAfterCrash'
   | 'produceInfo'
-  /** A handler ended after its partition had gone, and the effect is another process's. */
+  /** A handler ended after its partition had gone to somebody else, and the effect is that one's. */
   | 'zombieEffectBlocked'
   | 'redelivered'
   | 'retried'
@@ -78,7 +78,7 @@ function countPartition({ processes }: IndexedHistory, { group, events }: Partit
       case 'handler-end':
         running.get(event.proc)?.delete(event.offset)
         if (event.result === 'duplicate') handledAs.add(`${event.proc} ${event.offset}`)
-        if (owners.of(event.proc) === undefined && isSomebodyElses(group, event)) counters.zombieEffectBlocked += 1
+        if (owners.isZombie(event.proc) && isSomebodyElses(group, event)) counters.zombieEffectBlocked += 1
         break
       case 'revoke':
       case 'lost':

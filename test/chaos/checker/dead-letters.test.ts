@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { DEAD_LETTER_HEADERS } from '../../../src/dlq/index.ts'
-import { checkHistory } from './index.ts'
+import { checkHistory, type DeadLetterRecord } from './index.ts'
 import { buildHistory, GROUP, PARTITION, type HistoryBuilder } from './history-builder.ts'
 
 const A = 'consumer-1#1'
@@ -95,46 +95,25 @@ test('I9: without any fault nobody parks a record twice, whatever the journals s
   expect(run.found()).toEqual(['I9 parked-twice'])
 })
 
-test('I9: a dead letter names its origin, and is never the dead letter of its own topic’s record', () => {
-  const found = (origin: readonly (readonly [string, string])[]): readonly string[] =>
+test('I9: a dead letter names its origin and its group, and is never of its own topic’s record', () => {
+  const { topic, partition, offset, group } = DEAD_LETTER_HEADERS
+  const found = (headers: DeadLetterRecord['headers']): readonly string[] =>
     checkHistory({
       events: [],
       effects: [],
       log: [],
-      deadLetters: [
-        {
-          topic: 'orders.dlq',
-          partition: 0,
-          offset: 0n,
-          key: null,
-          value: '',
-          headers: [...origin, [DEAD_LETTER_HEADERS.group, GROUP]],
-        },
-      ],
+      deadLetters: [{ topic: 'orders.dlq', partition: 0, offset: 0n, key: null, value: '', headers }],
       expectations: {
         groups: [{ group: GROUP, topics: ['orders'], ordering: 'key', effects: 'none' }],
         livenessBoundMs: 1,
       },
     }).anomalies.map(({ type }) => type)
-  const { topic, partition, offset } = DEAD_LETTER_HEADERS
-  expect(
-    found([
-      [topic, 'orders.dlq'],
-      [partition, '0'],
-      [offset, '7'],
-    ]),
-  ).toEqual(['dead-letter-loop'])
-  expect(
-    found([
-      [topic, 'orders'],
-      [partition, '0'],
-    ]),
-  ).toEqual(['dead-letter-without-origin'])
-  expect(
-    found([
-      [topic, 'orders'],
-      [partition, '0'],
-      [offset, '7'],
-    ]),
-  ).toEqual([])
+  const place = [
+    [partition, '0'],
+    [offset, '7'],
+  ] as const
+  expect(found([[topic, 'orders'], ...place, [group, GROUP]])).toEqual([])
+  expect(found([[topic, 'orders.dlq'], ...place, [group, GROUP]])).toEqual(['dead-letter-loop'])
+  expect(found([...place, [group, GROUP]])).toEqual(['dead-letter-without-origin'])
+  expect(found([[topic, 'orders'], ...place])).toEqual(['dead-letter-of-nobody'])
 })

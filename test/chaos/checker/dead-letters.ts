@@ -30,6 +30,7 @@ export function deadLetters(history: IndexedHistory, report: Report): void {
     }
     judgeOrigins(group, report)
   }
+  judgeGroups(history, report)
 }
 
 /** What a process acknowledged as parked, and how often within one assignment. */
@@ -135,6 +136,17 @@ function judgeOrigins({ deadLetters: byOrigin, expected }: GroupStory, report: R
         report({ type: 'dead-letter-loop', text, weight: 2, ...place })
       }
     }
+  }
+}
+
+/** A letter of no group that we know can be given back to nobody. */
+function judgeGroups({ deadLetters: letters, groups }: IndexedHistory, report: Report): void {
+  const known = new Set(groups.map(({ expected }) => expected.group))
+  for (const { topic, partition, offset, headers } of letters) {
+    const group = headerTextOf(headers, DEAD_LETTER_HEADERS.group)
+    if (group !== undefined && known.has(group)) continue
+    const text = `the dead letter at ${formatPosition({ topic, partition, offset })} names ${group ?? 'no group'} as its group`
+    report({ type: 'dead-letter-of-nobody', text, topic, partition, offset })
   }
 }
 

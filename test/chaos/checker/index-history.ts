@@ -2,6 +2,8 @@ import { DEAD_LETTER_HEADERS } from '../../../src/dlq/index.ts'
 import { formatPartition, formatPosition } from '../../../src/record/index.ts'
 import type { HistoryEvent } from '../history/index.ts'
 import type { GroupExpectation } from './expectations.ts'
+import { pairCommits, type PairedCommit } from './commits.ts'
+import { outcomePlaces } from './outcomes.ts'
 import { partitionLog, type PartitionLog } from './partition-log.ts'
 import { followProcesses, type ProcessStory } from './process-stories.ts'
 import { pairProduces, type Produces } from './produces.ts'
@@ -18,6 +20,10 @@ export interface PartitionStory {
   readonly log: PartitionLog
   /** In time; a place in this list is the order of everything that concerns the partition. */
   readonly events: PartitionEvent[]
+  /** By their invocations. */
+  commits: readonly PairedCommit[]
+  /** For each place of the log, the place in {@link events} of what gave the record its outcome; Infinity without one. */
+  outcomes: readonly number[]
 }
 
 /** What one group did. */
@@ -50,6 +56,12 @@ export function indexHistory(data: RunData): IndexedHistory {
   const partitionLogs = new Map(Array.from(logs, ([name, records]) => [name, partitionLog(records)]))
   const groups = data.expectations.groups.map((expected) => groupStory(expected, data, partitionLogs))
   fillPartitions(groups, data.events, partitionLogs)
+  for (const { partitions } of groups) {
+    for (const story of partitions.values()) {
+      story.commits = pairCommits(story.events)
+      story.outcomes = outcomePlaces(story)
+    }
+  }
   const processes = followProcesses(data.events)
   const faults = data.events.filter((event) => event.f === 'nemesis')
   return {
@@ -128,7 +140,7 @@ function storyOf(
   const partitions = group.partitions as Map<string, PartitionStory>
   let story = partitions.get(name)
   if (story === undefined) {
-    story = { group, topic, partition, log: logs.get(name) ?? partitionLog([]), events: [] }
+    story = { group, topic, partition, log: logs.get(name) ?? partitionLog([]), events: [], commits: [], outcomes: [] }
     partitions.set(name, story)
   }
   return story

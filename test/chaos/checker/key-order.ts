@@ -18,8 +18,8 @@ export function keyOrder(history: IndexedHistory, report: Report): void {
 
 function judgeSends({ byValue }: IndexedHistory, report: Report): void {
   const last = new Map<string, EventOf<'produce-ok'>>()
-  for (const { invoke, end } of byValue.values()) {
-    if (end?.f !== 'produce-ok' || invoke.key === null) continue
+  for (const { invoke, end, times } of byValue.values()) {
+    if (end?.f !== 'produce-ok' || invoke.key === null || times > 1) continue
     const lane = `${invoke.proc} ${formatPartition(end)} ${invoke.key}`
     const before = last.get(lane)
     if (before !== undefined && end.offset < before.offset) {

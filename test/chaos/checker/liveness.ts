@@ -1,5 +1,5 @@
 import type { IndexedHistory, PartitionStory } from './index-history.ts'
-import { floorOf, nameOf, NEVER, outcomePlaces } from './outcomes.ts'
+import { floorOf, nameOf, NEVER } from './outcomes.ts'
 import type { ProcessStory } from './process-stories.ts'
 import type { Report } from './violation.ts'
 
@@ -29,7 +29,7 @@ function deadlineOf({ byValue, lastHealAt, expectations }: IndexedHistory, value
 /** A record without any outcome is lost, which is I1. */
 function judgeOutcomes(history: IndexedHistory, story: PartitionStory, report: Report): void {
   const floor = floorOf(story)
-  outcomePlaces(story).forEach((place, at) => {
+  story.outcomes.forEach((place, at) => {
     const record = story.log.records[at]!
     if (place === NEVER || record.offset < floor) return
     const late = story.events[place]!.t - deadlineOf(history, record.value)

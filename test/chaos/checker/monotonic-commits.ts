@@ -1,5 +1,5 @@
 import { formatPartition } from '../../../src/record/index.ts'
-import { pairCommits, type PairedCommit } from './commits.ts'
+import type { PairedCommit } from './commits.ts'
 import type { IndexedHistory, PartitionStory } from './index-history.ts'
 import type { AcceptedCommit } from './run-data.ts'
 import type { Report } from './violation.ts'
@@ -13,17 +13,17 @@ export function monotonicCommits(history: IndexedHistory, report: Report): void 
   const ends = new Map((history.logEnds ?? []).map((end) => [formatPartition(end), end.end]))
   for (const group of history.groups) {
     for (const [name, story] of group.partitions) {
-      const commits = pairCommits(story)
-      judgeOrder(story, commits, report)
+      judgeOrder(story, report)
       judgeStored(story, accepted.get(`${group.expected.group} ${name}`) ?? [], report)
       judgeResets(story, report)
-      judgeEnd(story, commits, ends.get(name), report)
+      judgeEnd(story, ends.get(name), report)
     }
   }
 }
 
 /** Whether an acknowledged commit is lower than one that had been acknowledged before it was invoked. */
-function judgeOrder(story: PartitionStory, commits: readonly PairedCommit[], report: Report): void {
+function judgeOrder(story: PartitionStory, report: Report): void {
+  const { commits } = story
   const invoked = new Map(commits.map((commit) => [commit.invokedAt, commit]))
   const ended = new Map(commits.map((commit) => [commit.endedAt, commit]))
   const floors = new Map<PairedCommit, bigint>()
@@ -82,13 +82,8 @@ function judgeResets(story: PartitionStory, report: Report): void {
   }
 }
 
-function judgeEnd(
-  story: PartitionStory,
-  commits: readonly PairedCommit[],
-  end: bigint | undefined,
-  report: Report,
-): void {
-  for (const { invoke, outcome } of commits) {
+function judgeEnd(story: PartitionStory, end: bigint | undefined, report: Report): void {
+  for (const { invoke, outcome } of story.commits) {
     if (end === undefined || invoke.offset <= end || outcome === 'fail') continue
     report({
       type: 'commit-past-end',

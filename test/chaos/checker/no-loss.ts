@@ -1,3 +1,4 @@
+import { formatPosition } from '../../../src/record/index.ts'
 import { deadLettersOf, type GroupStory, type IndexedHistory, type PartitionStory } from './index-history.ts'
 import { floorOf, nameOf } from './outcomes.ts'
 import type { SourceRecord } from './run-data.ts'
@@ -5,95 +6,90 @@ import type { Report } from './violation.ts'
 
 /**
  * I1: every record that a reader can see, and every acknowledged value, has an effect, a dead letter, or was skipped by a rule. A value
- * that is not on the log either was lost by the broker, or was never written: that is told apart.
+ * that is no longer on the log and that nobody handled was lost by the broker, or acknowledged without being written: that is told apart.
  */
 export function noLoss(history: IndexedHistory, report: Report): void {
   for (const group of history.groups) {
-    const seen = valuesWithOutcome(history, group, report)
-    for (const produce of history.byValue.values()) {
-      const { value, topic } = produce.invoke
-      if (!group.expected.topics.includes(topic) || !history.isAcknowledged(produce)) continue
-      if (seen.has(value) || history.written.has(value) || group.effectsByValue.has(value)) continue
-      const end = produce.end?.f === 'produce-ok' ? produce.end : undefined
-      if (end !== undefined && wasDeclaredSkipped(group, end.topic, end.partition, end.offset)) continue
-      report({
-        type: 'acknowledged-not-on-log',
-        text: `${value} was acknowledged at ${topic}[${end?.partition}]@${end?.offset}; no reader finds it, and ${group.expected.group} has no effect of it`,
-        weight: 3,
-        ...where(group, end ?? { topic }),
-        ...(end !== undefined && { at: end.t, proc: end.proc }),
-      })
-    }
+    const declared = new Map(Array.from(group.partitions, ([name, story]) => [name, declaredOutcomes(story)]))
+    judgeVisible(history, group, declared, report)
+    judgeAcknowledged(history, group, declared, report)
   }
 }
 
-/** Reports the visible records that nobody took care of; gives the values that somebody did. */
-function valuesWithOutcome(history: IndexedHistory, group: GroupStory, report: Report): ReadonlySet<string> {
-  const { expected } = group
+/** Was the record at an offset skipped by a rule or a policy, or handled where no database is asked, or below the first position? */
+type Declared = (offset: bigint) => boolean
+
+function declaredOutcomes(story: PartitionStory): Declared {
+  const { expected } = story.group
+  const floor = floorOf(story)
+  const ended = new Set<bigint>()
+  const jumps: { readonly from: bigint; readonly to: bigint }[] = []
+  for (const event of story.events) {
+    if (event.f === 'reset' && expected.mayReset === true) jumps.push(event)
+    if (event.f !== 'handler-end') continue
+    if (event.result === 'skipped' || (event.result === 'ok' && expected.effects === 'none')) ended.add(event.offset)
+  }
+  return (offset) => offset < floor || ended.has(offset) || jumps.some(({ from, to }) => from <= offset && offset < to)
+}
+
+function judgeVisible(
+  { byValue }: IndexedHistory,
+  group: GroupStory,
+  declared: ReadonlyMap<string, Declared>,
+  report: Report,
+): void {
   const done = new Set<string>()
   const missing: SourceRecord[] = []
-  for (const story of group.partitions.values()) {
-    const floor = floorOf(story)
-    const declared = declaredOutcomes(story)
-    story.log.records.forEach((record, place) => {
-      const handled = record.value !== null && group.effectsByValue.has(record.value)
-      if (handled || record.offset < floor || declared.has(place) || deadLettersOf(group, record).length > 0) {
-        if (record.value !== null) done.add(record.value)
-      } else missing.push(record)
-    })
+  for (const [name, { log }] of group.partitions) {
+    const isDeclared = declared.get(name)!
+    for (const record of log.records) {
+      const { value, offset } = record
+      const handled = value !== null && group.effectsByValue.has(value)
+      if (!handled && !isDeclared(offset) && deadLettersOf(group, record).length === 0) missing.push(record)
+      else if (value !== null) done.add(value)
+    }
   }
   for (const record of missing) {
-    if (record.value !== null && done.has(record.value)) continue // written twice, and handled where it stands first
-    const end = record.value === null ? undefined : history.byValue.get(record.value)?.end
+    const { value, topic, partition, offset } = record
+    if (value !== null && done.has(value)) continue // written twice, and handled where it stands first
+    const end = value === null ? undefined : byValue.get(value)?.end
     report({
       type: 'lost',
-      text: `${nameOf(record)} is on the log; ${expected.group} neither handled it nor parked nor skipped it`,
+      text: `${nameOf(record)} is on the log; ${group.expected.group} neither handled it nor parked nor skipped it`,
+      group: group.expected.group,
+      topic,
+      partition,
+      offset,
       weight: end?.f === 'produce-ok' ? 2 : 1,
-      ...where(group, record),
       ...(end !== undefined && { at: end.t }),
     })
   }
-  return done
 }
 
-/** Places of the log that were skipped by a rule or by a policy, and handled ones where no database is asked. */
-function declaredOutcomes({ events, log, group: { expected } }: PartitionStory): ReadonlySet<number> {
-  const places = new Set<number>()
-  for (const event of events) {
-    if (event.f === 'handler-end') {
-      const believed = event.result === 'skipped' || (event.result === 'ok' && expected.effects === 'none')
-      const place = believed ? log.placeOf(event.offset) : undefined
-      if (place !== undefined) places.add(place)
-    } else if (event.f === 'reset' && expected.mayReset === true) {
-      const end = log.placeAtOrAbove(event.to)
-      for (let place = log.placeAtOrAbove(event.from); place < end; place += 1) places.add(place)
-    }
-  }
-  return places
-}
-
-/** Skipped before retention deleted it, so that it has no place on the log. */
-function wasDeclaredSkipped(group: GroupStory, topic: string, partition: number, offset: bigint): boolean {
-  const story = group.partitions.get(`${topic}[${partition}]`)
-  if (story === undefined) return false
-  if (offset < floorOf(story)) return true
-  return story.events.some(
-    (event) =>
-      (event.f === 'reset' && group.expected.mayReset === true && event.from <= offset && offset < event.to) ||
-      (event.f === 'handler-end' &&
-        event.offset === offset &&
-        (event.result === 'skipped' || (event.result === 'ok' && group.expected.effects === 'none'))),
-  )
-}
-
-function where(
-  { expected }: GroupStory,
-  { topic, partition, offset }: { readonly topic: string; readonly partition?: number; readonly offset?: bigint },
-): { group: string; topic: string; partition?: number; offset?: bigint } {
-  return {
-    group: expected.group,
-    topic,
-    ...(partition !== undefined && { partition }),
-    ...(offset !== undefined && { offset }),
+/** What the log does not show any more may have been handled before retention took it. */
+function judgeAcknowledged(
+  { byValue, written, isAcknowledged }: IndexedHistory,
+  group: GroupStory,
+  declared: ReadonlyMap<string, Declared>,
+  report: Report,
+): void {
+  for (const produce of byValue.values()) {
+    const { end } = produce
+    if (end?.f !== 'produce-ok' || !isAcknowledged(produce)) continue
+    const { value, topic, partition, offset, t, proc } = end
+    if (!group.expected.topics.includes(topic) || written.has(value) || group.effectsByValue.has(value)) continue
+    if (group.deadLetters.has(formatPosition(end)) || declared.get(`${topic}[${partition}]`)?.(offset) === true)
+      continue
+    report({
+      type: 'acknowledged-not-on-log',
+      text: `${value} was acknowledged at ${formatPosition(end)}; no reader finds it, and ${group.expected.group} has no effect of it`,
+      at: t,
+      group: group.expected.group,
+      topic,
+      partition,
+      offset,
+      proc,
+      weight: 3,
+    })
   }
 }

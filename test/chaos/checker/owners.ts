@@ -6,6 +6,8 @@ export interface Owners {
   follow(event: PartitionEvent, place: number): void
   /** The open epoch of a process, and the place of its assignment. */
   of(proc: string): Holding | undefined
+  /** Has the partition gone, or been given to somebody else since, whether the process has heard of it or not? */
+  isZombie(proc: string): boolean
 }
 
 export interface Holding {
@@ -16,12 +18,17 @@ export interface Holding {
 /** Follows who holds one partition. The end of another epoch than the open one changes nothing. */
 export function createOwners(): Owners {
   const holdings = new Map<string, Holding>()
+  let latest: string | undefined
   return {
     follow(event, place) {
-      if (event.f === 'assign') holdings.set(event.proc, { epoch: event.epoch, since: place })
+      if (event.f === 'assign') {
+        holdings.set(event.proc, { epoch: event.epoch, since: place })
+        latest = event.proc
+      }
       const ends = event.f === 'revoke' || event.f === 'lost'
       if (ends && holdings.get(event.proc)?.epoch === event.epoch) holdings.delete(event.proc)
     },
     of: (proc) => holdings.get(proc),
+    isZombie: (proc) => !holdings.has(proc) || latest !== proc,
   }
 }

@@ -1,4 +1,4 @@
-import { pairCommits, type PairedCommit } from './commits.ts'
+import type { PairedCommit } from './commits.ts'
 import type { IndexedHistory, PartitionEvent, PartitionStory } from './index-history.ts'
 import { createOwners } from './owners.ts'
 import type { Report, Violation } from './violation.ts'
@@ -10,20 +10,14 @@ import type { Report, Violation } from './violation.ts'
 export function ownership(history: IndexedHistory, report: Report): void {
   for (const group of history.groups) {
     for (const story of group.partitions.values()) {
-      const commits = pairCommits(story)
-      const since = judgeEpochs(story, commits, report)
-      judgeCommitters(story, commits, since, report)
+      judgeCommitters(story, judgeEpochs(story, report), report)
     }
   }
 }
 
 /** Gives the place of the assignment under which each commit was invoked. */
-function judgeEpochs(
-  story: PartitionStory,
-  commits: readonly PairedCommit[],
-  report: Report,
-): ReadonlyMap<PairedCommit, number> {
-  const invoked = new Map(commits.map((commit) => [commit.invokedAt, commit]))
+function judgeEpochs(story: PartitionStory, report: Report): ReadonlyMap<PairedCommit, number> {
+  const invoked = new Map(story.commits.map((commit) => [commit.invokedAt, commit]))
   const since = new Map<PairedCommit, number>()
   const owners = createOwners()
   story.events.forEach((event, place) => {
@@ -61,13 +55,8 @@ function deed(event: PartitionEvent, commit: PairedCommit | undefined): Deed | u
   return commit?.outcome === 'ok' || commit?.outcome === 'info' ? 'committed-without-owning' : undefined
 }
 
-function judgeCommitters(
-  story: PartitionStory,
-  commits: readonly PairedCommit[],
-  since: ReadonlyMap<PairedCommit, number>,
-  report: Report,
-): void {
-  const accepted = commits.filter((commit) => commit.outcome === 'ok' && since.has(commit))
+function judgeCommitters(story: PartitionStory, since: ReadonlyMap<PairedCommit, number>, report: Report): void {
+  const accepted = story.commits.filter((commit) => commit.outcome === 'ok' && since.has(commit))
   const byEnd = accepted.toSorted((a, b) => a.endedAt - b.endedAt)
   let done = 0
   let latest: PairedCommit | undefined // of all that were accepted before this one began, the one of the latest assignment

@@ -3,6 +3,8 @@ import type { EventOf, HistoryEvent } from '../history/index.ts'
 /** One value on its way to the log. `open`: the process ended before it knew. */
 export interface Produce {
   readonly invoke: EventOf<'produce-invoke'>
+  /** How often it was sent; more than once where the scenario repeats a message on purpose. */
+  times: number
   outcome: 'ok' | 'fail' | 'info' | 'open'
   /** What ended it. */
   end: EventOf<'produce-ok' | 'produce-fail' | 'produce-info'> | undefined
@@ -39,7 +41,12 @@ export function pairProduces(events: readonly HistoryEvent[]): Produces {
   for (const event of events) {
     switch (event.f) {
       case 'produce-invoke': {
-        const produce: Produce = { invoke: event, outcome: 'open', end: undefined }
+        const before = byValue.get(event.value)
+        if (before !== undefined) {
+          before.times += 1
+          break
+        }
+        const produce: Produce = { invoke: event, times: 1, outcome: 'open', end: undefined }
         byValue.set(event.value, produce)
         if (event.txn !== undefined) transactionOf(event.txn, event.t).produces.push(produce)
         break
@@ -49,6 +56,7 @@ export function pairProduces(events: readonly HistoryEvent[]): Produces {
       case 'produce-info': {
         const produce = byValue.get(event.value)
         if (produce === undefined) throw new Error(`${event.proc}:${event.i} ends a send that never began`)
+        if (CERTAINTY.indexOf(OUTCOMES[event.f]) <= CERTAINTY.indexOf(produce.outcome)) break
         produce.end = event
         produce.outcome = OUTCOMES[event.f]
         break
@@ -76,4 +84,6 @@ export function pairProduces(events: readonly HistoryEvent[]): Produces {
 }
 
 const OUTCOMES = { 'produce-ok': 'ok', 'produce-fail': 'fail', 'produce-info': 'info' } as const
+/** Of several sends the one counts that proves most of what is on the log. */
+const CERTAINTY: readonly Produce['outcome'][] = ['open', 'fail', 'info', 'ok']
 const STATES = { 'txn-begin': 'open', 'txn-commit': 'committed', 'txn-abort': 'aborted', 'txn-info': 'info' } as const

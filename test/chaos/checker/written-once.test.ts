@@ -20,6 +20,13 @@ test('I10: an idempotent producer writes a value once, in doubt too', () => {
   expect(handleBoth(run)).toEqual(['I10 written-twice'])
 })
 
+test('I10 is kept when a scenario sends a value twice on purpose', () => {
+  const run = buildHistory()
+  run.sent('m-0', 0)
+  run.sent('m-0', 1)
+  expect(handleBoth(run)).toEqual([])
+})
+
 test('I10: a value stands where it was acknowledged', () => {
   const run = buildHistory()
   run.invoked('m-0')

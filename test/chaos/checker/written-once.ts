@@ -9,11 +9,11 @@ import type { Report } from './violation.ts'
 export function writtenOnce({ written, byValue, logs }: IndexedHistory, report: Report): void {
   for (const [value, records] of written) {
     const produce = byValue.get(value)
-    if (records.length < 2 || produce === undefined) continue
-    const { topic, partition, offset } = records[1]!
+    if (produce === undefined || records.length <= produce.times) continue
+    const { topic, partition, offset } = records.at(-1)!
     report({
       type: 'written-twice',
-      text: `${produce.invoke.proc} sent ${value} once (${produce.outcome}); it stands at ${records.map(formatPosition).join(', ')}`,
+      text: `${produce.invoke.proc} sent ${value} ${produce.times} times (${produce.outcome}); it stands at ${records.map(formatPosition).join(', ')}`,
       topic,
       partition,
       offset,

@@ -100,7 +100,7 @@ export interface GroupPartition {
   readonly partition: number
 }
 
-/** Written before the first record of the epoch is taken. */
+/** Written before anything of the epoch is done, the commit of its start included. */
 export interface OwnershipBegins extends GroupPartition {
   readonly f: 'assign'
   /** Counted by each process for itself. */
