@@ -118,6 +118,19 @@ test('a park counts as one after a crash only when who had begun the record was 
   expect(parkAfter(0)).toBe(0)
 })
 
+test('an owner who meets the effect of one that died is no zombie', () => {
+  const run = buildHistory({ group: { effects: 'exactly-once' } })
+  run.sent('m-0', 0)
+  run.assigned(A, 1)
+  run.began(A, 0)
+  run.effect(A, 0)
+  run.exits(A, 'SIGKILL')
+  run.assigned(B, 1)
+  run.began(B, 0)
+  run.ended(B, 0, 'ok')
+  expect(run.check().counters).toMatchObject({ zombieEffectBlocked: 0, redelivered: 1 })
+})
+
 test('keeps the eight worst examples and counts the rest', () => {
   const run = buildHistory()
   run.assigned(A, 1)

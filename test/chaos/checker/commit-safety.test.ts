@@ -64,6 +64,17 @@ test('I3: a finished range holds finished records alone', () => {
   expect(run([1, 3])).toEqual(['I3 unfinished-in-range'])
 })
 
+test('I3 judges a range again when it has grown', () => {
+  const run = threeRecords()
+  run.handled(A, 2)
+  run.committed(A, 0, 1, [[1, 2]])
+  run.committed(A, 0, 1, [[1, 3]])
+  run.handled(A, 0)
+  run.handled(A, 3)
+  run.committed(A, 4, 1)
+  expect(run.found()).toEqual(['I3 unfinished-in-range'])
+})
+
 test('I3 reads the ranges out of the metadata when the journal has not written them out', () => {
   const run = threeRecords()
   const commit = { ...PARTITION, offset: 0n, epoch: 1 }

@@ -28,7 +28,7 @@ test('I1: a handler that says ok has handled nothing when the database has no ro
   run.began(A, 0)
   run.ended(A, 0, 'ok')
   run.committed(A, 1, 1)
-  expect(run.found()).toContain('I1 lost')
+  expect(run.found()).toEqual(['I1 lost', 'I3 commit-past-unfinished'])
 })
 
 test('I1 is kept by an effect, by a dead letter, and by a skip that a rule declared', () => {
@@ -70,6 +70,16 @@ test('I1 is kept for what a reset jumps over, where the scenario allows one', ()
   }
   expect(run(true)).toEqual([])
   expect(run(false)).toEqual(['I1 lost', 'I3 commit-past-unfinished', 'I4 unexpected-reset'])
+})
+
+test('I1 is kept for a parked record that retention has deleted since: its dead letter is there', () => {
+  const run = buildHistory()
+  run.sent('m-1', 0)
+  run.assigned(A, 1)
+  run.parked(A, 0)
+  run.committed(A, 1, 1)
+  run.deleted(0)
+  expect(run.found()).toEqual([])
 })
 
 test('I1 asks only for what stands above the first position of a group that begins later', () => {

@@ -78,6 +78,18 @@ test('I8 counts without gaps within an epoch; the next one begins again or goes 
     run.began(A, 0)
   })
   expect(again).toEqual([])
+
+  const goesOn = failing((run) => {
+    fails(run, 1)
+    run.revoked(A, 1)
+    run.assigned(A, 2)
+    run.began(A, 0, { epoch: 2, attempt: 3 }) // a store counted the one of another process
+    run.ended(A, 0, 'failed', { epoch: 2, attempt: 3 })
+    run.revoked(A, 2)
+    run.assigned(A, 1)
+    run.began(A, 0)
+  })
+  expect(goesOn).toEqual([])
 })
 
 test('I8: a wait is not cut short', () => {
