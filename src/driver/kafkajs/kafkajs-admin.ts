@@ -45,6 +45,19 @@ export function createKafkajsAdmin(context: KafkajsContext, surroundings: Driver
     })
   }
 
+  /** kafkajs answers for none of the topics when one does not exist; the others are asked for by themselves then. */
+  async function fetchOffsets(admin: Admin, groupId: string, topics: readonly string[]): Promise<FetchedOffsets> {
+    try {
+      return await admin.fetchOffsets({ groupId, topics: [...topics] })
+    } catch (error) {
+      if (readFailure(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+    }
+    if (topics.length === 1) return [] // a group forgets what it has committed for a topic that is deleted
+    const found: FetchedOffsets[] = []
+    for (const topic of topics) found.push(await fetchOffsets(admin, groupId, [topic]))
+    return found.flat()
+  }
+
   return {
     connect: () => ask('the connection', () => Promise.resolve()),
     async partitionCounts(topics) {
@@ -88,7 +101,7 @@ export function createKafkajsAdmin(context: KafkajsContext, surroundings: Driver
     },
     async committedOffsets(groupId, topics) {
       if (topics.length === 0) return [] // to kafkajs an empty list means every topic of the group
-      const fetched = await ask(`group ${groupId}`, (admin) => admin.fetchOffsets({ groupId, topics: [...topics] }))
+      const fetched = await ask(`group ${groupId}`, (admin) => fetchOffsets(admin, groupId, topics))
       return fetched.flatMap(({ topic, partitions }) =>
         partitions
           .filter(({ offset }) => BigInt(offset) >= 0n) // -1 stands for no commit
@@ -103,6 +116,8 @@ export function createKafkajsAdmin(context: KafkajsContext, surroundings: Driver
     close: () => client.close(),
   }
 }
+
+type FetchedOffsets = Awaited<ReturnType<Admin['fetchOffsets']>>
 
 function byPartition(a: { readonly partition: number }, b: { readonly partition: number }): number {
   return a.partition - b.partition

@@ -102,6 +102,23 @@ export const administering: readonly ConformanceCase[] = [
     },
   },
   {
+    promise: 'knows no commit for a topic that does not exist, and tells those of the others all the same',
+    async hold(stage) {
+      const topic = await stage.filledTopic(1, 1)
+      const group = stage.world.group()
+      const admin = await stage.admin()
+      assert.deepEqual(await admin.committedOffsets(group, [stage.world.group()]), [])
+      const member = await stage.member(group, [topic])
+      await stage.until(() => member.records.length === 1, 'the record')
+      await member.commitDelivered()
+      const committed = await admin.committedOffsets(group, [stage.world.group(), topic])
+      assert.deepEqual(
+        committed.map((each) => [each.topic, each.offset]),
+        [[topic, 1n]],
+      )
+    },
+  },
+  {
     promise: 'tells the commits of the topics that were asked for, and of no other',
     async hold(stage) {
       const [asked, other] = [await stage.filledTopic(2, 1), await stage.filledTopic(1, 1)]
