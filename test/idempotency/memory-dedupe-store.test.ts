@@ -16,6 +16,7 @@ dedupeStoreConformance({
       store: memoryDedupeStore({ maxEntries: 1_000, ttlMs: 60_000, runtime }),
       tick: runtime.advance,
       now: () => runtime.clock.now(),
+      jumpWallClock: runtime.clock.jumpWallClock,
       close: async () => {},
     }
   },

@@ -14,6 +14,8 @@ export interface DedupeStoreWorld {
   readonly tick: (ms: number) => Promise<void>
   /** The wall clock of this process. */
   readonly now: () => number
+  /** Makes the wall clock of this process jump, as a time server does, and no time pass. @defaultValue a real clock: it stays as it is */
+  readonly jumpWallClock?: (byMs: number) => void
   close(): Promise<void>
 }
 
@@ -107,6 +109,11 @@ const cases: readonly Case[] = [
         '\ud800',
         '𝕏',
         'x'.repeat(2_000),
+        'order',
+        'Order',
+        'order ',
+        'order\t',
+        ...['a', 'b'].map((end) => 'x'.repeat(20_000) + end),
       ]
       for (const messageId of messageIds)
         await started(store.begin(dedupeId({ groupId: 'g', handler: 'h', messageId }), { leaseMs }), 1)
@@ -149,6 +156,57 @@ const cases: readonly Case[] = [
       await started(store.begin(id, { leaseMs }), 2)
       await tick(leaseMs)
       await started(store.begin(id, { leaseMs }), 3)
+    },
+  },
+  {
+    promise: 'lets only one of many take over a lease that has run out',
+    async hold({ store, otherStore = store, tick }, leaseMs) {
+      await started(store.begin(id, { leaseMs }), 1)
+      await tick(leaseMs)
+      const results = await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => (i % 2 ? store : otherStore).begin(id, { leaseMs })),
+      )
+      assert.deepEqual(results.map(({ kind }) => kind).toSorted(), [...Array<string>(19).fill('busy'), 'started'])
+    },
+  },
+  {
+    promise: 'adds a lease that ran out to the attempts that were seen to fail',
+    async hold({ store, tick }, leaseMs) {
+      await store.abandon(await started(store.begin(id, { leaseMs }), 1), 2)
+      await started(store.begin(id, { leaseMs }), 3)
+      await tick(leaseMs)
+      await started(store.begin(id, { leaseMs }), 4)
+    },
+  },
+  {
+    promise: 'proves each begin by a token of its own, so that an older holder can be told from a newer one',
+    async hold({ store, otherStore = store, tick }, leaseMs) {
+      const tokens = [await started(store.begin(id, { leaseMs }), 1), await started(store.begin(other, { leaseMs }), 1)]
+      await store.abandon(tokens[0]!)
+      tokens.push(await started(otherStore.begin(id, { leaseMs }), 1))
+      await tick(leaseMs)
+      tokens.push(await started(store.begin(id, { leaseMs }), 2))
+      await store.complete(tokens.at(-1)!, 'handled')
+      tokens.push(await started(store.begin(id, { leaseMs, replay: true }), 1))
+      assert.equal(new Set(tokens).size, tokens.length)
+    },
+  },
+  {
+    promise: 'marks by the holder alone when an older one completes side by side with it',
+    async hold({ store, otherStore = store, tick }, leaseMs) {
+      const slow = await started(store.begin(id, { leaseMs }), 1)
+      await tick(leaseMs)
+      const quick = await started(otherStore.begin(id, { leaseMs }), 2)
+      const ends = await Promise.allSettled([
+        (async () => store.complete(slow, 'handled'))(),
+        (async () => otherStore.complete(quick, 'parked'))(),
+        (async () => store.complete(slow, 'handled'))(),
+      ])
+      assert.deepEqual(
+        ends.map(({ status }) => status),
+        ['rejected', 'fulfilled', 'rejected'],
+      )
+      assert.deepEqual(await store.begin(id, { leaseMs }), { kind: 'done', outcome: 'parked' })
     },
   },
   {
@@ -214,6 +272,28 @@ const cases: readonly Case[] = [
       await tick(leaseMs / 2)
       assert.equal((await store.begin(id, { leaseMs })).kind, 'busy')
       await tick(leaseMs / 2)
+      await started(store.begin(id, { leaseMs }), 2)
+    },
+  },
+  {
+    promise: 'makes a lease as short as its renewal says, so that a holder can let go early',
+    async hold({ store, tick }, leaseMs) {
+      const token = await started(store.begin(id, { leaseMs: 10 * leaseMs }), 1)
+      await store.renew(token, leaseMs)
+      await tick(leaseMs)
+      await started(store.begin(id, { leaseMs }), 2)
+    },
+  },
+  {
+    promise: 'keeps leases and marks for as long as they last when the wall clock jumps, back or forth',
+    async hold({ store, jumpWallClock = () => {}, tick }, leaseMs, ttlMs) {
+      await store.complete(await started(store.begin(other, { leaseMs }), 1), 'handled')
+      await started(store.begin(id, { leaseMs }), 1)
+      jumpWallClock(2 * ttlMs)
+      assert.equal((await store.begin(id, { leaseMs })).kind, 'busy')
+      assert.equal((await store.begin(other, { leaseMs })).kind, 'done')
+      jumpWallClock(-4 * ttlMs)
+      await tick(leaseMs)
       await started(store.begin(id, { leaseMs }), 2)
     },
   },
@@ -298,7 +378,7 @@ const cases: readonly Case[] = [
         await assertRefused(() => store.begin(other, { leaseMs: unfit }), 'HOLDFAST_CONFIG_INVALID')
         await assertRefused(() => store.renew(token, unfit), 'HOLDFAST_CONFIG_INVALID')
       }
-      await started(store.begin(other, { leaseMs }), 1)
+      await started(store.begin(other, { leaseMs: 2 ** 31 - 1 }), 1) // the longest there is
     },
   },
 ]
