@@ -5,12 +5,15 @@ import type {
   ConsumerCallbacks,
   Driver,
   DriverConsumer,
+  DriverProducer,
   InboundBatch,
 } from '../../../src/driver/index.ts'
+import { HoldfastError } from '../../../src/errors/index.ts'
 import type { ConformanceResult, DriverConformanceOptions } from '../../../src/testing/index.ts'
 import { driverConformance } from '../../../src/testing/index.ts'
 
 const environment = inMemoryEnvironment({ latencyMs: 0 })
+const cooperative = inMemoryEnvironment({ latencyMs: 0, rebalance: 'cooperative' })
 
 /** Goes through the suite as a test runner does, or through those of its promises. */
 async function judge(
@@ -70,6 +73,15 @@ const inConsumer =
     createConsumer(options) {
       const consumer = driver.createConsumer(options)
       return { ...consumer, ...wrap(consumer) }
+    },
+  })
+const inProducer =
+  (wrap: (producer: DriverProducer, another: () => DriverProducer) => Partial<DriverProducer>) =>
+  (driver: Driver): Driver => ({
+    ...driver,
+    createProducer(options) {
+      const producer = driver.createProducer(options)
+      return { ...producer, ...wrap(producer, () => driver.createProducer(options)) }
     },
   })
 const inCallbacks = (spoil: Spoil): ((driver: Driver) => Driver) =>
@@ -207,6 +219,142 @@ const defects: ReadonlyArray<readonly [defect: string, promise: string, of: (dri
     })),
   ],
   ['stays when it is stopped', 'gives partitions on at once', inConsumer(() => ({ stop: async () => {} }))],
+  [
+    'sends again what was lost through another producer',
+    'writes a batch once whose answer was lost',
+    inProducer((producer, another) => ({
+      async produce(batch, options) {
+        const outcomes = await producer.produce(batch, { timeoutMs: 1 })
+        if (outcomes.every(({ ok }) => ok)) return outcomes
+        const next = another()
+        await next.connect()
+        return next.produce(batch, options)
+      },
+    })),
+  ],
+  [
+    'sends every batch of a transaction twice',
+    'writes a batch of a transaction once',
+    inProducer(({ begin }) => ({
+      async begin() {
+        const transaction = await begin()
+        return {
+          ...transaction,
+          produce: async (batch, options) => (
+            await transaction.produce(batch, options),
+            transaction.produce(batch, options)
+          ),
+        }
+      },
+    })),
+  ],
+  [
+    'takes a topic that is gone for one that is slow',
+    'says that a topic is unknown when it was deleted',
+    inProducer(({ produce }) => ({
+      produce: async (batch, options) =>
+        (await produce(batch, options)).map((outcome) =>
+          outcome.ok ? outcome : { ok: false, error: new HoldfastError('HOLDFAST_UNAVAILABLE', 'not there') },
+        ),
+    })),
+  ],
+  [
+    'makes keys up',
+    'refuses a record without a key for a compacted topic',
+    inProducer(({ produce }) => ({
+      produce: (batch, options) =>
+        produce(
+          { ...batch, records: batch.records.map((each) => ({ ...each, key: each.key ?? Buffer.from('none') })) },
+          options,
+        ),
+    })),
+  ],
+  [
+    'numbers records by itself',
+    'delivers what compaction has left',
+    inBatches(({ records }) => ({ records: Array.from(records, (each, i) => ({ ...each, offset: BigInt(i) })) })),
+  ],
+  [
+    'takes a gap for a position off the log',
+    'passes over what compaction has emptied',
+    inCallbacks((callbacks) => {
+      const next = new Map<number, bigint>()
+      return {
+        async onAssigned(partitions) {
+          const starts = await callbacks.onAssigned(partitions)
+          for (const { partition, offset } of starts) next.set(partition, offset)
+          return starts
+        },
+        onBatch(batch) {
+          const [first] = batch.records
+          const from = next.get(batch.partition)
+          if (first === undefined || from === undefined || first.offset === from) callbacks.onBatch(batch)
+          else callbacks.onOutOfRange({ ...batch, offset: from, earliest: first.offset, latest: batch.highWatermark })
+        },
+      }
+    }),
+  ],
+  [
+    'waits for a topic that is gone',
+    'ends with onCrash when its topic is deleted',
+    inCallbacks(() => ({ onCrash() {} })),
+  ],
+  [
+    'starts on topics that are not there',
+    'ends with onCrash when its topic is deleted',
+    inConsumer(({ start }) => ({ start: (topics, callbacks) => start(topics, callbacks).catch(() => {}) })),
+  ],
+  [
+    'goes on in a new topic where it stood in the old one',
+    'reads all of a topic that was deleted and made anew',
+    inConsumer(({ start, commit }) => {
+      let stored: bigint | undefined
+      return {
+        async commit(offsets) {
+          await commit(offsets)
+          stored = offsets[0]?.offset
+        },
+        start: (topics, callbacks) =>
+          start(topics, {
+            ...callbacks,
+            onAssigned: (partitions) =>
+              callbacks.onAssigned(
+                partitions.map((each) => ({
+                  ...each,
+                  committed: each.committed ?? (stored === undefined ? null : { offset: stored, metadata: '' }),
+                })),
+              ),
+          }),
+      }
+    }),
+  ],
+  [
+    'tells no commits when one of the topics is gone',
+    'knows no commit for a topic that does not exist',
+    (driver) => ({
+      ...driver,
+      createAdmin(options) {
+        const admin = driver.createAdmin(options)
+        return {
+          ...admin,
+          async committedOffsets(groupId, topics) {
+            if ((await admin.partitionCounts(topics)).size < topics.length) return []
+            return admin.committedOffsets(groupId, topics)
+          },
+        }
+      },
+    }),
+  ],
+  [
+    'begins without the commits that are not loaded yet',
+    'joins when the coordinator has loaded',
+    inAssignments((each) => ({ ...each, committed: null })),
+  ],
+  [
+    'takes a commit that was not stored for stored',
+    'keeps its partitions and reads on while the coordinator loads',
+    inConsumer(({ commit }) => ({ commit: (all) => commit(all).catch(() => {}) })),
+  ],
   ['makes heartbeats up', 'says when the group last confirmed', inConsumer(() => ({ lastHeartbeatAt: () => 1 }))],
 ]
 
@@ -216,6 +364,67 @@ describe('a driver with a defect', () => {
       {
         async create() {
           const world = await environment.create()
+          return { ...world, driver: of(world.driver), otherDriver: of(world.otherDriver) }
+        },
+      },
+      (each) => each.startsWith(promise),
+    )
+    expect(outcomeOf(results, promise).kind).toBe('broken')
+  })
+})
+
+const asItIs = (driver: Driver): Driver => driver
+
+/** The same for promises about cooperative rebalances; the first two are kept by no driver that takes all partitions back. */
+const cooperativeDefects: ReadonlyArray<
+  readonly [
+    defect: string,
+    promise: string,
+    options: Partial<DriverConformanceOptions>,
+    of?: (driver: Driver) => Driver,
+  ]
+> = [
+  ['takes all back at each rebalance', 'takes only what goes to another member', environment, asItIs],
+  ['stops all that it reads at each rebalance', 'goes on with what stays', environment, asItIs],
+  ['has one epoch for all that it owns', 'gives a member that joined later its own epoch', environment, asItIs],
+  [
+    'swallows the refusal of a commit',
+    'refuses a commit for what went',
+    cooperative,
+    inConsumer(({ commit }) => ({ commit: (all) => commit(all).catch(() => {}) })),
+  ],
+  [
+    'tells of one of its losses',
+    'gives a member that joined later its own epoch',
+    cooperative,
+    inCallbacks(({ onLost }) => {
+      let told = false
+      return {
+        onLost(partitions, epoch) {
+          if (!told) onLost(partitions, epoch)
+          told = true
+        },
+      }
+    }),
+  ],
+]
+
+describe('a driver that says its rebalances are cooperative', () => {
+  test('keeps every promise that holds for them, when they are', async () => {
+    const results = await judge(cooperative)
+    expect(results.filter(({ outcome }) => outcome.kind === 'open' || outcome.kind === 'broken')).toEqual([])
+    expect(outcomeOf(results, 'forgets a seek with its epoch')).toEqual({
+      kind: 'untestable',
+      reason: 'its rebalances are cooperative',
+    })
+  })
+
+  test.each(cooperativeDefects)('and that %s breaks: %s', async (_defect, promise, on, of) => {
+    const results = await judge(
+      {
+        rebalance: 'cooperative',
+        async create() {
+          const world = await on.create()
           return { ...world, driver: of(world.driver), otherDriver: of(world.otherDriver) }
         },
       },
