@@ -380,8 +380,8 @@ const cooperativeDefects: ReadonlyArray<
   readonly [
     defect: string,
     promise: string,
-    options: Partial<DriverConformanceOptions>,
-    of?: (driver: Driver) => Driver,
+    on: Pick<DriverConformanceOptions, 'create'>,
+    of: (driver: Driver) => Driver,
   ]
 > = [
   ['takes all back at each rebalance', 'takes only what goes to another member', environment, asItIs],
