@@ -24,7 +24,7 @@ export interface DriverAdmin {
   ): Promise<ReadonlyArray<{ readonly partition: number; readonly earliest: bigint; readonly latest: bigint }>>
   /** The first offset of each partition at or after a time (milliseconds since the epoch); its end where there is none. */
   offsetsAt(topic: string, timestampMs: number): Promise<readonly Position[]>
-  /** What a group has committed; partitions without a commit are absent. */
+  /** What a group has committed; partitions without a commit are absent, and so are topics that do not exist. */
   committedOffsets(
     groupId: string,
     topics: readonly string[],

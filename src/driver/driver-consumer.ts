@@ -56,16 +56,16 @@ export interface CommitOffset extends Position {
  */
 export interface ConsumerCallbacks {
   /**
-   * Partitions came. Resolves with the offset at which each shall start, or leaves one out to have it paused until
+   * Partitions came, perhaps none. What stays through a cooperative rebalance is not among them and keeps its epoch. Resolves with the offset at which each shall start, or leaves one out to have it paused until
    * {@link DriverConsumer.seek}. Nothing of the epoch is delivered before it resolves, and its first batch begins there.
    */
   onAssigned(partitions: readonly AssignedPartition[]): Promise<readonly Position[]>
   /**
    * Partitions go. With `revoke: 'before'` they are still owned, and the group waits (within the rebalance timeout) until
-   * this resolves; with `'after'` they are gone already and commits for them are refused.
+   * this resolves; with `'after'` they are gone already and commits for them are refused. One call for each epoch among them.
    */
   onRevoked(partitions: readonly TopicPartition[], epoch: number): Promise<void>
-  /** The membership was lost: the partitions may be somebody else's already. Nothing may be committed for them. */
+  /** The membership was lost: the partitions may be somebody else's already. Nothing may be committed for them. One call for each epoch. */
   onLost(partitions: readonly TopicPartition[], epoch: number): void
   /** Takes records over; returns at once. The core bounds what it holds by {@link DriverConsumer.pause}. */
   onBatch(batch: InboundBatch): void
@@ -73,7 +73,10 @@ export interface ConsumerCallbacks {
   onOutOfRange(
     partition: Position & { readonly epoch: number; readonly earliest: bigint; readonly latest: bigint },
   ): void
-  /** It ended by itself, membership and assignment lost, `onLost` called before or not; the core may {@link DriverConsumer.start} it again. */
+  /**
+   * It ended by itself, for one because a topic of it was deleted (the cause is `HOLDFAST_TOPIC_UNKNOWN` then): membership and assignment lost, `onLost` called before or not; the core
+   * may {@link DriverConsumer.start} it again.
+   */
   onCrash(error: HoldfastError): void
 }
 
