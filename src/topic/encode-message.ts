@@ -10,6 +10,7 @@ import { encodeKey } from './encode-key.ts'
 import { formatFieldPath, WHOLE_VALUE } from './field-path.ts'
 import type { MessageOptions } from './message-options.ts'
 import type { AnySendableTopic, AnyTopic, Key, SendableTopic, Topic } from './topic.ts'
+import { topicNameProblems } from './topic-name.ts'
 import type { Validation } from './validate.ts'
 import { isPromiseLike, validate } from './validate.ts'
 
@@ -83,12 +84,18 @@ export function prepareTombstone(
   return wrap(topic.name, keyBytes, null, encodeEnvelope(options, undefined, surroundings), problems)
 }
 
-/** Types say so; from JavaScript a name comes easily in place of a topic. */
+/** Types say so; from JavaScript a name comes easily in place of a topic, and one that is put together may have any name. */
 function isTopic(topic: unknown): boolean {
   if (typeof topic !== 'object' || topic === null) return false
+  if (known.has(topic)) return true
   const { name, schema, codec } = topic as Partial<AnyTopic>
-  return typeof name === 'string' && schema !== undefined && typeof codec?.contentType === 'string'
+  if (topicNameProblems(name).length > 0 || schema === undefined || typeof codec?.contentType !== 'string') return false
+  if (Object.isFrozen(topic)) known.add(topic)
+  return true
 }
+
+/** Looked at once, and unchanged since: `defineTopic` freezes what it makes. */
+const known = new WeakSet()
 
 function messageOf(topic: Pick<Topic, 'name'>, prepared: PreparedMessage): EncodedMessage {
   if (prepared.kind === 'encoded') return prepared.message

@@ -226,6 +226,8 @@ describe('a message that does not fit', () => {
       "(key): the topic defines no key; give defineTopic one, or 'none' where order does not matter",
     ])
     expect(await problemsOf(() => encode('orders' as never, {}))).toEqual(['(topic): must come from defineTopic'])
+    const ofTheBroker = { ...defineTopic({ name: 'a', schema: order, key: 'none' }), name: '__consumer_offsets' }
+    expect(await problemsOf(() => encode(ofTheBroker, { id: 'o-1' }))).toEqual(['(topic): must come from defineTopic'])
   })
 
   test('is refused when a function of the user throws, by class and line, without what it says', async () => {

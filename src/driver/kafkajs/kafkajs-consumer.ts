@@ -25,6 +25,7 @@ export function createKafkajsConsumer(context: KafkajsContext, options: DriverCo
       if (session !== null && !session.ended()) {
         throw new HoldfastError('HOLDFAST_REFUSED', `the consumer of group ${groupId} is started already`)
       }
+      refuseInherited(topics)
       session = createConsumerSession({ context, options, topics, callbacks, paused, nextEpoch: () => ++epochs })
       await session.start()
     },
@@ -49,4 +50,12 @@ export function createKafkajsConsumer(context: KafkajsContext, options: DriverCo
       await session?.stop()
     },
   }
+}
+
+/** kafkajs keeps what it knows of topics in plain objects, and takes what every object has for its own: it would crash again and again. */
+function refuseInherited(topics: readonly string[]): void {
+  const inherited = topics.filter((topic) => topic in {})
+  if (inherited.length === 0) return
+  const message = `kafkajs cannot read topics that are named like what every object has: ${inherited.join(', ')}`
+  throw new HoldfastError('HOLDFAST_UNSUPPORTED', message)
 }
