@@ -3,8 +3,7 @@ import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { kafkajsDriver } from '../../../src/driver/kafkajs/index.ts'
 import { HoldfastError } from '../../../src/errors/index.ts'
-import { canariesIn } from './canaries.ts'
-import { configurationEntries } from './configuration.ts'
+import { canariesIn, configurationEntries } from './index.ts'
 
 test('options that do not fit are refused before anything connects, by one error that names every place and shows no value', async () => {
   let connections = 0

@@ -7,7 +7,7 @@ import { uniqueName } from '../../helpers/services.ts'
 import { TIMING } from '../consumer/shop-topic.ts'
 import type { RawRecord } from './raw-records.ts'
 import { openRawWriter } from './raw-records.ts'
-import { FORGED_NUMBERS } from './records.ts'
+import { FORGED_NUMBERS } from './index.ts'
 import { committedUpTo, openWorld } from './world.ts'
 
 const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8')

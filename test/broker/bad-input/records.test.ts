@@ -5,7 +5,7 @@ import type { Headers } from '../../../src/record/index.ts'
 import { TIMING } from '../consumer/shop-topic.ts'
 import type { RawRecord } from './raw-records.ts'
 import { openRawWriter } from './raw-records.ts'
-import { recordEntries } from './records.ts'
+import { recordEntries } from './index.ts'
 import { committedUpTo, openWorld } from './world.ts'
 
 test('whatever a foreign client writes is handled as data or parked byte for byte, and nothing of it is lost or holds up what follows', async () => {

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createConsumer } from '../../../src/consumer/index.ts'
 import { createProducer } from '../../../src/producer/index.ts'
 import { TIMING } from '../consumer/shop-topic.ts'
-import { thrownEntries } from './thrown.ts'
+import { thrownEntries } from './index.ts'
 import { committedUpTo, openWorld } from './world.ts'
 
 test('whatever a handler throws or gives back, its message is handled or parked once with a bounded account of it, and the next one follows', async () => {
