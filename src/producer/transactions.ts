@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { DriverProducer, DriverTransaction } from '../driver/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import { backoffDelay } from '../retry/index.ts'
@@ -8,6 +7,7 @@ import { createDelivery } from './delivery.ts'
 import type { ProducerSettings } from './producer-options.ts'
 import type { SendManyOutcome, SendResult, Transaction } from './producer.ts'
 import type { SendPipeline } from './send-pipeline.ts'
+import { isWithin, within } from './running-transactions.ts'
 import type { Sender } from './sender.ts'
 import { createSender } from './sender.ts'
 
@@ -32,7 +32,6 @@ export interface TransactionsDependencies {
 export function createTransactions(dependencies: TransactionsDependencies): Transactions {
   const { settings, driver, connect, isClosed } = dependencies
   const { runtime, deliveryTimeoutMs } = settings
-  const inside = new AsyncLocalStorage<Attempt>()
   let last: Promise<unknown> = Promise.resolve()
   let fenced: HoldfastError | undefined
 
@@ -43,7 +42,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     const attempt = createAttempt(dependencies, open)
     let result: T
     try {
-      result = await inside.run(attempt, () => work(attempt.transaction))
+      result = await within(driver, () => work(attempt.transaction))
     } catch (error) {
       await attempt.rollBack(error)
       throw error
@@ -92,7 +91,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
 
   return {
     run(work) {
-      if (inside.getStore()?.isOver === false) {
+      if (isWithin(driver)) {
         return Promise.reject(
           new HoldfastError(
             'HOLDFAST_CONFIG_INVALID',
@@ -118,7 +117,6 @@ interface Attempt {
   readonly transaction: Transaction
   /** The first send that failed: it makes the commit impossible. */
   readonly failure: HoldfastError | undefined
-  readonly isOver: boolean
   /** Resolves when every send has ended, those that nobody awaits too; from then on none is taken. */
   finish(): Promise<void>
   rollBack(cause: unknown): Promise<void>
@@ -184,9 +182,6 @@ function createAttempt(
     },
     get failure() {
       return failure
-    },
-    get isOver() {
-      return isOver
     },
     async finish() {
       while (pending.size > 0) await settled() // again, where one came between the end of the last and here

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deferred } from '../../src/testing/deferred.ts'
 import { createProducer } from '../../src/producer/index.ts'
 import { inMemoryDriver } from '../../src/testing/index.ts'
@@ -116,6 +117,24 @@ describe('a transaction', () => {
     expect((await stray).code).toBe('HOLDFAST_CLOSED')
     await work
     expect(logOf('letters')).toEqual([['k:1']])
+  })
+
+  test('of another producer may run within; and none leaves a storage behind, which each promise of the process would pay for', async () => {
+    const runs = vi.spyOn(AsyncLocalStorage.prototype, 'run')
+    const offs = vi.spyOn(AsyncLocalStorage.prototype, 'disable')
+    onTestFinished(() => vi.restoreAllMocks())
+    const { producer, driver } = transactional()
+    const other = createProducer({ driver, transactionalId: 'shop-2' })
+    await producer.transaction(async (transaction) => {
+      await transaction.send(letters, 'k:1')
+      await other.transaction(async (inner) => {
+        await inner.send(letters, 'k:2')
+        await expect(producer.transaction(async () => {})).rejects.toThrow(/wait for itself/)
+      })
+    })
+    expect(new Set(runs.mock.contexts).size).toBe(1)
+    expect(offs).toHaveBeenCalledTimes(1)
+    await producer.transaction((transaction) => transaction.send(letters, 'k:3'))
   })
 
   test('within one of the same producer is refused, since it would wait for itself; afterwards it is not', async () => {
