@@ -67,7 +67,6 @@ export function watchConsumer(
     return {
       ...callbacks,
       onAssigned(partitions) {
-        owned.clear() // rebalances are eager
         for (const partition of partitions) owned.set(formatPartition(partition), partition.epoch)
         return callbacks.onAssigned(partitions)
       },

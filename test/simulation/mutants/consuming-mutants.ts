@@ -115,8 +115,8 @@ export const consumingMutants: readonly Mutant[] = [
     promise: 'offsets have gaps, and nothing is reckoned from one to the next',
     foundBy,
     file: `${CONSUMER}/offset-tracker.ts`,
-    find: 'next = offset + 1n\n      if (reached',
-    replace: 'next += 1n\n      if (reached',
+    find: 'if (offset < next) return KNOWN',
+    replace: 'if (offset !== next) return KNOWN',
   },
   {
     name: 'ranges-not-taken-over',
