@@ -12,6 +12,7 @@ import { createTransactionLedger } from './transaction-ledger.ts'
 const orders = orderTopic('orders')
 const invoices = orderTopic('invoices')
 const TOPICS = [orders, invoices] as const
+const nowhere = orderTopic('nowhere') // it does not exist: what is sent there fails, and with it the transaction
 
 /** As long as an open transaction of a process that is gone may keep readers waiting. */
 const TRANSACTION_TIMEOUT_MS = 2_000
@@ -35,6 +36,7 @@ export const transacting: Scenario = (simulation) => {
   const lingerMs = chance(0.3) ? int(40) : 0
   for (const { name } of TOPICS) cluster.createTopic({ topic: name, partitions: 1 + int(3) })
   const anyTopic = (): (typeof TOPICS)[number] => TOPICS[int(2)]!
+  const anyTarget = (): typeof orders => (!calm && !nemesis.healed && chance(0.03) ? nowhere : anyTopic())
   const fenced = new Set<SimulatedProcess>()
   const unproven = new Set<SimulatedProcess>()
   let started = 0
@@ -83,7 +85,7 @@ export const transacting: Scenario = (simulation) => {
 
   const sendIn = (transaction: Transaction, add: (topic: string) => string): Promise<unknown> => {
     const message = () => {
-      const topic = anyTopic()
+      const topic = anyTarget()
       const id = add(topic.name)
       return { topic, value: { id: Number(id.slice(2)) }, id }
     }
