@@ -49,9 +49,9 @@ export const testedMutants: readonly Mutant[] = [
     name: 'sequence-used-again-after-an-abort',
     promise: 'a producer whose transaction has failed is thrown away',
     foundBy: test('broker', 'test/broker/kafkajs-producing/transactions.test.ts'),
-    file: `${KAFKAJS}/kafkajs-transaction.ts`,
-    find: 'end(rolledBack && failure === undefined)',
-    replace: 'end(true)',
+    file: `${KAFKAJS}/kafkajs-inner-producer.ts`,
+    find: '      retired = true\n      if (holders === 0) cutNow()',
+    replace: '',
   },
   {
     name: 'ranges-cut-in-the-middle',
