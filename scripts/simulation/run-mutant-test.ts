@@ -40,7 +40,7 @@ export async function runMutantTest(patch: Patch, { project, file }: TestRun): P
   return { failed, seconds: (performance.now() - began) / 1_000 }
 }
 
-const CONFIG = 'scripts/simulation/patched-vitest.config.ts'
+const CONFIG = 'test/simulation/mutants/patched-vitest.config.ts'
 
 /** What is read of the report of Vitest. */
 interface Report {

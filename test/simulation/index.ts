@@ -4,10 +4,10 @@ import { producing } from './producing/producing.ts'
 import { shop } from './shop/shop.ts'
 import { transacting } from './transacting/transacting.ts'
 
-/** All scenarios, by name. */
-export const scenarios = { consuming, producing, transacting, shop } as const satisfies Record<string, Scenario>
+export type ScenarioName = 'consuming' | 'producing' | 'transacting' | 'shop'
 
-export type ScenarioName = keyof typeof scenarios
+/** All scenarios, by name. */
+export const scenarios: Readonly<Record<ScenarioName, Scenario>> = { consuming, producing, transacting, shop }
 
 export function isScenarioName(name: string): name is ScenarioName {
   return Object.hasOwn(scenarios, name)

@@ -1,4 +1,4 @@
-import type { StandardSchema } from '../../src/topic/index.ts'
+import type { SendableTopic, StandardSchema } from '../../src/topic/index.ts'
 import { defineTopic } from '../../src/topic/index.ts'
 
 /** What all scenarios send and handle. */
@@ -12,10 +12,14 @@ const anything: StandardSchema<Order> = {
 }
 
 /** A topic of orders whose key says who has ordered: `customerOf` their id. */
-export const orderTopic = (name: string) => defineTopic({ name, schema: anything, key: ({ id }) => customerOf(id) })
+export function orderTopic(name: string): SendableTopic<Order, Order> {
+  return defineTopic({ name, schema: anything, key: ({ id }) => customerOf(id) })
+}
 
 /** One whose orders may be handled in any order. */
-export const keylessOrderTopic = (name: string) => defineTopic({ name, schema: anything, key: 'none' })
+export function keylessOrderTopic(name: string): SendableTopic<Order, Order> {
+  return defineTopic({ name, schema: anything, key: 'none' })
+}
 
 /** Few, so that they meet. */
 const CUSTOMERS = 4

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import base from '../../vitest.config.ts'
-import type { Patch } from './patch.ts'
-import { patched } from './patch.ts'
+import base from '../../../vitest.config.ts'
+import type { Patch } from '../../../scripts/simulation/patch.ts'
+import { patched } from '../../../scripts/simulation/patch.ts'
 
 const patch = JSON.parse(process.env['HOLDFAST_MUTANT']!) as Patch
 
