@@ -5,6 +5,7 @@ import pg from 'pg'
 import type { KafkaNode, KafkaProxy, Progress } from '../../../scripts/services/index.ts'
 import { startServices } from '../../../scripts/services/index.ts'
 import { EFFECT_TABLES } from '../worker/index.ts'
+import { patiently } from './patiently.ts'
 
 /** A node with the proxy before it. */
 export interface ChaosNode extends KafkaNode {
@@ -77,16 +78,16 @@ export async function startChaosCluster(
     database,
     databaseUrl,
     async leaderOf(topic, partition) {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      const { topics } = await patiently(() => admin.fetchTopicMetadata({ topics: [topic] }))
       return nodeOf(topics[0]!.partitions.find((each) => each.partitionId === partition)!.leader)
     },
     async coordinatorOf(kind, id) {
       const topic = kind === 'group' ? '__consumer_offsets' : '__transaction_state'
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      const { topics } = await patiently(() => admin.fetchTopicMetadata({ topics: [topic] }))
       return cluster.leaderOf(topic, javaHash(id) % topics[0]!.partitions.length)
     },
     async controller() {
-      return nodeOf((await admin.describeCluster()).controller!)
+      return nodeOf((await patiently(() => admin.describeCluster())).controller!)
     },
     async makeTopics(topics) {
       // kafkajs' own waiting for leaders gives up at a node that has not heard of the topic yet.

@@ -1,3 +1,4 @@
+import { patiently } from './patiently.ts'
 import type { World } from './world.ts'
 
 const LOOK_EVERY_MS = 300
@@ -19,7 +20,7 @@ export async function lagOf({ cluster, group, topic }: World): Promise<bigint> {
 export async function untilNoLag(world: World, withinMs: number): Promise<bigint> {
   const deadline = performance.now() + withinMs
   for (let calm = 0; ;) {
-    const lag = await lagOf(world)
+    const lag = await patiently(() => lagOf(world), withinMs)
     calm = lag === 0n ? calm + 1 : 0
     if (calm === CALM_LOOKS || performance.now() > deadline) return lag
     await world.pause(LOOK_EVERY_MS)

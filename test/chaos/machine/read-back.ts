@@ -5,6 +5,7 @@ import type { AcceptedCommit, DeadLetterRecord, Effect, RunData, SourceRecord } 
 import { digestOf, digestOfHeaders } from '../checker/index.ts'
 import { VALUE_HEADER } from '../worker/index.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
+import { patiently } from './patiently.ts'
 import type { World } from './world.ts'
 
 const DEAD_LETTER_NAMES: ReadonlySet<string> = new Set(Object.values(DEAD_LETTER_HEADERS))
@@ -22,11 +23,11 @@ export async function commitsSoFar({ admin }: ChaosCluster): Promise<readonly Pl
 /** Reads everything with a fresh reader that passes over what was rolled back. */
 export async function readBack(world: World, commitsFrom: readonly Place[]): Promise<ReadBack> {
   const [log, deadLetters, commits, effects, logEnds] = await Promise.all([
-    readSource(world),
-    readDeadLetters(world),
-    readCommits(world, commitsFrom),
-    readEffects(world),
-    readEnds(world),
+    patiently(() => readSource(world)),
+    patiently(() => readDeadLetters(world)),
+    patiently(() => readCommits(world, commitsFrom)),
+    patiently(() => readEffects(world)),
+    patiently(() => readEnds(world)),
   ])
   return { log, deadLetters, commits, effects, logEnds }
 }

@@ -1,3 +1,4 @@
+import type { MemoryUse } from './memory.ts'
 import type { ChaosResult } from './run-chaos.ts'
 import type { ScenarioResult } from './run-scenario.ts'
 
@@ -16,11 +17,12 @@ export function anomalyLines({ problems, check }: ScenarioResult): readonly stri
 /** The whole run, for people. */
 export function reportText({ scenarios, impossible, notRun, seed, folder, stopped }: ChaosResult): string {
   const rows = scenarios.map((result) => {
-    const { number, name, valid, seconds, acked, effects, deadLetters, maxRssMb, events } = result
+    const { number, name, valid, seconds, acked, effects, deadLetters, memory, events } = result
     const counters = Object.entries(result.check?.counters ?? {}).filter(([, count]) => count > 0)
     return [
       `${valid ? 'holds ' : 'BROKEN'} ${String(number).padStart(2)} ${name.padEnd(22)} ${seconds} s, ${acked} sent, ${effects} effects, ` +
-        `${deadLetters} dead letters, ${events} events, at most ${maxRssMb} MB`,
+        `${deadLetters} dead letters, ${events} events`,
+      `          ${memoryText(memory)}`,
       `          ${counters.map(([counter, count]) => `${counter} ${count}`).join(', ')}`,
       ...anomalyLines(result).map((line) => `          ${line}`),
     ].join('\n')
@@ -35,4 +37,10 @@ export function reportText({ scenarios, impossible, notRun, seed, folder, stoppe
       ? []
       : [`again: npm run chaos -- --seed ${seed} --faults ${broken.map(({ name }) => name).join(',')}`]),
   ].join('\n')}\n`
+}
+
+function memoryText({ workersMaxMb, steepestMbPerMinute, runnerMb }: MemoryUse): string {
+  const growth =
+    steepestMbPerMinute === null ? 'too short to tell its growth' : `grew by at most ${steepestMbPerMinute} MB a minute`
+  return `a worker had at most ${workersMaxMb} MB and ${growth}; the runner had ${runnerMb} MB`
 }

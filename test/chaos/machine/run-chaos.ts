@@ -6,6 +6,7 @@ import { bundleWorker } from './bundle-worker.ts'
 import type { ChaosRequest } from './chaos-arguments.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
 import { startChaosCluster } from './chaos-cluster.ts'
+import { memoryUse } from './memory.ts'
 import { anomalyLines, reportText } from './report.ts'
 import type { ScenarioResult } from './run-scenario.ts'
 import { asJson, runScenario } from './run-scenario.ts'
@@ -109,7 +110,8 @@ async function sorted(
 
 function failed({ number, name }: Scenario, error: unknown): ScenarioResult {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  const nothing = { seconds: 0, check: null, events: 0, acked: 0, effects: 0, deadLetters: 0, maxRssMb: 0 }
+  const memory = memoryUse([], 'machine')
+  const nothing = { seconds: 0, check: null, events: 0, acked: 0, effects: 0, deadLetters: 0, memory }
   return { number, name, valid: false, problems: [`the machine failed: ${text}`], ...nothing }
 }
 

@@ -3,7 +3,11 @@ import { join } from 'node:path'
 import type { CheckResult, Expectations } from '../checker/index.ts'
 import { checkHistory, formatReport } from '../checker/index.ts'
 import { inTime, readHistory } from '../history/index.ts'
+import { sampleResources } from '../worker/index.ts'
 import { untilNoLag } from './lag.ts'
+import type { MemoryUse } from './memory.ts'
+import { memoryUse } from './memory.ts'
+import { patiently } from './patiently.ts'
 import { commitsSoFar, readBack } from './read-back.ts'
 import type { Scenario, Workload } from './scenario.ts'
 import type { World, WorldOptions } from './world.ts'
@@ -22,8 +26,7 @@ export interface ScenarioResult {
   readonly acked: number
   readonly effects: number
   readonly deadLetters: number
-  /** The steepest growth of a worker's memory. */
-  readonly maxRssMb: number
+  readonly memory: MemoryUse
 }
 
 const WARM_OUTCOMES = 300
@@ -35,7 +38,8 @@ export async function runScenario(options: WorldOptions): Promise<ScenarioResult
   const { scenario, say, folder } = options
   const begunAt = performance.now()
   const world = await createWorld(options)
-  const commitsFrom = await commitsSoFar(world.cluster)
+  const commitsFrom = await patiently(() => commitsSoFar(world.cluster))
+  const resources = sampleResources(world.journal, () => 0)
   const problems: string[] = []
   const { livenessBoundMs = 60_000 } = scenario.expectations ?? {}
   try {
@@ -58,13 +62,13 @@ export async function runScenario(options: WorldOptions): Promise<ScenarioResult
     await world.fleet.stopAll('consumer')
     const back = await readBack(world, commitsFrom)
     const texts = await world.fleet.texts()
+    resources.cancel()
     world.journal.write({ f: 'stop', role: 'machine', exitCode: 0 })
     const events = readHistory(world.historyFolder).toSorted(inTime)
     const expectations = expectationsOf(scenario, world)
     const check = scenario.judgedBy === 'itself' ? null : checkHistory({ events, ...back, texts, expectations })
     writeFileSync(join(folder, 'result.json'), asJson({ problems, check, expectations }))
     if (check !== null) writeFileSync(join(folder, 'report.txt'), formatReport({ name: scenario.name, events, check }))
-    const rss = events.flatMap((event) => (event.f === 'resources' ? [event.rssMb] : []))
     return {
       number: scenario.number,
       name: scenario.name,
@@ -76,10 +80,11 @@ export async function runScenario(options: WorldOptions): Promise<ScenarioResult
       acked: events.filter(({ f }) => f === 'produce-ok').length,
       effects: back.effects.length,
       deadLetters: back.deadLetters.length,
-      maxRssMb: Math.max(0, ...rss),
+      memory: memoryUse(events, 'machine'),
     }
   } finally {
     await world.fleet.killAll()
+    resources.cancel()
     world.journal.close()
     await world.fleet.keepLogs(join(folder, 'logs'))
     await removeTopics(world)

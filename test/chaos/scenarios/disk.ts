@@ -3,6 +3,8 @@ import { promisify } from 'node:util'
 import type { Scenario } from '../machine/index.ts'
 
 const MOST_BYTES = 65_536
+const ENDS_WITHIN_MS = 30_000
+const TAKEOVER_MS = 5_000
 
 /** A broker cannot write any more: it gives up, and is started again when there is room. */
 export const diskFull: Scenario = {
@@ -30,7 +32,23 @@ export const diskFull: Scenario = {
         await promisify(execFile)('prlimit', ['--pid', String(node.pid), `--fsize=${MOST_BYTES}`])
         return () => node.restart()
       },
-      () => world.pause(15_000),
+      async () => {
+        const deadline = performance.now() + ENDS_WITHIN_MS
+        while (isAlive(node.pid)) {
+          if (performance.now() > deadline) throw new Error('the broker went on without room: the fault never happened')
+          await world.pause(200)
+        }
+        await world.pause(TAKEOVER_MS)
+      },
     )
   },
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }

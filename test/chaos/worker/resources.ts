@@ -4,6 +4,8 @@ import type { Journal } from '../history/index.ts'
 /** What of a process has to stay bounded. */
 export interface ResourceSampler {
   sample(phase?: 'baseline' | 'stopped'): void
+  /** Writes down no more. */
+  cancel(): void
   /** Waits until what was closed is gone, or should be; then writes down what is left. */
   stop(): Promise<void>
 }
@@ -31,6 +33,7 @@ export function sampleResources(journal: Journal, inFlight: () => number): Resou
   timer.unref()
   return {
     sample,
+    cancel: () => clearInterval(timer),
     async stop() {
       clearInterval(timer)
       const deadline = performance.now() + CLOSING_MS
