@@ -16,8 +16,12 @@ export interface LiveHistory {
   count(kind: string, proc?: string): number
   /** The highest offset that has an outcome, by `topic[partition]`. */
   readonly handledUpTo: ReadonlyMap<string, bigint>
+  /** The highest offset that a send was told, by `topic[partition]`. */
+  readonly ackedUpTo: ReadonlyMap<string, bigint>
   /** What each member last said of its health: `unhealthy: running; offset 4 is not on the log …`. */
   readonly health: ReadonlyMap<string, string>
+  /** Reads what has come since. */
+  look(): void
   /** Resolves when the condition holds, looking whenever the journals may have grown. @throws Error after `withinMs`, saying what was awaited. */
   until(what: string, condition: () => boolean, withinMs: number, stop: AbortSignal): Promise<void>
 }
@@ -30,6 +34,7 @@ export function followHistory(folder: string): LiveHistory {
   const counts = new Map<string, number>()
   const owners = new Map<string, string>()
   const handledUpTo = new Map<string, bigint>()
+  const ackedUpTo = new Map<string, bigint>()
   const health = new Map<string, string>()
   let [acked, outcomes, parked, retried] = [0, 0, 0, 0]
 
@@ -49,6 +54,7 @@ export function followHistory(folder: string): LiveHistory {
     switch (f) {
       case 'produce-ok':
         acked += 1
+        raise(ackedUpTo, place, event)
         break
       case 'assign':
         owners.set(place, proc)
@@ -80,10 +86,9 @@ export function followHistory(folder: string): LiveHistory {
     }
   }
 
-  function ended(place: string, { offset = '0' }: Line): void {
+  function ended(place: string, event: Line): void {
     outcomes += 1
-    const at = BigInt(offset)
-    if (at > (handledUpTo.get(place) ?? -1n)) handledUpTo.set(place, at)
+    raise(handledUpTo, place, event)
   }
 
   return {
@@ -101,7 +106,9 @@ export function followHistory(folder: string): LiveHistory {
     },
     owners,
     handledUpTo,
+    ackedUpTo,
     health,
+    look,
     count: (kind, proc) => counts.get(proc === undefined ? kind : `${kind} ${proc}`) ?? 0,
     async until(what, condition, withinMs, stop) {
       const deadline = performance.now() + withinMs
@@ -114,6 +121,11 @@ export function followHistory(folder: string): LiveHistory {
       }
     },
   }
+}
+
+function raise(highest: Map<string, bigint>, place: string, { offset = '0' }: Line): void {
+  const at = BigInt(offset)
+  if (at > (highest.get(place) ?? -1n)) highest.set(place, at)
 }
 
 interface Line {

@@ -11,20 +11,19 @@ export interface ResourceSampler {
 }
 
 const EVERY_MS = 1_000
-/** A socket that was ended is there until the other side has ended it too. */
-const CLOSING_MS = 3_000
+/** A socket that was ended is there until the other side has ended it too, and a connect that was given up until its timeout of 3 s. */
+const CLOSING_MS = 5_000
 
 /** Writes down memory, sockets and timers every second; `inFlight` is how many messages are under way. */
 export function sampleResources(journal: Journal, inFlight: () => number): ResourceSampler {
   const sample = (phase?: 'baseline' | 'stopped'): void => {
     const { rss, heapUsed } = process.memoryUsage()
-    const active = process.getActiveResourcesInfo()
     journal.write({
       f: 'resources',
       rssMb: toMb(rss),
       heapMb: toMb(heapUsed),
-      sockets: openSockets(),
-      timers: active.filter((name) => name === 'Timeout').length,
+      sockets: count('TCPSocketWrap'),
+      timers: count('Timeout'),
       inFlight: inFlight(),
       ...(phase === undefined ? {} : { phase }),
     })
@@ -37,14 +36,14 @@ export function sampleResources(journal: Journal, inFlight: () => number): Resou
     async stop() {
       clearInterval(timer)
       const deadline = performance.now() + CLOSING_MS
-      while (openSockets() > 0 && performance.now() < deadline) await sleep(50)
+      while (count('TCPSocketWrap') + count('Timeout') > 0 && performance.now() < deadline) await sleep(50)
       sample('stopped')
     },
   }
 }
 
-function openSockets(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+function count(resource: 'TCPSocketWrap' | 'Timeout'): number {
+  return process.getActiveResourcesInfo().filter((name) => name === resource).length
 }
 
 function toMb(bytes: number): number {
