@@ -17,6 +17,7 @@ import { createConsumerWire } from './consumer-wire.ts'
 import { deadlineIn, LATE } from './deadline.ts'
 import { createKafkajsAssignor } from './kafkajs-assignor.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
+import { KAFKAJS_REQUEST_TIMEOUT_MS } from './kafkajs-context.ts'
 import { describeFailure, holdfastError, readFailure, toHoldfastError } from './kafkajs-errors.ts'
 import { bridgeLogs } from './kafkajs-logs.ts'
 
@@ -300,9 +301,6 @@ const NOTHING_TO_FETCH_MS = 20
 
 /** Batches handed over side by side; each takes no longer than its conversion, or a heartbeat of kafkajs'. */
 const WORKERS = 8
-
-/** kafkajs' own (`network/connection.js`). */
-const KAFKAJS_REQUEST_TIMEOUT_MS = 30_000
 
 /** The least time after which a broker is taken for one that hangs, however short the session: less is a pause of its collector. */
 const MIN_SILENCE_MS = 3_000

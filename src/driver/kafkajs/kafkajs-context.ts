@@ -4,6 +4,9 @@ import { describeForeignError } from '../../errors/index.ts'
 import { silentLogger } from '../../logger/index.ts'
 import { bridgeLogs } from './kafkajs-logs.ts'
 
+/** What kafkajs takes for `requestTimeout` when it is not given (`network/connection.js`). */
+export const KAFKAJS_REQUEST_TIMEOUT_MS: number = 30_000
+
 /** What every client of one driver is made from. */
 export interface KafkajsContext {
   /** The user's configuration, checked; its functions are wrapped so that what they throw cannot carry a secret on. */

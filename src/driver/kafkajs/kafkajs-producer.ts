@@ -2,6 +2,7 @@ import { HoldfastError } from '../../errors/index.ts'
 import type { DriverProducer, DriverProducerOptions, ProduceOutcome } from '../driver-producer.ts'
 import { deadlineIn, LATE } from './deadline.ts'
 import type { KafkajsContext } from './kafkajs-context.ts'
+import { KAFKAJS_REQUEST_TIMEOUT_MS } from './kafkajs-context.ts'
 import { toHoldfastError } from './kafkajs-errors.ts'
 import type { InnerProducer } from './kafkajs-inner-producer.ts'
 import { createInnerProducer } from './kafkajs-inner-producer.ts'
@@ -45,6 +46,7 @@ export function createKafkajsProducer(context: KafkajsContext, options: DriverPr
     counts,
     inner,
     send: (producer, request) => producer.kafkajs.send(request),
+    answerMs: 2 * (context.config.requestTimeout ?? KAFKAJS_REQUEST_TIMEOUT_MS),
     transactional: false,
   }
   const transactions =

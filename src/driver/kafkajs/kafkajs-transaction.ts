@@ -86,6 +86,7 @@ export function createTransactions(parts: TransactionParts): { begin(): Promise<
       counts: parts.counts,
       inner: () => (inner.isCut ? undefined : inner),
       send: (_, request) => transaction.send(request),
+      answerMs: Infinity, // a transaction has a timeout of its own, and ends with its first doubt
       transactional: true,
     }
 

@@ -37,6 +37,11 @@ export interface ProduceCallParts {
   /** The inner producer of new work, a fresh one after the last was retired; undefined once all is closed. */
   inner(): InnerProducer | undefined
   readonly send: SendBatch
+  /**
+   * How long kafkajs may take for an answer, its own timeout and a quota's throttle included. What is not answered by then never is:
+   * a request that is written while kafkajs ends its connection is forgotten (`network/connection.js`, `onEnd` after `disconnect`).
+   */
+  readonly answerMs: number
   /** A transaction lives and dies with one inner producer, which is then never renewed in the middle of a call. */
   readonly transactional: boolean
 }
@@ -147,9 +152,9 @@ type Attempt =
   | { readonly kind: 'skipped' }
   | { readonly kind: 'strange' }
 
-/** @param isBound - only this inner producer will do: wait for it until the deadline */
+/** @param isBound - only this inner producer will do: wait for it for as long as kafkajs may take */
 async function attemptOnce(
-  { runtime, send }: ProduceCallParts,
+  { runtime, send, answerMs }: ProduceCallParts,
   inner: InnerProducer,
   batch: ProduceBatch,
   deadline: Deadline,
@@ -159,7 +164,7 @@ async function attemptOnce(
   const gate = new EncodingGate(messages[0]!)
   messages[0] = gate
   try {
-    const patience = isBound ? deadline : deadline.within(STUCK_MS)
+    const patience = deadline.within(isBound ? answerMs : STUCK_MS)
     if (!inner.isConnected && (await patience.race(inner.connect())) === LATE)
       return { kind: 'late', wasEncoded: false }
     await runtime.failpoint('kafkajs-produce:send')
@@ -172,7 +177,7 @@ async function attemptOnce(
     }
     const call = send(inner, request)
     let answer = await patience.race(call)
-    if (answer === LATE && gate.wasPassed) answer = await deadline.race(call)
+    if (answer === LATE && gate.wasPassed) answer = await deadline.within(answerMs).race(call)
     if (answer === LATE) {
       gate.close()
       return { kind: 'late', wasEncoded: gate.wasPassed }

@@ -41,6 +41,7 @@ const accept: Attempt = async (sends) => (sends(), written)
 
 function setup(attempts: readonly Attempt[], options: { readonly partitions?: number } = {}) {
   const runtime = virtualRuntime()
+  const begunAt = runtime.clock.monotonic()
   const inners: { retired: boolean }[] = []
   const usedBy: number[] = []
   let tries = 0
@@ -81,6 +82,7 @@ function setup(attempts: readonly Attempt[], options: { readonly partitions?: nu
           const attempt = attempts[Math.min(tries++, attempts.length - 1)]!
           return attempt(() => void (messages[0] as Message).timestamp)
         },
+        answerMs: 60_000,
         transactional: false,
       },
       batch,
@@ -88,7 +90,7 @@ function setup(attempts: readonly Attempt[], options: { readonly partitions?: nu
     )
     return runtime.run(work)
   }
-  return { call, inners, usedBy, tries: () => tries }
+  return { call, inners, usedBy, tries: () => tries, elapsedMs: () => runtime.clock.monotonic() - begunAt }
 }
 
 const codeOf = (result: BatchResult): string => (result.kind === 'written' ? 'written' : result.error.code)
@@ -144,6 +146,14 @@ test('brokers that refuse connections until the delivery timeout leave no doubt'
 test('an answer that never comes is indeterminate at the delivery timeout', async () => {
   const { call } = setup([async (sends) => (sends(), new Promise(() => undefined))])
   expect(codeOf(await call(3_000))).toBe('HOLDFAST_INDETERMINATE')
+})
+
+test('a request that kafkajs forgets is indeterminate once kafkajs should have given it up, so that its partition need not wait for the delivery timeout', async () => {
+  const forget: Attempt = (sends) => (sends(), new Promise(() => {}))
+  const { call, inners, elapsedMs } = setup([forget])
+  expect(codeOf(await call(120_000))).toBe('HOLDFAST_INDETERMINATE')
+  expect(elapsedMs()).toBeLessThan(70_000)
+  expect(inners[0]!.retired).toBe(true)
 })
 
 test('what is stuck before it sends goes to a fresh inner producer, and can send no more once it was given up', async () => {
