@@ -24,12 +24,12 @@ export const CHAOS_USAGE: string = `usage: npm run chaos -- [--seed S] [--minute
 
 Starts three brokers behind proxies, a database, and workers in processes of their own; does one thing after the other to them while they
 work, and judges what they wrote down, the topics and the tables. Exit code 1 when a promise was broken, or when a run that should have met
-something never did. Needs Java and Maven, as the broker tests do.
+something never did. Needs Java and Maven, as the broker tests do. Ctrl-C ends what runs and says what there was until then (130).
 
   --seed S      draws what happens, 0 to 999999999 (default: another one each time); a run with the same seed does the same again
   --minutes M   begins nothing that would not end in this time, but one thing at least (default 20)
   --faults A,B  these, by number or name, in this order, whatever time they take
-  --smoke       the most telling six, in five minutes
+  --smoke       the most telling six, in about five minutes
   --driver D    the Kafka client of the workers (default kafkajs)
   --list        says what there is, and what cannot be done on this machine
   --json        last line on stdout: { valid, seed, scenarios, anomalies }; the rest goes to stderr

@@ -14,8 +14,6 @@ export interface LiveHistory {
   readonly owners: ReadonlyMap<string, string>
   /** How many events of a kind a process has written; all processes' when left out. */
   count(kind: string, proc?: string): number
-  /** The highest offset that has an outcome, by `topic[partition]`. */
-  readonly handledUpTo: ReadonlyMap<string, bigint>
   /** The highest offset that a send was told, by `topic[partition]`. */
   readonly ackedUpTo: ReadonlyMap<string, bigint>
   /** What each member last said of its health: `unhealthy: running; offset 4 is not on the log …`. */
@@ -33,7 +31,6 @@ export function followHistory(folder: string): LiveHistory {
   const tails = new Map<string, Tail>()
   const counts = new Map<string, number>()
   const owners = new Map<string, string>()
-  const handledUpTo = new Map<string, bigint>()
   const ackedUpTo = new Map<string, bigint>()
   const health = new Map<string, string>()
   let [acked, outcomes, parked, retried] = [0, 0, 0, 0]
@@ -67,14 +64,14 @@ export function followHistory(folder: string): LiveHistory {
         for (const [owned, owner] of owners) if (owner === (event.of ?? proc)) owners.delete(owned)
         break
       case 'handler-end':
-        if (event.result === 'ok' || event.result === 'skipped' || event.result === 'duplicate') ended(place, event)
+        if (event.result === 'ok' || event.result === 'skipped' || event.result === 'duplicate') outcomes += 1
         break
       case 'dedupe':
-        ended(place, event)
+        outcomes += 1
         break
       case 'park':
         parked += 1
-        ended(place, event)
+        outcomes += 1
         break
       case 'retry':
         retried += 1
@@ -84,11 +81,6 @@ export function followHistory(folder: string): LiveHistory {
         break
       default:
     }
-  }
-
-  function ended(place: string, event: Line): void {
-    outcomes += 1
-    raise(handledUpTo, place, event)
   }
 
   return {
@@ -105,7 +97,6 @@ export function followHistory(folder: string): LiveHistory {
       return retried
     },
     owners,
-    handledUpTo,
     ackedUpTo,
     health,
     look,
