@@ -13,7 +13,7 @@ test('growth is told of the worker that grows fastest after its warm-up, since o
   const events = [
     ...minutes.map((i) => sample('calm', i, i < 5 ? 50 + 20 * i : 150)), // warm-up alone is no leak
     ...minutes.map((i) => sample('leaks', i, 100 + 3 * i)),
-    ...minutes.slice(0, 5).map((i) => sample('short', i, 100 + 50 * i)),
+    ...minutes.slice(0, 5).map((i) => sample('short', i / 10, 100 + 50 * i)),
     ...minutes.map((i) => sample('machine', i, 200 + i)),
   ]
   expect(memoryUse(events, 'machine')).toEqual({ workersMaxMb: 300, steepestMbPerMinute: 3, runnerMb: 214 })

@@ -11,8 +11,8 @@ export interface MemoryUse {
   readonly runnerMb: number
 }
 
-/** Code is compiled and buffers find their size in the first third; fewer samples than these say nothing about the rest. */
-const LEAST_SAMPLES = 12
+/** Code is compiled and buffers find their size in the first third; a process that lived for less than this says nothing about the rest. */
+const LEAST_MINUTES = 1
 
 /** Reads {@link MemoryUse} out of a history; `runner` is the process that is no worker. */
 export function memoryUse(events: readonly HistoryEvent[], runner: string): MemoryUse {
@@ -25,7 +25,7 @@ export function memoryUse(events: readonly HistoryEvent[], runner: string): Memo
   }
   const workers = Array.from(samples).flatMap(([proc, own]) => (proc === runner ? [] : [own]))
   const slopes = workers
-    .filter((own) => own.length >= LEAST_SAMPLES)
+    .filter((own) => own.at(-1)!.x - own[0]!.x >= LEAST_MINUTES)
     .map((own) => slope(own.slice(Math.floor(own.length / 3))))
   return {
     workersMaxMb: workers.flat().reduce((most, { y }) => Math.max(most, y), 0),
