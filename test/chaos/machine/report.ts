@@ -41,6 +41,8 @@ export function reportText({ scenarios, impossible, notRun, seed, folder, stoppe
 
 function memoryText({ workersMaxMb, steepestMbPerMinute, runnerMb }: MemoryUse): string {
   const growth =
-    steepestMbPerMinute === null ? 'ran too short to tell its growth' : `grew by at most ${steepestMbPerMinute} MB a minute`
+    steepestMbPerMinute === null
+      ? 'ran too short to tell its growth'
+      : `grew by at most ${steepestMbPerMinute} MB a minute`
   return `a worker had at most ${workersMaxMb} MB and ${growth}; the runner had ${runnerMb} MB`
 }
