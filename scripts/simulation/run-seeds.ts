@@ -28,6 +28,9 @@ export interface RunResult {
   readonly seconds: number
 }
 
+/** A schedule lives for some milliseconds: with room for many of them, next to nothing of it is ever moved. */
+const YOUNG_MB = 128
+
 /** Runs seeds in worker threads of a simulator that `bundleSimulator` made. */
 export async function runSeeds(simulator: string, run: Run): Promise<RunResult> {
   const {
@@ -45,9 +48,13 @@ export async function runSeeds(simulator: string, run: Run): Promise<RunResult> 
   let schedules = 0
   let steps = 0
   const threads: Worker[] = []
-  const ends = Array.from({ length: workers }, (_, i) => {
-    const share: Share = { from: from + i, count: count - i, stride: workers, untilMs, twice, scenario }
-    const worker = new Worker(absolute(simulator), { workerData: share })
+  const taken = new Int32Array(new SharedArrayBuffer(4))
+  const ends = Array.from({ length: workers }, () => {
+    const share: Share = { from, count, taken, untilMs, twice, scenario }
+    const worker = new Worker(absolute(simulator), {
+      workerData: share,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    })
     threads.push(worker)
     return new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {

@@ -1,11 +1,12 @@
 import type { Violation } from '../../src/testing/simulation/index.ts'
 import type { ScenarioName } from '../../test/simulation/index.ts'
 
-/** What a worker thread has to do: seeds `from`, `from + stride`, …, below `from + count`. */
+/** What worker threads have to do together: the seeds from `from` to below `from + count`. */
 export interface Share {
   readonly from: number
   readonly count: number
-  readonly stride: number
+  /** How many of them have been taken; each thread takes some at a time, so that none waits for another with longer schedules. */
+  readonly taken: Int32Array
   /** Null: each seed has its own. */
   readonly scenario: ScenarioName | null
   /** It begins no schedule after so many milliseconds. */
