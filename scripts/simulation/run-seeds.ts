@@ -3,6 +3,7 @@ import { resolve as absolute } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Violation } from '../../src/testing/simulation/index.ts'
 import type { ScenarioName } from '../../test/simulation/index.ts'
+import { scenarios } from '../../test/simulation/index.ts'
 import type { FromWorker, Share } from './share.ts'
 
 /** What is to be run. */
@@ -31,6 +32,9 @@ export interface RunResult {
 /** A schedule lives for some milliseconds: with room for many of them, next to nothing of it is ever moved. */
 const YOUNG_MB = 128
 
+/** What a thread keeps to, by turns: half of the seeds are for consuming, and longer than the others. */
+const OWN: readonly (readonly ScenarioName[])[] = [['consuming'], ['producing', 'transacting', 'shop']]
+
 /** Runs seeds in worker threads of a simulator that `bundleSimulator` made. */
 export async function runSeeds(simulator: string, run: Run): Promise<RunResult> {
   const {
@@ -48,9 +52,9 @@ export async function runSeeds(simulator: string, run: Run): Promise<RunResult> 
   let schedules = 0
   let steps = 0
   const threads: Worker[] = []
-  const taken = new Int32Array(new SharedArrayBuffer(4))
-  const ends = Array.from({ length: workers }, () => {
-    const share: Share = { from, count, taken, untilMs, twice, scenario }
+  const taken = new Int32Array(new SharedArrayBuffer(4 * Object.keys(scenarios).length))
+  const ends = Array.from({ length: workers }, (_, i) => {
+    const share: Share = { from, count, taken, own: OWN[i % OWN.length]!, untilMs, twice, scenario }
     const worker = new Worker(absolute(simulator), {
       workerData: share,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },

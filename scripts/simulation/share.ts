@@ -5,8 +5,10 @@ import type { ScenarioName } from '../../test/simulation/index.ts'
 export interface Share {
   readonly from: number
   readonly count: number
-  /** How many of them have been taken; each thread takes some at a time, so that none waits for another with longer schedules. */
+  /** Of each scenario, in the order of their table, how many blocks of seeds have been taken by all threads. */
   readonly taken: Int32Array
+  /** The scenarios that are this thread's own, while they are not far ahead of the others. */
+  readonly own: readonly ScenarioName[]
   /** Null: each seed has its own. */
   readonly scenario: ScenarioName | null
   /** It begins no schedule after so many milliseconds. */

@@ -47,7 +47,7 @@ export function createInMemoryConsumer(
       const now = membership
       for (const offset of offsets) {
         const reader = now?.state(offset)
-        if (reader?.epoch !== offset.epoch || reader.gone) throw refusals.epochLost(offset)
+        if (reader?.epoch !== offset.epoch || reader.gone()) throw refusals.epochLost(offset)
       }
       if (now === null || offsets.length === 0) return
       const { memberId, generation } = now.identity() // taken now: a commit that travels across a rebalance must be refused

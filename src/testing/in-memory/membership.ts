@@ -105,7 +105,7 @@ export function createMembership(membership: MembershipOptions): Membership {
   const revoke = async (leaving: readonly PartitionReader[]): Promise<void> => {
     for (const reader of leaving) reader.end()
     // What would be committed now would be so for the topic that has taken its name.
-    const gone = leaving.find((reader) => reader.gone)
+    const gone = leaving.find((reader) => reader.gone())
     if (gone !== undefined) throw refusals.topicUnknown(gone.topic)
     await Promise.all(byEpoch(leaving).map(([ofEpoch, partitions]) => callbacks.onRevoked(partitions, ofEpoch)))
   }

@@ -20,7 +20,7 @@ export interface PartitionLog extends TopicPartition {
   /** The offset that the next record gets: the high watermark, since everything here is replicated at once. */
   readonly end: bigint
   /** Readers of committed records see what is below: the first offset of the earliest open transaction, else the end. */
-  readonly stable: bigint
+  stable(): bigint
   /** What it knows of its producers. */
   readonly sequences: Sequences
   /** Writes records side by side; answers with the offset of the first. */
@@ -57,37 +57,29 @@ interface Entry {
 /** Makes an empty {@link PartitionLog}. */
 export function createPartitionLog({ topic, partition }: TopicPartition): PartitionLog {
   let entries: Entry[] = []
-  let start = 0n
-  let end = 0n
-  let deleted = false
   const openSince = new Map<TransactionFate, bigint>()
   const listeners = new Set<() => void>()
   const changed = (): void => listeners.forEach((listener) => listener())
 
   const lastStable = (): bigint => {
-    let stable = end
+    let stable = log.end
     for (const offset of openSince.values()) if (offset < stable) stable = offset
     return stable
   }
 
-  return {
+  const log: { -readonly [K in keyof PartitionLog]: PartitionLog[K] } = {
     topic,
     partition,
     sequences: createSequences(),
-    get start() {
-      return start
-    },
-    get end() {
-      return end
-    },
-    get stable() {
-      return lastStable()
-    },
+    start: 0n,
+    end: 0n,
+    deleted: false,
+    stable: lastStable,
     append(records, transaction) {
-      const base = end
+      const base = log.end
       for (const record of records) {
-        entries.push({ offset: end, record: copy({ ...record, topic, partition, offset: end }), transaction })
-        end += 1n
+        entries.push({ offset: log.end, record: copy({ ...record, topic, partition, offset: log.end }), transaction })
+        log.end += 1n
       }
       if (transaction !== null && !openSince.has(transaction)) openSince.set(transaction, base)
       changed()
@@ -95,8 +87,8 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
     },
     appendMarker(transaction) {
       openSince.delete(transaction)
-      entries.push({ offset: end, record: null, transaction })
-      end += 1n
+      entries.push({ offset: log.end, record: null, transaction })
+      log.end += 1n
       changed()
     },
     read(from, maxBytes) {
@@ -119,15 +111,15 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
       return { records, nextOffset }
     },
     offsetAt(timestampMs) {
-      return entries.find(({ record }) => record !== null && record.timestamp >= timestampMs)?.offset ?? end
+      return entries.find(({ record }) => record !== null && record.timestamp >= timestampMs)?.offset ?? log.end
     },
     deleteBefore(offset) {
-      start = offset > end ? end : offset > start ? offset : start
-      entries = entries.slice(firstAtOrAfter(entries, start))
+      log.start = offset > log.end ? log.end : offset > log.start ? offset : log.start
+      entries = entries.slice(firstAtOrAfter(entries, log.start))
       changed()
     },
     skipTo(offset) {
-      if (offset > end) end = offset
+      if (offset > log.end) log.end = offset
       changed()
     },
     compact() {
@@ -143,11 +135,8 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
       })
       changed()
     },
-    get deleted() {
-      return deleted
-    },
     delete() {
-      deleted = true
+      log.deleted = true
       changed()
     },
     watch(listener) {
@@ -155,6 +144,7 @@ export function createPartitionLog({ topic, partition }: TopicPartition): Partit
       return () => void listeners.delete(listener)
     },
   }
+  return log
 }
 
 /** Bytes of a record on the log, near enough: key, value and headers, and 20 for its lengths, offset and timestamp deltas. */

@@ -8,7 +8,7 @@ import { isPassing, refusals } from './refusals.ts'
 export interface PartitionReader extends TopicPartition {
   readonly epoch: number
   /** The topic that it reads was deleted. */
-  readonly gone: boolean
+  gone(): boolean
   /** Reading goes on here; null until a position is known. */
   position: bigint | null
   /** Looks again whether it is paused. */
@@ -51,7 +51,7 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
       })
     if (isPaused() || reader.position === null || !broker.isReachable(clientId)) return false
     const from = reader.position
-    if (from >= log.start && from >= log.stable && from <= log.end) return false // nothing to read yet: a long poll
+    if (from >= log.start && from >= log.stable() && from <= log.end) return false // nothing to read yet: a long poll
     const asked = seeks
     const answer = await broker.request(clientId, () => {
       const { start, end } = log
@@ -98,9 +98,7 @@ export function createPartitionReader(options: PartitionReaderOptions): Partitio
     topic,
     partition,
     epoch,
-    get gone() {
-      return log.deleted
-    },
+    gone: () => log.deleted,
     position: null,
     pauseChanged: changed,
     seek(offset) {

@@ -27,16 +27,13 @@ interface Due {
 export function createScheduler(random: () => number): Scheduler {
   const waiting: Due[] = []
   const turn = createTurns()
-  let now = 0
-  let steps = 0
-  let trace = 0
   let order = 0
 
   /** One of those that are due next, by chance. */
   const takeNext = (): Due => {
     let at = Infinity
     for (const each of waiting) if (each.at < at) at = each.at
-    const due = Math.max(now, at)
+    const due = Math.max(scheduler.now, at)
     let count = 0
     for (const each of waiting) if (each.at <= due) count++
     let chosen = Math.floor(random() * count)
@@ -44,18 +41,12 @@ export function createScheduler(random: () => number): Scheduler {
     return waiting.splice(i, 1)[0]!
   }
 
-  return {
-    get now() {
-      return now
-    },
-    get steps() {
-      return steps
-    },
-    get trace() {
-      return trace
-    },
+  const scheduler: { -readonly [K in keyof Scheduler]: Scheduler[K] } = {
+    now: 0,
+    steps: 0,
+    trace: 0,
     after(ms, call) {
-      const due: Due = { at: now + Math.max(0, ms), order: order++, call }
+      const due: Due = { at: scheduler.now + Math.max(0, ms), order: order++, call }
       waiting.push(due)
       return {
         cancel() {
@@ -66,22 +57,23 @@ export function createScheduler(random: () => number): Scheduler {
     },
     turn,
     async runUntil(condition, bound) {
-      const lastStep = steps + bound.steps
+      const lastStep = scheduler.steps + bound.steps
       for (await turn(); !condition();) {
-        if (waiting.length === 0 || steps >= lastStep) return false
+        if (waiting.length === 0 || scheduler.steps >= lastStep) return false
         const next = takeNext()
         if (next.at > bound.atMs) {
           waiting.push(next)
-          now = Math.max(now, bound.atMs)
+          scheduler.now = Math.max(scheduler.now, bound.atMs)
           return condition()
         }
-        steps++
-        now = Math.max(now, next.at)
-        trace = (Math.imul(trace, 31) + next.order + Math.round(now * 7)) | 0
+        scheduler.steps++
+        scheduler.now = Math.max(scheduler.now, next.at)
+        scheduler.trace = (Math.imul(scheduler.trace, 31) + next.order + Math.round(scheduler.now * 7)) | 0
         next.call()
         await turn()
       }
       return true
     },
   }
+  return scheduler
 }

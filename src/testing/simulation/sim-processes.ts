@@ -35,14 +35,13 @@ export interface SimProcessOptions {
 /** Makes a running {@link SimProcess}. */
 export function createSimProcess(options: SimProcessOptions): SimProcess {
   const { name, seed, scheduler, startAt, failpointMs, onTurn } = options
-  let state: SimProcess['state'] = 'running'
   const late: (() => void)[] = [] // what came due while it was suspended
 
   const arrive = (call: () => void): void => {
-    if (state === 'running') {
-      onTurn?.(process)
+    if (own.state === 'running') {
+      onTurn?.(own)
       call()
-    } else if (state === 'suspended') late.push(() => arrive(call))
+    } else if (own.state === 'suspended') late.push(() => arrive(call))
   }
   const after = (ms: number, call: () => void): Timer => {
     let cancelled = false
@@ -78,7 +77,7 @@ export function createSimProcess(options: SimProcessOptions): SimProcess {
   }
   const pause = (ms: number): Promise<void> => clock.sleep(ms)
 
-  const process: SimProcess = {
+  const own: { -readonly [K in keyof SimProcess]: SimProcess[K] } = {
     name,
     runtime: {
       clock,
@@ -86,25 +85,23 @@ export function createSimProcess(options: SimProcessOptions): SimProcess {
       ids: seededIds(clock, seed),
       failpoint() {
         const ms = failpointMs()
-        return state !== 'running' || ms > 0 ? pause(ms) : undefined // a killed process goes no further
+        return own.state !== 'running' || ms > 0 ? pause(ms) : undefined // a killed process goes no further
       },
     },
-    get state() {
-      return state
-    },
+    state: 'running',
     kill() {
-      state = 'killed'
+      own.state = 'killed'
       late.length = 0
     },
     suspend() {
-      if (state === 'running') state = 'suspended'
+      if (own.state === 'running') own.state = 'suspended'
     },
     resume() {
-      if (state !== 'suspended') return
-      state = 'running'
+      if (own.state !== 'suspended') return
+      own.state = 'running'
       for (const call of late.splice(0)) scheduler.after(0, () => arrive(call))
     },
     pause,
   }
-  return process
+  return own
 }
