@@ -10,8 +10,8 @@ export const consumingMutants: readonly Mutant[] = [
     promise: 'an offset is committed when every record below it has its outcome',
     foundBy,
     file: `${CONSUMER}/offset-tracker.ts`,
-    find: 'return lowest === NONE ? next : firsts[lowest]!',
-    replace: 'return next',
+    find: 'return lowest === NONE ? tracker.next : firsts[lowest]!',
+    replace: 'return tracker.next',
   },
   {
     name: 'unfinished-counts-as-finished',
@@ -115,8 +115,8 @@ export const consumingMutants: readonly Mutant[] = [
     promise: 'offsets have gaps, and nothing is reckoned from one to the next',
     foundBy,
     file: `${CONSUMER}/offset-tracker.ts`,
-    find: 'if (offset < next) return KNOWN',
-    replace: 'if (offset !== next) return KNOWN',
+    find: 'if (offset < tracker.next) return KNOWN',
+    replace: 'if (offset !== tracker.next) return KNOWN',
   },
   {
     name: 'ranges-not-taken-over',
