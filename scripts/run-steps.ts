@@ -2,7 +2,9 @@
 //
 //   npm run check               static checks, types, unit, docs, package
 //   npm test                    all of these, and the tests on a real broker
-//   npm test -- demo bench      the same, then the demo and one short round of each bench: what the gate runs
+//   npm test -- simulation mutants chaos demo bench
+//                               the same, then schedules of the simulator, mutants of what the last change touches, the most telling faults on a cluster
+//                               of three nodes, the demo, and one short round of each bench: what the gate runs
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 
@@ -33,9 +35,18 @@ const check: readonly Step[] = [
   vitest('package'),
 ]
 const test: readonly Step[] = [...check, vitest('broker')]
+const node = ['node', '--single-threaded-gc', '--conditions=holdfast-source', '--import', 'tsx'] as const
+const sim = [...node, 'scripts/sim.ts']
 const groups: Record<string, readonly Step[]> = {
   check,
   test,
+  simulation: [
+    { name: 'simulation, fresh seeds', command: [...sim, '--fresh', '--seconds', '60'] },
+    { name: 'simulation, pinned seeds', command: [...sim, '--pinned'] },
+    { name: 'simulation, seeds twice', command: [...sim, '--twice', '--seeds', '500'] },
+  ],
+  mutants: [{ name: 'mutants', command: [...node, 'scripts/mutants.ts', '--changed'] }],
+  chaos: [{ name: 'chaos', command: ['tsx', '--conditions=holdfast-source', 'scripts/chaos.ts', '--smoke'] }],
   demo: [{ name: 'demo', command: ['tsx', 'scripts/demo.ts', '--json'] }],
   bench: [{ name: 'bench', command: ['tsx', 'bench/run.ts', '--short'] }],
 }

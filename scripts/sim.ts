@@ -1,7 +1,8 @@
-// npm run sim -- [--scenario NAME] [--seeds N] [--from S] [--seconds T] [--twice] [--seed X [--trace]] [--pinned] [--json]
+// npm run sim -- [--scenario NAME] [--seeds N] [--from S | --fresh] [--seconds T] [--twice] [--seed X [--trace]] [--pinned] [--json]
 //
 // Runs schedules of the simulator, each the whole of its seed: a phase of faults, then one in which all is healed. Says what was broken, and
 // how to see it again.
+import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { simulateSeed } from '../src/testing/simulation/index.ts'
 import type { ScenarioName } from '../test/simulation/index.ts'
@@ -10,19 +11,23 @@ import { pinnedSeeds } from '../test/simulation/pinned-seeds.ts'
 import { bundleSimulator } from './simulation/bundle.ts'
 import { runSeeds } from './simulation/run-seeds.ts'
 
-const USAGE = `usage: npm run sim -- [--scenario NAME] [--seeds N] [--from S] [--seconds T] [--twice] [--json]
+const USAGE = `usage: npm run sim -- [--scenario NAME] [--seeds N] [--from S | --fresh] [--seconds T] [--twice] [--json]
        npm run sim -- [--scenario NAME] --seed X [--trace] [--json]
        npm run sim -- --pinned [--json]
 
   --scenario   ${Object.keys(scenarios).join(', ')} (default: each seed has its own)
-  --seeds N    how many schedules (default 1000)
+  --seeds N    how many schedules (default 1000; with --seconds as many as there is time for)
   --from S     the first seed (default 0)
+  --fresh      draws the first seed, and says which
   --seconds T  begins no schedule after T seconds
   --twice      runs each seed twice: both must be the same, step by step
   --seed X     this schedule alone
   --trace      tells what happens in it
   --pinned     the seeds that have found something before
-  --json       one line of JSON at the end: { seeds, violations, schedulesPerMinute }`
+  --json       one line of JSON at the end: { from, seeds, violations, schedulesPerMinute }`
+
+/** More than anybody has time for. */
+const ENDLESS = 999_999_999
 
 const args = readArgs()
 process.exitCode = args.pinned ? await pinned() : args.seed === null ? await many() : await one(args.seed)
@@ -61,7 +66,7 @@ async function many(): Promise<number> {
     onProgress(done) {
       if (performance.now() - said < 5_000) return
       said = performance.now()
-      process.stderr.write(`${done} of ${args.seeds} schedules\n`)
+      process.stderr.write(args.seeds < ENDLESS ? `${done} of ${args.seeds} schedules\n` : `${done} schedules\n`)
     },
   })
   const schedulesPerMinute = Math.round((schedules / seconds) * 60)
@@ -70,12 +75,13 @@ async function many(): Promise<number> {
       seed,
       scenario,
       kinds: [...new Set(all.map(({ kind }) => kind))],
+      replay: replayOf(scenario, seed),
     }))
-    console.log(JSON.stringify({ seeds: schedules, violations, schedulesPerMinute }))
+    console.log(JSON.stringify({ from: args.from, seeds: schedules, violations, schedulesPerMinute }))
   } else {
     for (const { seed, scenario, violations } of broken.slice(0, 20)) {
       console.log(`seed ${seed} of ${scenario}: ${violations[0]!.kind}: ${violations[0]!.detail}`)
-      console.log(`  npm run sim -- --scenario ${scenario} --seed ${seed} --trace`)
+      console.log(`  ${replayOf(scenario, seed)}`)
     }
     console.log(
       `${schedules} schedules from seed ${args.from}, ${steps} steps, ${broken.length} with a broken promise; ${schedulesPerMinute} a minute`,
@@ -84,13 +90,18 @@ async function many(): Promise<number> {
   return broken.length === 0 ? 0 : 1
 }
 
+function replayOf(scenario: ScenarioName, seed: number): string {
+  return `npm run sim -- --scenario ${scenario} --seed ${seed} --trace`
+}
+
 function readArgs() {
   try {
     const { values } = parseArgs({
       options: {
-        seeds: { type: 'string', default: '1000' },
+        seeds: { type: 'string' },
         from: { type: 'string', default: '0' },
-        seconds: { type: 'string', default: '86400' },
+        fresh: { type: 'boolean', default: false },
+        seconds: { type: 'string' },
         twice: { type: 'boolean', default: false },
         seed: { type: 'string' },
         scenario: { type: 'string' },
@@ -111,9 +122,9 @@ function readArgs() {
     return {
       ...values,
       scenario: scenarioNamed(values.scenario),
-      seeds: number('seeds', values.seeds),
-      from: number('from', values.from),
-      seconds: number('seconds', values.seconds),
+      seeds: number('seeds', values.seeds ?? (values.seconds === undefined ? '1000' : String(ENDLESS))),
+      from: values.fresh ? randomInt(1_000_000_000) : number('from', values.from),
+      seconds: number('seconds', values.seconds ?? '86400'),
       seed: values.seed === undefined ? null : number('seed', values.seed),
     }
   } catch (error) {
