@@ -5,7 +5,7 @@ import { mutants } from '../simulation/mutants/index.ts'
 
 const rows = readFileSync('docs/guarantees.md', 'utf8')
   .split('\n')
-  .filter((line) => /^\| \*\*/.test(line))
+  .filter((line) => line.startsWith('| **'))
   .map((line) => line.split('|').map((cell) => cell.trim()))
 
 const quoted = (cell: string): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)

@@ -21,6 +21,7 @@ function eventfulRun(): HistoryBuilder {
     requiredCounters: [
       'rebalanceWithWorkInFlight',
       'refusedStaleCommit',
+      'refusedStaleWork',
       'dedupeHit',
       'parkAfterCrash',
       'produceInfo',
@@ -63,6 +64,7 @@ function eventfulRun(): HistoryBuilder {
   run.ended(B, 4, 'ok') // the zombie wakes: the row was there
   run.committing(B, 5, 1)
   run.commitEnded(B, 5, 1, 'fail')
+  run.by(B, { f: 'refused', ...PARTITION, offset: 4n, operation: 'complete' })
   run.committed(again, 5, 1)
   run.revoked(again, 1)
   for (const proc of [B, again]) run.exits(proc, 0)
@@ -78,6 +80,7 @@ test('a run in which everything goes wrong that may is valid, and has proven all
   expect(counters).toEqual({
     rebalanceWithWorkInFlight: 2,
     refusedStaleCommit: 1,
+    refusedStaleWork: 1,
     dedupeHit: 1,
     parkAfterCrash: 1,
     produceInfo: 1,

@@ -10,6 +10,8 @@ export type CounterName =
   | 'rebalanceWithWorkInFlight'
   /** A commit of an assignment that is over was refused, by us or by the broker. */
   | 'refusedStaleCommit'
+  /** A dead letter or an outcome of an assignment that is over was refused by us. */
+  | 'refusedStaleWork'
   | 'dedupeHit'
   /** Parked by another process than one that had begun the record and died. */
   | 'parkAfterCrash'
@@ -27,6 +29,7 @@ export function countEvents(history: IndexedHistory): Counters {
   const counters: Counters = {
     rebalanceWithWorkInFlight: 0,
     refusedStaleCommit: 0,
+    refusedStaleWork: 0,
     dedupeHit: 0,
     parkAfterCrash: 0,
     produceInfo: 0,
@@ -88,6 +91,9 @@ function countPartition({ processes }: IndexedHistory, { group, events }: Partit
       case 'commit-fail':
         if (STALE_CODES.has(event.code) || owners.of(event.proc)?.epoch !== event.epoch)
           counters.refusedStaleCommit += 1
+        break
+      case 'refused':
+        if (event.operation !== 'commit') counters.refusedStaleWork += 1 // commits are told of as such
         break
       case 'dedupe':
         if (event.hit) handledAs.add(`${event.proc} ${event.offset}`)

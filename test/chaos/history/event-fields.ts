@@ -57,6 +57,7 @@ export const EVENT_FIELDS: { readonly [F in Kind]: FieldsOf<F> } = {
   'handler-end': { ...delivery, result: text, code: may('text') },
   retry: { ...record, attempt: need('number'), delayMs: need('number'), code: may('text') },
   dedupe: { ...record, value: text, hit: need('boolean') },
+  refused: { ...record, operation: text },
   park: { ...record, deadLetterTopic: text, code: text },
   'commit-invoke': commit,
   'commit-ok': commit,

@@ -28,6 +28,7 @@ export type EventBody =
   | Park
   | Commit
   | CommitFailure
+  | Refused
   | Reset
   | Nemesis
   | Health
@@ -185,6 +186,13 @@ export interface CommitFailure extends GroupPartition {
   readonly offset: bigint
   readonly epoch: number
   readonly code: string
+}
+
+/** The library itself has not done something, because the assignment is over by all that it knows. */
+export interface Refused extends GroupPartition {
+  readonly f: 'refused'
+  readonly offset: bigint
+  readonly operation: 'commit' | 'park' | 'complete'
 }
 
 /** The group goes on elsewhere by a seek or a policy, not by what it has handled. */

@@ -93,6 +93,9 @@ function tellOutcomes(consumer: Consumer, { group }: ConsumerConfig, journal: Jo
     const end = { ...position, epoch, key: null, value, attempt: 0, result: 'skipped', code: reason } as const
     journal.write({ f: 'handler-end', group, ...end })
   })
+  consumer.listen('stale-refused', ({ position, operation }) => {
+    journal.write({ f: 'refused', group, ...position, operation })
+  })
   consumer.listen('out-of-range', ({ position, continuesAt }) => {
     const { topic, partition, offset } = position
     journal.write({ f: 'reset', group, topic, partition, from: offset, to: continuesAt, why: 'out of range' })
