@@ -1,4 +1,4 @@
-import type { Scenario } from '../../src/testing/simulation/index.ts'
+import type { Scenario, SimulationBounds } from '../../src/testing/simulation/index.ts'
 import { consuming } from './consuming/consuming.ts'
 import { producing } from './producing/producing.ts'
 import { shop } from './shop/shop.ts'
@@ -8,6 +8,9 @@ export type ScenarioName = 'consuming' | 'producing' | 'transacting' | 'shop'
 
 /** All scenarios, by name. */
 export const scenarios: Readonly<Record<ScenarioName, Scenario>> = { consuming, producing, transacting, shop }
+
+/** In what kind of world they run. */
+export const WORLD: SimulationBounds = { cooperative: 0.25 }
 
 export function isScenarioName(name: string): name is ScenarioName {
   return Object.hasOwn(scenarios, name)

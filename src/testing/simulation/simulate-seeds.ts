@@ -125,7 +125,14 @@ const schema = z
     trace: z.boolean('true or false is needed'),
     twice: z.boolean('true or false is needed'),
     forMs: fromOne,
-    bounds: z.strictObject({ faultsUntilMs: fromZero, doneByMs: fromOne, maxSteps: fromOne }).partial(),
+    bounds: z
+      .strictObject({
+        faultsUntilMs: fromZero,
+        doneByMs: fromOne,
+        maxSteps: fromOne,
+        cooperative: z.number().min(0).max(1),
+      })
+      .partial(),
     signal: z.instanceof(AbortSignal, { error: 'an AbortSignal is needed' }),
     onProgress: z.custom((value) => typeof value === 'function', 'a function is needed'),
   })

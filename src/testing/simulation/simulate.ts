@@ -59,7 +59,7 @@ export interface ScenarioRun {
  */
 export type Scenario = (simulation: Simulation) => ScenarioRun
 
-/** How long a simulation may take. */
+/** How long a simulation may take, and what its cluster is like. */
 export interface SimulationBounds {
   /** Faults come until then, in virtual milliseconds. @defaultValue `5_000` */
   readonly faultsUntilMs?: number
@@ -67,6 +67,12 @@ export interface SimulationBounds {
   readonly doneByMs?: number
   /** Steps of one schedule at most. @defaultValue `200_000` */
   readonly maxSteps?: number
+  /**
+   * In what part of all seeds groups rebalance cooperatively, from 0 to 1. A driver on kafkajs never does.
+   *
+   * @defaultValue `0`
+   */
+  readonly cooperative?: number
 }
 
 /** What became of one seed. */
@@ -115,7 +121,7 @@ let last: Promise<unknown> = Promise.resolve()
 async function runSeed(
   scenario: Scenario,
   seed: number,
-  { faultsUntilMs = 5_000, doneByMs = 180_000, maxSteps = 200_000 }: SimulationBounds,
+  { faultsUntilMs = 5_000, doneByMs = 180_000, maxSteps = 200_000, cooperative = 0 }: SimulationBounds,
   trace: boolean,
 ): Promise<SeedResult> {
   const stream = (n: number): (() => number) => seededRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(n, 0x85ebca6b))
@@ -155,6 +161,7 @@ async function runSeed(
   current = world
   const options: InMemoryClusterOptions = {
     runtime: world.runtime,
+    rebalance: stream(-1)() < cooperative ? 'cooperative' : 'eager',
     network: (clientId) => (processes.get(clientId) ?? world).pause(Math.floor(network() * (slowest + 1))),
   }
   const cluster = createInMemoryCluster(options)
