@@ -44,6 +44,19 @@ test('a process that is found dead owns nothing any more, whoever says so', asyn
   expect(live.health.size).toBe(0)
 })
 
+test('a topic that is made anew begins at its first offset, and the others stay where they were', async () => {
+  const { folder, open } = openFolder()
+  const live = followHistory(folder)
+  const producer = open('producer-1#1')
+  producer.write({ f: 'produce-ok', value: 'm-1', topic: 't', partition: 0, offset: 41n })
+  producer.write({ f: 'produce-ok', value: 'm-2', topic: 'u', partition: 0, offset: 7n })
+  live.beginAnew('t')
+  expect([...live.ackedUpTo]).toEqual([['u[0]', 7n]])
+  producer.write({ f: 'produce-ok', value: 'm-3', topic: 't', partition: 0, offset: 0n })
+  live.look()
+  expect(live.ackedUpTo.get('t[0]')).toBe(0n)
+})
+
 test('what does not come is named when the patience is over, and a stopped run waits for nothing', async () => {
   const live = followHistory(openFolder().folder)
   await expect(live.until('the impossible', () => false, 0, NEVER)).rejects.toThrow(

@@ -18,6 +18,8 @@ export interface LiveHistory {
   readonly ackedUpTo: ReadonlyMap<string, bigint>
   /** What each member last said of its health: `unhealthy: running; offset 4 is not on the log …`. */
   readonly health: ReadonlyMap<string, string>
+  /** A topic was made anew, and nobody writes to it yet: what was acknowledged on the old one is not awaited on the new one. */
+  beginAnew(topic: string): void
   /** Reads what has come since. */
   look(): void
   /** Resolves when the condition holds, looking whenever the journals may have grown. @throws Error after `withinMs`, saying what was awaited. */
@@ -99,6 +101,10 @@ export function followHistory(folder: string): LiveHistory {
     owners,
     ackedUpTo,
     health,
+    beginAnew(topic) {
+      look()
+      for (const place of ackedUpTo.keys()) if (place.startsWith(`${topic}[`)) ackedUpTo.delete(place)
+    },
     look,
     count: (kind, proc) => counts.get(proc === undefined ? kind : `${kind} ${proc}`) ?? 0,
     async until(what, condition, withinMs, stop) {

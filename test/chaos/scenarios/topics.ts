@@ -54,6 +54,7 @@ export const topicRecreated: Scenario = {
     await world.nemesis.once('topic deleted', world.topic, async () => {
       await admin.deleteTopics({ topics: [world.topic] })
       while ((await admin.listTopics()).includes(world.topic)) await world.pause(200)
+      world.live.beginAnew(world.topic)
       await world.cluster.makeTopics([
         { topic: world.topic, numPartitions: world.workload.partitions, replicationFactor: 3 },
       ])
