@@ -61,6 +61,24 @@ describe('what driverConformance answers', () => {
     expect(fewer).toEqual(all)
     expect(new Set(all).size).toBe(all.length)
   })
+
+  test('registers no group without a test in it: some runners take one for a failure', () => {
+    const groups = new Map<string, number>()
+    let group = ''
+    const results = driverConformance({
+      ...environment,
+      faults: { ...environment.faults, coordinatorLoading: untestable },
+      describe(name, body) {
+        groups.set((group = name), 0)
+        body()
+      },
+      test: () => void groups.set(group, groups.get(group)! + 1),
+    })
+    expect(results.some(({ subject }) => subject === 'while the coordinator loads')).toBe(true)
+    expect([...groups].filter(([name, tests]) => tests === 0 || name.endsWith('while the coordinator loads'))).toEqual(
+      [],
+    )
+  })
 })
 
 type Wrap = (consumer: DriverConsumer) => Partial<DriverConsumer>
