@@ -54,11 +54,13 @@ async function run(request: Extract<typeof args, { kind: 'run' }>): Promise<numb
   else {
     console.error(report)
     const scenarios = result.scenarios.map(({ number, name, valid, seconds }) => ({ number, name, valid, seconds }))
-    const anomalies = result.scenarios.flatMap(({ name, check, problems }) => [
+    const unseen = result.neverSeen.map((counter) => ({ scenario: 'all', type: `vacuous: ${counter}`, count: 1 }))
+    const ofScenarios = result.scenarios.flatMap(({ name, check, problems }) => [
       ...problems.map((problem) => ({ scenario: name, type: problem, count: 1 })),
       ...(check?.anomalies ?? []).map(({ invariant, type, count }) => ({ scenario: name, invariant, type, count })),
       ...(check?.vacuous ?? []).map((counter) => ({ scenario: name, type: `vacuous: ${counter}`, count: 1 })),
     ])
+    const anomalies = [...ofScenarios, ...unseen]
     console.log(JSON.stringify({ valid: result.valid, seed: result.seed, scenarios, anomalies }))
   }
   if (result.stopped) return 130

@@ -15,7 +15,7 @@ export function anomalyLines({ problems, check }: ScenarioResult): readonly stri
 }
 
 /** The whole run, for people. */
-export function reportText({ scenarios, impossible, notRun, seed, folder, stopped }: ChaosResult): string {
+export function reportText({ scenarios, impossible, notRun, neverSeen, seed, folder, stopped }: ChaosResult): string {
   const rows = scenarios.map((result) => {
     const { number, name, valid, seconds, acked, effects, deadLetters, memory, events } = result
     const counters = Object.entries(result.check?.counters ?? {}).filter(([, count]) => count > 0)
@@ -32,6 +32,7 @@ export function reportText({ scenarios, impossible, notRun, seed, folder, stoppe
     ...rows,
     ...impossible.map(({ name, why }) => `cannot run here: ${name}: ${why}`),
     ...(notRun.length === 0 ? [] : [`not run: ${notRun.join(', ')}`]),
+    ...neverSeen.map((counter) => `proves little: ${counter} stayed 0 in every scenario`),
     `seed ${seed}: ${scenarios.length - broken.length} of ${scenarios.length} scenarios hold${stopped ? ', stopped before the end' : ''}; all of it in ${folder}`,
     ...(broken.length === 0
       ? []

@@ -2,11 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KAFKA_VERSION } from '../../../scripts/services/index.ts'
+import type { CounterName } from '../checker/index.ts'
 import { bundleWorker } from './bundle-worker.ts'
 import type { ChaosRequest } from './chaos-arguments.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
 import { startChaosCluster } from './chaos-cluster.ts'
 import { memoryUse } from './memory.ts'
+import { neverSeen } from './never-seen.ts'
 import { anomalyLines, reportText } from './report.ts'
 import type { ScenarioResult } from './run-scenario.ts'
 import { asJson, runScenario } from './run-scenario.ts'
@@ -23,6 +25,8 @@ export interface ChaosResult {
   readonly impossible: readonly Impossible[]
   /** What there was no time for. */
   readonly notRun: readonly string[]
+  /** What a run of all scenarios must have seen, and has not. */
+  readonly neverSeen: readonly CounterName[]
   readonly stopped: boolean
 }
 
@@ -87,8 +91,18 @@ export async function runChaos(
     await cluster?.close()
   }
 
-  const valid = results.length > 0 && results.every((result) => result.valid)
-  const result = { valid, seed, folder, scenarios: results, impossible, notRun, stopped: stop.aborted }
+  const missing = neverSeen(results, faults === null && notRun.length === 0)
+  const valid = results.length > 0 && results.every((result) => result.valid) && missing.length === 0
+  const result = {
+    valid,
+    seed,
+    folder,
+    scenarios: results,
+    impossible,
+    notRun,
+    neverSeen: missing,
+    stopped: stop.aborted,
+  }
   const versions = { node: process.version, kafka: KAFKA_VERSION, driver }
   writeFileSync(join(folder, 'result.json'), asJson({ ...result, gitSha: gitSha(), versions }))
   writeFileSync(join(folder, 'report.txt'), reportText(result))
