@@ -84,6 +84,13 @@ export function createProcesses<Client extends { close(): Promise<unknown> }>(
       act(process)
     })
 
+  // One that is killed stays out of reach, whatever ends.
+  const cuts: readonly (readonly [what: string, cut: (on: boolean, process: SimulatedProcess) => void])[] = [
+    ['cuts off', (on, process) => cluster.unreachable(on || process.state === 'killed', process.name)],
+    ['loses the requests of', (on, { name }) => cluster.loseRequests(on, name)],
+    ['loses the answers to', (on, { name }) => cluster.loseAnswers(on, name)],
+  ]
+
   return {
     running,
     disturbed,
@@ -108,14 +115,15 @@ export function createProcesses<Client extends { close(): Promise<unknown> }>(
           ),
         ),
       )
-      nemesis.strike(rates.cut, () =>
-        disturb('cuts off', (process) =>
+      nemesis.strike(rates.cut, () => {
+        const [what, cut] = cuts[int(cuts.length)]!
+        disturb(what, (process) =>
           nemesis.forAWhile(
-            () => cluster.unreachable(true, process.name),
-            () => cluster.unreachable(process.state === 'killed', process.name),
+            () => cut(true, process),
+            () => cut(false, process),
           ),
-        ),
-      )
+        )
+      })
       nemesis.strike(rates.leave, () => any('ends', end))
     },
     heal() {

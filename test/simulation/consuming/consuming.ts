@@ -172,6 +172,13 @@ export const consuming: Scenario = (simulation) => {
     processes.disturbAll()
     cluster.crashConsumer(GROUP)
   })
+  nemesis.strike(strikes.coordinatorLoads, () => {
+    processes.disturbAll()
+    nemesis.forAWhile(
+      () => cluster.coordinatorLoading(GROUP, true),
+      () => cluster.coordinatorLoading(GROUP, false),
+    )
+  })
   nemesis.strike(strikes.commitFailures, () => cluster.failNextCommit(GROUP, failures[int(3)]!))
   nemesis.strike(strikes.parkFailures, () => cluster.failNextProduce(`${anyTopic()}.dlq`, failures[int(3)]!))
   nemesis.strike(strikes.unwritable, () => {

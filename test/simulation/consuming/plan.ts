@@ -44,6 +44,7 @@ export interface ConsumingPlan {
     readonly expire: number
     readonly crash: number
     readonly join: number
+    readonly coordinatorLoads: number
     readonly commitFailures: number
     readonly parkFailures: number
     readonly unwritable: number
@@ -102,6 +103,7 @@ export function drawConsumingPlan({ int, chance }: Simulation): ConsumingPlan {
       expire: some(1),
       crash: trouble(0.15, 1),
       join: int(3),
+      coordinatorLoads: trouble(0.3, 1),
       commitFailures: some(2),
       parkFailures: int(3),
       unwritable: seldom(0.15, 1),
