@@ -1,4 +1,5 @@
-export type { DedupeStoreConformanceOptions, DedupeStoreWorld } from './dedupe-store-conformance.ts'
+export type { DedupeStoreConformanceOptions } from './dedupe-store-conformance.ts'
+export type { DedupeStoreWorld } from './dedupe-store/index.ts'
 export { dedupeStoreConformance } from './dedupe-store-conformance.ts'
 export { driverConformance } from './driver-conformance.ts'
 export type {
