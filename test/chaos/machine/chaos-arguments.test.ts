@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { SCENARIOS, SMOKE } from '../scenarios/index.ts'
-import { drawSchedule, parseChaosArguments } from './index.ts'
+import { drawSchedule, inRounds, parseChaosArguments } from './index.ts'
 
 const KNOWN = { scenarios: SCENARIOS, smoke: SMOKE, drivers: ['kafkajs'] }
 
@@ -59,6 +59,17 @@ test('the same seed draws the same order, so that a run can be had again; anothe
   expect(names(4711)).toEqual(names(4711))
   expect(names(4711)).not.toEqual(names(4712))
   expect(names(4711).toSorted()).toEqual(SCENARIOS.map(({ name }) => name).toSorted())
+})
+
+test('when all have been run and there is time left they come again, in another order', () => {
+  const first = drawSchedule(SCENARIOS, 4711)
+  const [one, two, ...rest] = Array.from({ length: 2 }, (_, n) =>
+    [...inRounds(first, 4711, 2)].filter(({ round }) => round === n + 1).map(({ scenario }) => scenario.name),
+  )
+  expect(one).toEqual(first.map(({ name }) => name))
+  expect(two).toEqual(drawSchedule(first, 4712).map(({ name }) => name))
+  expect(rest).toEqual([])
+  expect([...inRounds([], 4711, Infinity)]).toEqual([])
 })
 
 test('every scenario has a name of its own that can be part of a topic, and says what happens', () => {

@@ -27,7 +27,7 @@ work, and judges what they wrote down, the topics and the tables. Exit code 1 wh
 something never did. Needs Java and Maven, as the broker tests do. Ctrl-C ends what runs and says what there was until then (130).
 
   --seed S      draws what happens, 0 to 999999999 (default: another one each time); a run with the same seed does the same again
-  --minutes M   begins nothing that would not end in this time, but one thing at least (default 20)
+  --minutes M   all of them, and again while there is time; begins nothing that would not end in it, but one thing at least (default 20)
   --faults A,B  these, by number or name, in this order, whatever time they take
   --smoke       the most telling six, in about five minutes
   --driver D    the Kafka client of the workers (default kafkajs)

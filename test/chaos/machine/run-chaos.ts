@@ -13,7 +13,7 @@ import { anomalyLines, reportText } from './report.ts'
 import type { ScenarioResult } from './run-scenario.ts'
 import { asJson, runScenario } from './run-scenario.ts'
 import type { Scenario } from './scenario.ts'
-import { drawSchedule } from './schedule.ts'
+import { drawSchedule, inRounds } from './schedule.ts'
 
 /** How a run ended. */
 export interface ChaosResult {
@@ -60,22 +60,31 @@ export async function runChaos(
   const notRun: string[] = []
   let cluster: ChaosCluster | null = null
   try {
-    for (const scenario of possible) {
+    for (const { scenario, round } of inRounds(possible, seed, faults === null ? Infinity : 1)) {
       const isTooLong = faults === null && results.length > 0 && performance.now() + scenario.seconds * 1_000 > deadline
       if (isTooLong || stop.aborted) {
+        if (round > 1) break
         notRun.push(scenario.name)
         continue
       }
       cluster ??= await startChaosCluster(say)
       say(`${scenario.number} ${scenario.name}: ${scenario.about}`)
       const ofIt = (text: string): void => say(`  ${scenario.name}: ${text}`)
-      const options = { scenario, cluster, seed, driver, script, folder: join(folder, scenario.name), stop, say: ofIt }
-      const result = await runScenario(options).catch((error: unknown) => {
+      const result = await runScenario({
+        scenario,
+        cluster,
+        seed: seed + round - 1,
+        driver,
+        script,
+        folder: join(folder, round === 1 ? scenario.name : `${scenario.name}-${round}`),
+        stop,
+        say: ofIt,
+      }).catch((error: unknown) => {
         if (stop.aborted) return undefined
         return failed(scenario, error)
       })
       if (result === undefined) {
-        notRun.push(scenario.name)
+        if (round === 1) notRun.push(scenario.name)
         continue
       }
       results.push(result)
