@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KAFKA_VERSION } from '../../../scripts/services/index.ts'
-import type { CounterName } from '../checker/index.ts'
 import { bundleWorker } from './bundle-worker.ts'
 import type { ChaosRequest } from './chaos-arguments.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
@@ -26,7 +25,7 @@ export interface ChaosResult {
   /** What there was no time for. */
   readonly notRun: readonly string[]
   /** What a run of all scenarios must have seen, and has not. */
-  readonly neverSeen: readonly CounterName[]
+  readonly neverSeen: readonly string[]
   readonly stopped: boolean
 }
 
