@@ -12,6 +12,7 @@ import { decodeFetches } from './consumer-fetching.ts'
 import { createDriftWatch } from './consumer-drift.ts'
 import { followCoordinator } from './consumer-following.ts'
 import { createRebalancing } from './consumer-rebalancing.ts'
+import { endSpinning } from './consumer-spinning.ts'
 import { watchTopics } from './consumer-topics.ts'
 import { createConsumerWire } from './consumer-wire.ts'
 import { deadlineIn, LATE } from './deadline.ts'
@@ -87,6 +88,7 @@ export function createConsumerSession(session: SessionOptions): ConsumerSession 
   const fetchTopicsOffset = cluster.fetchTopicsOffset.bind(cluster)
   const coordinator = createGroupCoordinator({ findGroupCoordinator, fetchTopicsOffset }, groupId, runtime.failpoint)
   decodeFetches(cluster)
+  endSpinning(cluster)
   followCoordinator(
     cluster,
     () => lastBeat,
