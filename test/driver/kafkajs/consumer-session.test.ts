@@ -76,6 +76,7 @@ async function setup(
     refreshMetadata: lookUp,
     refreshMetadataIfNecessary: lookUp,
     findBroker: async () => coordinator,
+    getNodeIds: () => [0],
   }
   let factory!: ISocketFactory
   const written: Buffer[] = []
