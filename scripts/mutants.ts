@@ -41,7 +41,7 @@ process.exitCode = alive.length === 0 ? 0 : 1
 async function find(mutant: Mutant): Promise<string | null> {
   const { foundBy } = mutant
   if (foundBy.kind === 'test') {
-    const { failed } = await runMutantTest(mutant, foundBy)
+    const failed = await runMutantTest(mutant, foundBy)
     return failed === null ? null : `${foundBy.project} test: ${failed}`
   }
   const simulator = await bundleSimulator(`mutant-${mutant.name}`, [mutant])

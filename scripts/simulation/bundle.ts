@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
-import { build } from 'esbuild'
+import { bundleProgram } from '../bundle-program.ts'
 import type { Patch } from './patch.ts'
 import { patched } from './patch.ts'
 
@@ -13,16 +13,7 @@ const WORKER = 'scripts/simulation/worker.ts'
  */
 export async function bundleSimulator(name: string, patches: readonly Patch[] = []): Promise<string> {
   const outfile = `.tmp/simulation/${name}.mjs`
-  await build({
-    entryPoints: [WORKER],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    sourcemap: 'inline',
-    logLevel: 'silent',
+  await bundleProgram(WORKER, outfile, {
     plugins: [
       {
         name: 'patches',

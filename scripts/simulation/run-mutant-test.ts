@@ -7,20 +7,13 @@ export interface TestRun {
   readonly file: string
 }
 
-/** What came of tests that ran with a patch. */
-export interface TestResult {
-  /** The name of the first that failed; null when none did. */
-  readonly failed: string | null
-  readonly seconds: number
-}
-
 /**
  * Runs the tests of a file with a patch in one source file, up to the first that fails.
  *
+ * @returns its name; null when none failed.
  * @throws Error when no test has run: that proves nothing.
  */
-export async function runMutantTest(patch: Patch, { project, file }: TestRun): Promise<TestResult> {
-  const began = performance.now()
+export async function runMutantTest(patch: Patch, { project, file }: TestRun): Promise<string | null> {
   const args = ['vitest', 'run', '--config', CONFIG, '--project', project, '--bail', '1', '--reporter', 'json', file]
   const child = spawn('npx', args, {
     env: { ...process.env, HOLDFAST_MUTANT: JSON.stringify(patch) },
@@ -36,8 +29,7 @@ export async function runMutantTest(patch: Patch, { project, file }: TestRun): P
   const tests = report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? []
   if (!tests.some(({ status }) => status === 'passed' || status === 'failed'))
     throw new Error(`${file}: no test has run\n${said.slice(-2_000)}`)
-  const failed = tests.find(({ status }) => status === 'failed')?.title ?? null
-  return { failed, seconds: (performance.now() - began) / 1_000 }
+  return tests.find(({ status }) => status === 'failed')?.title ?? null
 }
 
 const CONFIG = 'test/simulation/mutants/patched-vitest.config.ts'

@@ -160,27 +160,16 @@ const consumers: readonly ConfigurationEntry[] = [
   ]),
 ]
 
+const aRetry: typeof aProducer = (name, retry, paths) =>
+  on(
+    `retry, ${name}`,
+    { retry },
+    paths.map((path) => `retry.${path}`),
+  )
+
 const retries: readonly ConfigurationEntry[] = [
-  ...numbers(
-    (name, retry, paths) =>
-      on(
-        `retry, ${name}`,
-        { retry },
-        paths.map((path) => `retry.${path}`),
-      ),
-    ['maxAttempts', 'factor'],
-    [0, 0.5],
-  ),
-  ...numbers(
-    (name, retry, paths) =>
-      on(
-        `retry, ${name}`,
-        { retry },
-        paths.map((path) => `retry.${path}`),
-      ),
-    ['initialDelayMs', 'maxDelayMs'],
-    [2 ** 31],
-  ),
+  ...numbers(aRetry, ['maxAttempts', 'factor'], [0, 0.5]),
+  ...numbers(aRetry, ['initialDelayMs', 'maxDelayMs'], [2 ** 31]),
   on('retry: a jitter of 2', { retry: { jitter: 2 } }, ['retry.jitter']),
   on('retry: a cap below the first delay', { retry: { initialDelayMs: 1_000, maxDelayMs: 10 } }, ['retry.maxDelayMs']),
   on('retry: a first delay above the default cap', { retry: { initialDelayMs: 60_000 } }, ['retry.maxDelayMs']),

@@ -1,4 +1,3 @@
-export { bundleWorker } from './bundle-worker.ts'
 export type { ChaosCluster, ChaosNode } from './chaos-cluster.ts'
 export { startChaosCluster } from './chaos-cluster.ts'
 export { untilNoLag } from './lag.ts'

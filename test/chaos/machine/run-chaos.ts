@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { bundleProgram } from '../../../scripts/bundle-program.ts'
 import { KAFKA_VERSION } from '../../../scripts/services/index.ts'
-import { bundleWorker } from './bundle-worker.ts'
 import type { ChaosRequest } from './chaos-arguments.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
 import { startChaosCluster } from './chaos-cluster.ts'
@@ -13,6 +13,8 @@ import type { ScenarioResult } from './run-scenario.ts'
 import { asJson, runScenario } from './run-scenario.ts'
 import type { Scenario } from './scenario.ts'
 import { drawSchedule, inRounds } from './schedule.ts'
+
+const WORKER = 'test/chaos/worker/main.ts'
 
 /** How a run ended. */
 export interface ChaosResult {
@@ -46,7 +48,7 @@ export async function runChaos(
   const folder = join('.tmp', 'chaos', run)
   mkdirSync(folder, { recursive: true })
   const script = join(process.cwd(), folder, 'worker.mjs')
-  await bundleWorker(script)
+  await bundleProgram(WORKER, script) // a fleet whose members die every second has to start at once
 
   const { possible, impossible } = await sorted(faults ?? drawSchedule(scenarios, seed))
   writeFileSync(
