@@ -78,7 +78,6 @@ export function createAssignment(options: AssignmentOptions): Assignment {
 
   const assign = async (partitions: readonly AssignedPartition[]): Promise<readonly Position[]> => {
     assignment.unassignedSince = null
-    await runtime.failpoint('assign:begin')
     if (closing) return []
     const carried = new Map<string, OffsetTracker>()
     const stay: Stay = { here: new Set(), over: new AbortController() }
@@ -94,6 +93,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       fresh.add(epoch)
       committed.set(epoch.name, partition.committed)
     }
+    await runtime.failpoint('assign:begin') // owned before this: what is lost from here on is known to be
     const starts = fresh.size === 0 ? [] : await findStarts(partitions, stay.over.signal)
     await runtime.failpoint('assign:positions')
     if (closing) return []

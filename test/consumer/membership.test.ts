@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Consumer } from '../../src/consumer/index.ts'
 import { createConsumer } from '../../src/consumer/index.ts'
-import type { ConsumerCallbacks } from '../../src/driver/index.ts'
+import type { CommitOffset, ConsumerCallbacks } from '../../src/driver/index.ts'
 import { GROUP, gate, ids, orders, world } from './world.ts'
 
 const session = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 1_000, drainTimeoutMs: 5_000 }
@@ -355,6 +355,48 @@ test('health says when partitions went and no assignment has followed for longer
   expect(one.health().reasons).toEqual(['the group has taken the partitions back and assigned nothing for 21 s'])
   await runtime.run(callbacks!.onAssigned([{ ...partition, epoch: 2, committed: null }]))
   expect(one.health().status).toBe('healthy')
+  await runtime.run(one.close())
+})
+
+test('of partitions that are lost in the turn in which they came nothing begins, and nothing is committed', async () => {
+  const { driver, runtime, logger, append } = world()
+  append(ids(1))
+  const base = driver()
+  const commits: CommitOffset[] = []
+  const one = createConsumer({
+    driver: {
+      ...base,
+      createConsumer(options) {
+        const made = base.createConsumer(options)
+        return {
+          ...made,
+          start(topics, given) {
+            const onAssigned: ConsumerCallbacks['onAssigned'] = (partitions) => {
+              const starts = given.onAssigned(partitions)
+              given.onLost(partitions, partitions[0]!.epoch)
+              return starts
+            }
+            return made.start(topics, { ...given, onAssigned })
+          },
+          async commit(offsets) {
+            commits.push(...offsets)
+          },
+        }
+      },
+    },
+    groupId: GROUP,
+    runtime,
+    logger,
+    ...session,
+  })
+  const lost: unknown[] = []
+  one.listen('lost', ({ partitions }) => lost.push(partitions))
+  one.on(orders, () => {})
+  await runtime.run(one.start())
+  await runtime.advance(5_000)
+  expect(lost).toHaveLength(1)
+  expect(commits).toEqual([])
+  expect(one.health().partitions).toEqual([])
   await runtime.run(one.close())
 })
 

@@ -15,4 +15,9 @@ export const pinnedSeeds: readonly PinnedSeed[] = [
     seed: 325,
     why: 'a message ends while its process waits for the group to confirm a membership that it has lost meanwhile, and is marked all the same',
   },
+  {
+    scenario: 'consuming',
+    seed: 1139672,
+    why: 'partitions are lost in the turn in which they came, and their starts are committed again and again',
+  },
 ]

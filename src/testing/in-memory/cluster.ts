@@ -43,7 +43,7 @@ export interface InMemoryCluster {
   loseAnswers(on: boolean, clientId?: string): void
   /**
    * Ends the session of a member, or of all: the group gives its partitions away, and it finds out by its next heartbeat or
-   * commit. Until then it is a zombie.
+   * commit. Until then it is a zombie. One that waits for the answer to its join has no session.
    */
   expireSession(groupId: string, memberId?: string): void
   /**

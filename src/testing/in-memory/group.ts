@@ -43,7 +43,7 @@ export interface Group {
   /** Takes a member in, or takes note that it is ready for the next generation. False when it had joined, and was removed since. */
   join(member: GroupMember, rejoins: boolean): boolean
   leave(memberId: string): void
-  /** Ends a session, without a word to the member. */
+  /** Ends a session, without a word to the member. One that waits for the answer to its join has none. */
   expire(memberId: string): void
   /** Keeps the session alive. `rebalance`: give back and join again; `unknown`: the membership is over. */
   heartbeat(memberId: string): HeartbeatAnswer
@@ -168,7 +168,9 @@ export function createGroup(
       refuseWhileLoading()
       remove(memberId)
     },
-    expire: remove,
+    expire(memberId) {
+      if (seats.get(memberId)?.joined === false) remove(memberId)
+    },
     heartbeat(memberId) {
       refuseWhileLoading()
       const seat = seats.get(memberId)

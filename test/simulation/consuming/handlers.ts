@@ -94,6 +94,7 @@ export function createHandlers(process: SimulatedProcess, topic: TopicPlan, worl
       await work(each, context.signal, plan.handlerMs)
       if (topic.mode === 'manual' && !context.signal.aborted) {
         held = true
+        context.signal.addEventListener('abort', leave) // nobody waits for its acknowledgement any more
         acknowledge(context, leave)
       } else if (chance(0.3)) await process.pause(int(20))
     } finally {

@@ -97,3 +97,16 @@ test('a consumer that cannot join for a minute ends aloud, as others do when the
   await world.runtime.advance(61_000)
   expect(heard.events).toEqual(['HOLDFAST_CONSUMER_CRASHED'])
 })
+
+test('a member that waits for the answer to its join has no session that could end, and is answered when all has loaded', async () => {
+  const world = setup()
+  await member(world)
+  world.cluster.unreachable(true, 'one')
+  const second = await member(world, {}, other(world))
+  expect(second.events).toEqual([])
+  world.cluster.coordinatorLoading('inventory', true)
+  world.cluster.expireSession('inventory')
+  world.cluster.coordinatorLoading('inventory', false)
+  await world.runtime.advance(20_000)
+  expect(second.events).toEqual(['assigned 0,1'])
+})
