@@ -48,7 +48,6 @@ export async function startChaosCluster(
     kafka: { nodes: 3, proxied: true, settings: { ...SETTINGS, ...settings } },
     postgres: true,
     onProgress,
-    stopWithParent: true,
   })
   const nodes = services.kafka!.nodes as readonly ChaosNode[]
   const kafka = new Kafka({
