@@ -5,6 +5,7 @@ import type { ErrorCode, Problem } from '../errors/index.ts'
 import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
 import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
+import { checkStores } from './check-stores.ts'
 import type { Consumer, ConsumerHealth, ConsumerOptions } from './consumer.ts'
 import { consumerSettings } from './consumer-settings.ts'
 import { createEvents } from './events.ts'
@@ -81,6 +82,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       const missing = topics.filter((topic) => !counts.has(topic))
       if (missing.length > 0) throw unknownTopics(missing)
       await checkDeadLetterTopics(admin, routes())
+      await checkStores(subscriptions.values(), logger)
       const fresh = await findFreshTopics(admin, groupId, counts)
       await runtime.failpoint('start:checked')
       if (closing.signal.aborted) throw isClosed()

@@ -51,6 +51,13 @@ export interface DedupeStore {
    * no longer fenced. HOLDFAST_STORE_UNAVAILABLE; HOLDFAST_CONFIG_INVALID when `leaseMs` does not fit.
    */
   renew(token: LeaseToken, leaseMs: number): Promise<void> | void
+  /**
+   * Looks whether the store can keep its promises as it is set up. A consumer asks before it starts, and starts all the same when the
+   * store does not answer: its records wait then.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID: the consumer does not start. HOLDFAST_STORE_UNAVAILABLE.
+   */
+  check?(): Promise<void>
   /** Lets go of what the store itself holds open; never of a connection that the caller passed in. Safe to call twice. */
   close?(): Promise<void>
 }

@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Runtime } from '../clock/index.ts'
-import { MAX_TIMER_MS, systemRuntime } from '../clock/index.ts'
-import type { Problem } from '../errors/index.ts'
-import { HoldfastError } from '../errors/index.ts'
+import { systemRuntime } from '../clock/index.ts'
 import type { DedupeOutcome, DedupeStore, LeaseToken } from './dedupe-store.ts'
+import { countProblems, refuseUnfitLease, storeRefusals, unknownOptions } from './store-refusals.ts'
 
 /** How much a memory store remembers, and for how long. */
 export interface MemoryDedupeStoreOptions {
@@ -57,7 +56,11 @@ interface AttemptCount {
  */
 export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): DedupeStore {
   const { maxEntries = 100_000, ttlMs = 86_400_000 } = options
-  refuseUnfitOptions({ maxEntries, ttlMs }, options)
+  const problems = [
+    ...countProblems({ maxEntries, ttlMs }),
+    ...unknownOptions(options, ['maxEntries', 'ttlMs', 'runtime']),
+  ]
+  if (problems.length > 0) throw storeRefusals.unfitOptions('memory dedupe store', problems)
   const { clock } = options.runtime ?? systemRuntime
 
   // Each entry says itself how long it lives: lru-cache's own `ttl` would set timers, or read the clock at every look.
@@ -116,7 +119,7 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
       if (lease === undefined) {
         const mark = marks.peek(id)
         if (mark?.token === token && now <= mark.until) return
-        throw leaseLost('complete')
+        throw storeRefusals.leaseLost('complete')
       }
       leases.delete(id)
       if (attempts.size > 0) attempts.delete(id)
@@ -135,35 +138,10 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
     renew(token, leaseMs) {
       refuseUnfitLease(leaseMs)
       const { lease } = held(token)
-      if (lease === undefined) throw leaseLost('renew')
+      if (lease === undefined) throw storeRefusals.leaseLost('renew')
       lease.until = clock.monotonic() + leaseMs
     },
   }
 }
 
 const SWEEP_FLOOR = 1_024
-
-function refuseUnfitOptions(settings: Readonly<Record<string, number>>, given: object): void {
-  const problems = Object.entries(settings)
-    .filter(([, value]) => !Number.isSafeInteger(value) || value < 1)
-    .map(([path]) => ({ path, message: 'an integer from 1 is needed' }))
-  const unknown = Object.keys(given).filter((name) => name !== 'runtime' && !Object.hasOwn(settings, name))
-  problems.push(...unknown.map((path) => ({ path, message: 'is not an option' })))
-  if (problems.length > 0) throw unfit(problems)
-}
-
-function refuseUnfitLease(leaseMs: number): void {
-  if (Number.isSafeInteger(leaseMs) && leaseMs >= 1 && leaseMs <= MAX_TIMER_MS) return
-  throw unfit([{ path: 'leaseMs', message: `an integer from 1 to ${MAX_TIMER_MS} is needed` }])
-}
-
-function unfit(problems: readonly Problem[]): HoldfastError {
-  return new HoldfastError('HOLDFAST_CONFIG_INVALID', 'memory dedupe store: options do not fit', { problems })
-}
-
-function leaseLost(call: string): HoldfastError {
-  return new HoldfastError(
-    'HOLDFAST_LEASE_LOST',
-    `dedupe ${call}: the lease ended, or the message was begun again by somebody else`,
-  )
-}

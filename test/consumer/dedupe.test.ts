@@ -378,3 +378,31 @@ test('a store that forgets leases has the handler called ever more seldom, and h
   expect(one.health().status).toBe('healthy')
   await runtime.run(one.close())
 })
+
+test('a store is asked once whether it can keep its promises: one that cannot keeps the consumer from starting, one that is out does not', async () => {
+  const { consumer, runtime, start, append, committed, logged } = world()
+  append(ids(1))
+  const store = memoryDedupeStore({ runtime })
+  let asked = 0
+  const failing = (code: 'HOLDFAST_CONFIG_INVALID' | 'HOLDFAST_STORE_UNAVAILABLE'): DedupeStore => ({
+    ...store,
+    async check() {
+      asked++
+      throw new HoldfastError(code, 'its table is not there')
+    },
+  })
+  const unfit = consumer().on(orders, () => {}, { dedupe: { store: failing('HOLDFAST_CONFIG_INVALID') } })
+  await expect(start(unfit)).rejects.toMatchObject({ code: 'HOLDFAST_CONFIG_INVALID' })
+  await unfit.close()
+
+  const out = consumer({ process: 'two' }).on(orders, () => {}, {
+    dedupe: { store: failing('HOLDFAST_STORE_UNAVAILABLE') },
+  })
+  await start(out)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(asked).toBe(2)
+  expect(logged.filter(({ level }) => level === 'warn').map(({ message }) => message)).toContain(
+    'a dedupe store does not answer: its messages wait until it does',
+  )
+  await runtime.run(out.close())
+})

@@ -1,0 +1,45 @@
+import type { Problem } from '../../errors/index.ts'
+import { nameProblems, nameWithin, quoted } from './identifiers.ts'
+
+/** Where the marks lie. */
+export interface DedupeTable {
+  /** @defaultValue `public` */
+  readonly schema?: string
+  /** @defaultValue `holdfast_dedupe` */
+  readonly table?: string
+}
+
+/** What is wrong with the names. */
+export function tableProblems({ schema, table }: DedupeTable): Problem[] {
+  return [
+    ...(schema === undefined ? [] : nameProblems('schema', schema)),
+    ...(table === undefined ? [] : nameProblems('table', table)),
+  ]
+}
+
+/** The table as SQL names it. */
+export function qualified({ schema = 'public', table = 'holdfast_dedupe' }: DedupeTable): string {
+  return `${quoted(schema)}.${quoted(table)}`
+}
+
+/**
+ * The SQL that makes the table, or leaves the one that is there. It takes no lock that a service would wait for.
+ *
+ * A row is written twice in its life, and neither write changes an indexed column: with a fifth of each page left free the second stays
+ * on its page, and no index grows by it.
+ */
+export function dedupeTableSql(where: DedupeTable): string {
+  const index = quoted(nameWithin(where.table ?? 'holdfast_dedupe', '_purge'))
+  return `create table if not exists ${qualified(where)} (
+  id bytea primary key,          -- SHA-256 of group, handler and message id
+  lease text,                    -- who works on it; stands there when it has run out, too
+  lease_until timestamptz,
+  attempt integer not null,      -- of that lease; without one, how many have come to nothing
+  outcome text check (outcome in ('handled', 'parked')),
+  marked_by text,                -- the lease under which it was done
+  marked_until timestamptz,      -- how long that is remembered
+  purge_after timestamptz not null
+) with (fillfactor = 80);
+create index if not exists ${index} on ${qualified(where)} (purge_after);
+`
+}

@@ -1,0 +1,5 @@
+export type { DedupeTable } from './dedupe-table.ts'
+export { dedupeTableSql as postgresDedupeSql } from './dedupe-table.ts'
+export type { PostgresPool } from './postgres-client.ts'
+export type { PostgresDedupeStore, PostgresDedupeStoreOptions } from './postgres-dedupe-store.ts'
+export { postgresDedupeStore } from './postgres-dedupe-store.ts'
