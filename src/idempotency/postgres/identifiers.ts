@@ -22,7 +22,6 @@ export function quoted(name: string): string {
 /** A name for something that belongs to a table, cut so that its ending stays. */
 export function nameWithin(table: string, ending: string): string {
   const room = MAX_BYTES - Buffer.byteLength(ending)
-  let start = table
-  while (Buffer.byteLength(start) > room) start = [...start].slice(0, -1).join('')
+  const start = new TextDecoder().decode(Buffer.from(table).subarray(0, room), { stream: true }) // no half character
   return `${start}${ending}`
 }
