@@ -58,6 +58,13 @@ export type {
   BeginResult,
   DedupeOutcome,
   DedupeStore,
+  Inbox,
+  InboxBegin,
+  InboxCall,
+  InboxDone,
+  InboxEnd,
+  InboxMessage,
+  InboxResult,
   LeaseToken,
   MemoryDedupeStoreOptions,
 } from './idempotency/index.ts'

@@ -26,7 +26,7 @@ export async function callInBatch(
       delivery.since = pipeline.runtime.clock.monotonic()
       const context = new HandlerContext(delivery, attempt, pipeline)
       let settle!: Pick<Participant, 'resolve' | 'reject'>
-      const called = new Promise<void>((succeed, fail) => (settle = { resolve: succeed, reject: fail }))
+      const called = new Promise<unknown>((succeed, fail) => (settle = { resolve: succeed, reject: fail }))
       Promise.resolve(untilTimeout(called, context, delivery, pipeline)).then(resolve, (thrown: unknown) => {
         if (delivery.late !== null) batch.overran(delivery)
         reject(thrown)
@@ -39,7 +39,7 @@ export async function callInBatch(
   for (;;) {
     if (delivery.late !== null) {
       const late = await endOfLateCall(delivery, delivery.late, pipeline)
-      if (late.kind === 'resolved') return undefined // it was handled after all
+      if (late.kind === 'resolved') return late.returned // it was handled after all
     }
     try {
       return await new Promise(seated)

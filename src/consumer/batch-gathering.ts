@@ -2,6 +2,8 @@ import { HoldfastError } from '../errors/index.ts'
 import { formatPartition } from '../record/index.ts'
 import type { BatchHandler, BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
+import type { KnownByInbox } from './inbox-call.ts'
+import { callBatchInInbox } from './inbox-call.ts'
 import { NothingBegins } from './nothing-begins.ts'
 import type { Pipeline } from './pipeline.ts'
 import { whenConfirmed } from './when-confirmed.ts'
@@ -44,7 +46,8 @@ export interface Seat {
 /** A message in a call. */
 export interface Participant {
   readonly message: BatchMessage<unknown>
-  resolve(): void
+  /** @param said - as the handler of a single message would return it */
+  resolve(said?: KnownByInbox): void
   reject(reason: unknown): void
 }
 
@@ -58,12 +61,15 @@ interface Part {
 
 type Surroundings = Pick<
   Pipeline,
-  'dispatcher' | 'subscription' | 'epoch' | 'logger' | 'isSuspect' | 'confirmMembership'
+  'dispatcher' | 'subscription' | 'epoch' | 'inbox' | 'logger' | 'runtime' | 'isSuspect' | 'confirmMembership'
 >
 
 /** Makes a {@link BatchGathering} for one epoch. */
-export function createBatchGathering(handler: BatchHandler<unknown>, surroundings: Surroundings): BatchGathering {
-  const { dispatcher, subscription, epoch, logger } = surroundings
+export function createBatchGathering(
+  handler: BatchHandler<unknown, unknown>,
+  surroundings: Surroundings,
+): BatchGathering {
+  const { dispatcher, subscription, epoch, inbox, logger, runtime } = surroundings
   const parts = new Map<Delivery, Part>() // of what has begun and was not handled yet, in the order of offsets
   const together = new WeakSet<Delivery>() // they are in a call with others, or were in one that failed as a whole
   let coming = 0 // counted: each of thousands that comes would look through all of them
@@ -128,42 +134,70 @@ export function createBatchGathering(handler: BatchHandler<unknown>, surrounding
   }
 
   const callNow = async (deliveries: readonly Delivery[]): Promise<void> => {
-    const entered = deliveries.map((delivery) => ({ delivery, participant: enter(delivery) }))
-    const messages = entered.map(({ participant }) => participant.message)
-    const known = new Set(messages)
-    const failures = new Map<unknown, unknown>()
-    const { topic, partition } = epoch
+    const entered = new Map(deliveries.map((delivery) => [delivery, enter(delivery)]))
     if (deliveries.length > 1) for (const delivery of deliveries) together.add(delivery)
+    const { signal } = entered.get(deliveries[0]!)!.message.context
+    const failures = new Map<Delivery, unknown>()
+
+    const invoke = async (some: readonly Delivery[], tx: unknown): Promise<ReadonlySet<Delivery>> => {
+      const failed = await invokeHandler(new Map(some.map((each) => [entered.get(each)!.message, each])), signal, tx)
+      for (const [delivery, error] of failed) failures.set(delivery, error)
+      return new Set(failed.keys())
+    }
+    const handled = (delivery: Delivery, said?: KnownByInbox): void => {
+      parts.delete(delivery)
+      entered.get(delivery)!.resolve(said)
+      entered.delete(delivery)
+    }
+    const failed = (delivery: Delivery): void => {
+      together.delete(delivery)
+      entered.get(delivery)!.reject(failures.get(delivery))
+      entered.delete(delivery)
+    }
+    try {
+      if (inbox === null) {
+        const some = await invoke(deliveries, undefined)
+        for (const delivery of deliveries) if (!some.has(delivery)) handled(delivery)
+        for (const delivery of some) failed(delivery)
+      } else {
+        const call = { signal, idleTimeoutMs: subscription.handlerTimeoutMs, ids: runtime.ids }
+        await callBatchInInbox(inbox, deliveries, invoke, { handled, failed }, call)
+      }
+    } catch (thrown) {
+      for (const participant of entered.values()) participant.reject(thrown)
+    }
+  }
+
+  /** One call of the handler. Resolves with those that it has failed, and over what. */
+  const invokeHandler = async (
+    of: ReadonlyMap<unknown, Delivery>,
+    signal: AbortSignal,
+    tx: unknown,
+  ): Promise<ReadonlyMap<Delivery, unknown>> => {
+    const failures = new Map<Delivery, unknown>()
+    const { topic, partition } = epoch
+    const [first] = of.values()
     let over = false
     try {
-      await deliveries[0]!.observation.run(() =>
-        handler(messages, {
+      await first!.observation.run(() =>
+        handler([...of.keys()] as readonly BatchMessage<unknown>[], {
           topic,
           partition,
-          signal: messages[0]!.context.signal,
+          signal,
+          tx,
           log: logger,
           fail(message, error) {
-            if (!known.has(message)) throw notOfBatch()
-            if (!over) failures.set(message, error)
+            const delivery = of.get(message)
+            if (delivery === undefined) throw notOfBatch()
+            if (!over) failures.set(delivery, error)
             else
               logger.warn({ partition: epoch.name }, 'a message was failed after its batch had ended: it was handled')
           },
         }),
       )
-    } catch (thrown) {
-      for (const { participant } of entered) participant.reject(thrown)
-      return
+      return failures
     } finally {
       over = true
-    }
-    for (const { delivery, participant } of entered) {
-      if (failures.has(participant.message)) {
-        together.delete(delivery)
-        participant.reject(failures.get(participant.message))
-      } else {
-        parts.delete(delivery)
-        participant.resolve()
-      }
     }
   }
 

@@ -4,11 +4,11 @@ import type { Message, MessageContext } from './message.ts'
 
 /** One message of a batch, with what a handler of single messages would be told beside it. */
 export interface BatchMessage<Value> extends Message<Value> {
-  readonly context: Omit<MessageContext, 'ack'>
+  readonly context: Omit<MessageContext, 'ack' | 'tx'>
 }
 
 /** What a batch handler is told beside the messages. */
-export interface BatchContext extends TopicPartition {
+export interface BatchContext<Tx = undefined> extends TopicPartition {
   /**
    * Fails one message: a failed attempt of its own, with all that follows from one; it is called again by itself. The others are handled
    * when the handler resolves: those of the same key that came behind it, too.
@@ -19,6 +19,11 @@ export interface BatchContext extends TopicPartition {
   /** Aborts when `handlerTimeoutMs` is over, or the partition is gone. */
   readonly signal: AbortSignal
   readonly log: Logger
+  /**
+   * The batch's transaction: what is written through it is committed together with the marks that its messages are done, or not at all. A batch
+   * of which a message was failed is rolled back, and called anew without it.
+   */
+  readonly tx: Tx
 }
 
 /**
@@ -26,7 +31,7 @@ export interface BatchContext extends TopicPartition {
  * does not end in time, has handled none of them: each is called again by itself, in the same order, and only what comes of that counts as
  * an attempt and is judged by error rules. So one bad message is retried and parked alone; those behind it wait for that.
  */
-export type BatchHandler<Value> = (
+export type BatchHandler<Value, Tx = undefined> = (
   messages: readonly BatchMessage<Value>[],
-  batch: BatchContext,
+  batch: BatchContext<Tx>,
 ) => Promise<void> | void

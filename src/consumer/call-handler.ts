@@ -5,6 +5,7 @@ import { callInBatch } from './batch-call.ts'
 import type { Delivery } from './delivery.ts'
 import { endOfLateCall, untilTimeout } from './handler-call.ts'
 import { HandlerContext } from './handler-context.ts'
+import { KnownByInbox, callInInbox } from './inbox-call.ts'
 import { NothingBegins } from './nothing-begins.ts'
 import type { HandlerOutcome } from './outcome.ts'
 import { handlerOutcomeOf } from './outcome.ts'
@@ -18,7 +19,7 @@ import { whenConfirmed } from './when-confirmed.ts'
 export type Readable = Exclude<Reading, { kind: 'malformed' }>
 
 /** What a handler said of its message at its end; null when it simply handled it. */
-export type FinalWord = Extract<HandlerOutcome, { kind: 'park' | 'skip' }> | null
+export type FinalWord = Extract<HandlerOutcome, { kind: 'park' | 'skip' }> | KnownByInbox | null
 
 /**
  * Calls the handler once, in a place of its own. Resolves with what it returns: see {@link finalWord}.
@@ -60,8 +61,8 @@ function callNow(delivery: Delivery, reading: Readable, attempt: number, pipelin
   const context = new HandlerContext(delivery, attempt, pipeline)
   const returned =
     observation === nothingProcessed
-      ? invoke(reading, context, pipeline.subscription)
-      : observation.run(() => invoke(reading, context, pipeline.subscription))
+      ? invoke(reading, context, delivery, pipeline)
+      : observation.run(() => invoke(reading, context, delivery, pipeline))
   return untilTimeout(returned, context, delivery, pipeline)
 }
 
@@ -88,7 +89,13 @@ async function takePlace(delivery: Delivery, { dispatcher, subscription, epoch }
   delivery.hasPlace = true
 }
 
-function invoke(reading: Readable, context: HandlerContext, { handler, onTombstone }: Subscription): unknown {
+function invoke(reading: Readable, context: HandlerContext, delivery: Delivery, pipeline: Pipeline): unknown {
+  const { inbox, subscription } = pipeline
+  if (inbox === null) return invokeHandler(reading, context, subscription)
+  return callInInbox(inbox, () => invokeHandler(reading, context, subscription), context, delivery, pipeline)
+}
+
+function invokeHandler(reading: Readable, context: HandlerContext, { handler, onTombstone }: Subscription): unknown {
   if (reading.kind === 'tombstone') return onTombstone?.(context)
   return handler(reading.message, context)
 }
@@ -99,6 +106,7 @@ function invoke(reading: Readable, context: HandlerContext, { handler, onTombsto
  * @throws {@link Postponed} when it asks for another time.
  */
 export function finalWord(returned: unknown): FinalWord {
+  if (returned instanceof KnownByInbox) return returned
   const said = handlerOutcomeOf(returned)
   if (said?.kind === 'retry-after' || said?.kind === 'pause-for') throw new Postponed(said)
   return said

@@ -1,23 +1,36 @@
 import { describeForLog, HoldfastError } from '../errors/index.ts'
-import type { Logger } from '../logger/index.ts'
+import type { Inbox } from '../idempotency/index.ts'
+import type { ConsumerSettings } from './consumer-settings.ts'
 import type { Subscription } from './subscription.ts'
 
 /**
- * Asks each dedupe store once whether it can keep its promises. One that does not answer stops nobody: what needs it waits for it, as it
- * would an hour later.
+ * Asks each dedupe store and each inbox once whether it can keep its promises. One that does not answer stops nobody: what needs it waits
+ * for it, as it would an hour later.
  *
  * @throws HOLDFAST_CONFIG_INVALID
  */
-export async function checkStores(subscriptions: Iterable<Subscription>, logger: Logger): Promise<void> {
-  const stores = new Set([...subscriptions].flatMap(({ dedupe }) => dedupe?.store ?? []))
-  await Promise.all(
-    Array.from(stores, async (store) => {
-      try {
-        await store.check?.()
-      } catch (error) {
-        if (!HoldfastError.is(error, 'HOLDFAST_STORE_UNAVAILABLE')) throw error
-        logger.warn({ error: describeForLog(error) }, 'a dedupe store does not answer: its messages wait until it does')
-      }
-    }),
-  )
+export async function checkStores(
+  subscriptions: readonly Subscription[],
+  { concurrency, logger }: Pick<ConsumerSettings, 'concurrency' | 'logger'>,
+): Promise<void> {
+  const stores = new Set(subscriptions.flatMap(({ dedupe }) => dedupe?.store ?? []))
+  const inboxes = new Map<Inbox<unknown>, number>() // with how many messages may be in its handlers at a time
+  for (const { inbox, bound } of subscriptions) {
+    if (inbox === null) continue
+    const handlers = (inboxes.get(inbox) ?? 0) + (bound?.limit ?? concurrency)
+    inboxes.set(inbox, Math.min(handlers, concurrency))
+  }
+
+  const ask = async (check: Promise<void> | undefined): Promise<void> => {
+    try {
+      await check
+    } catch (error) {
+      if (!HoldfastError.is(error, 'HOLDFAST_STORE_UNAVAILABLE')) throw error
+      logger.warn({ error: describeForLog(error) }, 'a dedupe store does not answer: its messages wait until it does')
+    }
+  }
+  await Promise.all([
+    ...Array.from(stores, (store) => ask(store.check?.())),
+    ...Array.from(inboxes, ([inbox, handlers]) => ask(inbox.check(handlers))),
+  ])
 }

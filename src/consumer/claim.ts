@@ -3,6 +3,7 @@ import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
 import { positionOf } from '../record/index.ts'
 import type { RetryResult } from '../retry/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
+import type { InboxOfHandler } from './inbox-call.ts'
 import type { Lease, LeaseKeeper } from './lease-keeper.ts'
 import { goOn, insist, waitInLane } from './partition-pause.ts'
 import type { Delivery } from './delivery.ts'
@@ -21,6 +22,8 @@ export interface Claim {
   readonly attempt: number
   /** Null without a dedupe store: nobody is kept from anything. */
   readonly lease: Lease | null
+  /** Has an inbox counted this beginning? */
+  readonly counted: boolean
   /** Attempts that have come to nothing so far: what the store is told when the message is given back. */
   failedAttempts: number
 }
@@ -41,10 +44,39 @@ export function beginMessage(
   delivery: Delivery,
   pipeline: Pipeline,
 ): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
-  const { subscription, leases } = pipeline
+  const { subscription, leases, inbox } = pipeline
   const { dedupe } = subscription
-  if (dedupe === null || leases === null) return { kind: 'claim', attempt: 1, lease: null, failedAttempts: 0 }
-  return beginAtStore(delivery, pipeline, dedupe, leases)
+  if (dedupe !== null && leases !== null) return beginAtStore(delivery, pipeline, dedupe, leases)
+  if (inbox !== null) {
+    warnWithoutId(delivery, pipeline)
+    if (delivery.arrival < inbox.counted) return beginAtInbox(delivery, pipeline, inbox)
+  }
+  return { kind: 'claim', attempt: 1, lease: null, counted: false, failedAttempts: 0 }
+}
+
+/**
+ * An inbox hears of a message when its transaction commits, so a message that kills its process would never be counted. What may have done
+ * so was in a handler when its process died, and is therefore among the first records of the assignment that follows: those are counted
+ * before they begin, and the others cost nothing.
+ */
+async function beginAtInbox(
+  delivery: Delivery,
+  pipeline: Pipeline,
+  { inbox, idOf }: InboxOfHandler,
+): Promise<Claim | AlreadyDone | Unfinished> {
+  const id = idOf(delivery.messageId)
+  const begun = await insist(delivery, pipeline, () => inbox.begin(id), inboxIsDown)
+  if (begun.kind !== 'succeeded') return unfinished('stopping')
+  if (begun.value.kind === 'done') return begun.value
+  const { attempt } = begun.value
+  return { kind: 'claim', attempt, lease: null, counted: true, failedAttempts: attempt - 1 }
+}
+
+function warnWithoutId({ ownId, record }: Delivery, { warnOnce }: Pipeline): void {
+  if (ownId !== null) return
+  warnOnce(
+    `records of ${record.topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`,
+  )
 }
 
 /** A store that answers at once is not awaited: for a handler that does nothing, promises would cost more than the store and all else. */
@@ -54,12 +86,7 @@ function beginAtStore(
   dedupe: Dedupe,
   leases: LeaseKeeper,
 ): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
-  if (delivery.ownId === null) {
-    const { topic } = delivery.record
-    pipeline.warnOnce(
-      `records of ${topic} have no holdfast-id: they are recognised by their place, so a repeated send or a replay is not`,
-    )
-  }
+  warnWithoutId(delivery, pipeline)
   const id = leases.idOf(delivery.messageId)
   const begin = (): BeginResult | Promise<BeginResult> => {
     const answer = dedupe.store.begin(id, { leaseMs: dedupe.leaseMs })
@@ -135,10 +162,10 @@ function claimOf(
   if (begun.value.kind !== 'started') return begun.value
   const { attempt, token } = begun.value
   delivery.lease = leases.hold(token, epoch)
-  return { kind: 'claim', attempt, lease: delivery.lease, failedAttempts: attempt - 1 }
+  return { kind: 'claim', attempt, lease: delivery.lease, counted: false, failedAttempts: attempt - 1 }
 }
 
-/** Marks the message as done. Whatever keeps it from that sends the record round again. */
+/** Marks the message as done. Whatever keeps it from that sends the record round again. What an inbox has marked by itself is not to come here. */
 export function completeMessage(
   claim: Claim,
   outcome: DedupeOutcome,
@@ -147,7 +174,20 @@ export function completeMessage(
 ): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
   const { lease } = claim
   if (pipeline.epoch.dead) return refused(delivery, pipeline)
-  return lease === null ? 'completed' : completeAtStore(lease, outcome, delivery, pipeline)
+  if (lease !== null) return completeAtStore(lease, outcome, delivery, pipeline)
+  return pipeline.inbox === null ? 'completed' : completeAtInbox(pipeline.inbox, outcome, delivery, pipeline)
+}
+
+/** Needs no word of the group: a mark that the next owner has made already stands, and this one changes nothing. */
+async function completeAtInbox(
+  { inbox, idOf }: InboxOfHandler,
+  outcome: DedupeOutcome,
+  delivery: Delivery,
+  pipeline: Pipeline,
+): Promise<'completed' | Unfinished> {
+  const message = { id: idOf(delivery.messageId), token: (delivery.token ??= pipeline.runtime.ids()) }
+  const completed = await insist(delivery, pipeline, () => inbox.complete(message, outcome), inboxIsDown)
+  return completed.kind === 'succeeded' ? 'completed' : unfinished('stopping')
 }
 
 function completeAtStore(
@@ -196,21 +236,34 @@ function refused(delivery: Delivery, { events }: Pipeline): Unfinished {
  * none of them, or rebalances alone would park a slow message; and one call is always left, since its failure is what is parked.
  * When the store does not take it, the lease runs out.
  */
-export async function abandonMessage(lease: Lease, { failedAttempts }: Claim, pipeline: Pipeline): Promise<void> {
+export async function abandonMessage(
+  { lease, counted, failedAttempts }: Claim,
+  delivery: Delivery,
+  pipeline: Pipeline,
+): Promise<void> {
   const { dedupe, retry } = pipeline.subscription
+  const { inbox } = pipeline
+  const used = Math.min(failedAttempts, retry.maxAttempts - 1)
   try {
-    if (dedupe === null) return
-    const given = dedupe.store.abandon(lease.token, Math.min(failedAttempts, retry.maxAttempts - 1))
+    if (counted && inbox !== null) await inbox.inbox.abandon(inbox.idOf(delivery.messageId), used)
+    if (dedupe === null || lease === null) return
+    const given = dedupe.store.abandon(lease.token, used)
     if (isPromiseLike(given)) await pipeline.leases!.storeCalls.inTime(given)
   } catch (error) {
     pipeline.logger.warn(
       { partition: pipeline.epoch.name, error: describeForLog(error) },
-      'a dedupe lease was not given back; it will run out',
+      counted
+        ? 'a message was not given back, and its beginning counts'
+        : 'a dedupe lease was not given back; it will run out',
     )
   }
 }
 
 function ignore(): void {}
+
+function inboxIsDown(thrown: unknown): string {
+  return `the inbox's database does not answer (${errorTypeOf(describeError(thrown))})`
+}
 
 function storeIsDown(thrown: unknown): string {
   return `the dedupe store does not answer (${errorTypeOf(describeError(thrown))})`

@@ -1,6 +1,6 @@
 import type { Driver } from '../driver/index.ts'
 import type { HoldfastError } from '../errors/index.ts'
-import type { DedupeStore } from '../idempotency/index.ts'
+import type { DedupeStore, Inbox } from '../idempotency/index.ts'
 import type { Runtime } from '../clock/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
@@ -118,8 +118,8 @@ export interface RebalanceContext {
   readonly signal: AbortSignal
 }
 
-/** How one topic is handled. */
-export interface SubscriptionOptions {
+/** How one topic is handled. `Tx` is what its inbox gives to the handler. */
+export interface SubscriptionOptions<Tx = undefined> {
   /**
    * What waits for what. `key`: messages of one key are handled one after the other in the order of their offsets, those of different
    * keys side by side; all without a key count as one. `partition`: one at a time of each partition. `none`: no order.
@@ -160,15 +160,24 @@ export interface SubscriptionOptions {
   readonly onExhausted?: 'pause' | 'skip'
   /** Recognises duplicates. Without one every redelivery is handled again. */
   readonly dedupe?: DedupeOptions
+  /**
+   * Recognises duplicates by a mark in the handler's own database transaction, `context.tx`: what is written through it happens once. In
+   * place of `dedupe`. A database that does not answer pauses the partition; what it ends for the sake of others is repeated, and is no
+   * attempt.
+   */
+  readonly inbox?: Inbox<Tx>
   /** Handles tombstones. Without it they are skipped and counted. */
-  readonly onTombstone?: TombstoneHandler
+  readonly onTombstone?: TombstoneHandler<Tx>
 }
 
 /** What waits for what: see {@link SubscriptionOptions.ordering}. */
 export type Ordering = 'key' | 'partition' | 'none'
 
 /** How one topic is handled in batches: a batch holds messages of one partition, in the order of their offsets. */
-export interface BatchSubscriptionOptions extends Omit<SubscriptionOptions, 'ordering' | 'ack' | 'onTombstone'> {
+export interface BatchSubscriptionOptions<Tx = undefined> extends Omit<
+  SubscriptionOptions<Tx>,
+  'ordering' | 'ack' | 'onTombstone'
+> {
   /** The most messages of one call. An integer of 1 to 10,000. @defaultValue `100` */
   readonly maxBatchSize?: number
   /**
@@ -283,7 +292,11 @@ export interface Consumer {
    *
    * @throws HOLDFAST_CONFIG_INVALID after `start`.
    */
-  on<Input, Output>(topic: Topic<Input, Output>, handler: Handler<Output>, options?: SubscriptionOptions): Consumer
+  on<Input, Output, Tx = undefined>(
+    topic: Topic<Input, Output>,
+    handler: Handler<Output, Tx>,
+    options?: SubscriptionOptions<Tx>,
+  ): Consumer
   /**
    * Adds a topic whose messages are handled many at a time. Every record still has an outcome of its own: the handler may fail single
    * messages, and when it throws all of them are tried again one by one, so that one bad message parks alone. A partition has one batch
@@ -291,10 +304,10 @@ export interface Consumer {
    *
    * @throws HOLDFAST_CONFIG_INVALID after `start`.
    */
-  onBatch<Input, Output>(
+  onBatch<Input, Output, Tx = undefined>(
     topic: Topic<Input, Output>,
-    handler: BatchHandler<Output>,
-    options?: BatchSubscriptionOptions,
+    handler: BatchHandler<Output, Tx>,
+    options?: BatchSubscriptionOptions<Tx>,
   ): Consumer
   /**
    * Joins the group. Resolves at the first assignment. May be called again when it has failed.

@@ -82,7 +82,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       const missing = topics.filter((topic) => !counts.has(topic))
       if (missing.length > 0) throw unknownTopics(missing)
       await checkDeadLetterTopics(admin, routes())
-      await checkStores(subscriptions.values(), logger)
+      await checkStores([...subscriptions.values()], settings)
       const fresh = await findFreshTopics(admin, groupId, counts)
       await runtime.failpoint('start:checked')
       if (closing.signal.aborted) throw isClosed()

@@ -44,6 +44,8 @@ export class Delivery implements Laned<Delivery>, Link<Delivery>, ProcessDescrip
   hasPlace = false
   /** Held while the message is worked on; null without a dedupe store. */
   lease: Lease | null = null
+  /** Proves that a mark in an inbox is this delivery's; null before there can be one. */
+  token: string | null = null
   /** A call of the handler that has timed out; null when there is none. */
   late: LateCall | null = null
   /** Gathers the messages of a batch; null where they are handled one at a time. */

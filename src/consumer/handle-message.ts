@@ -1,6 +1,6 @@
 import type { Failure } from '../dlq/index.ts'
 import type { ErrorDescription } from '../errors/index.ts'
-import { describeError, describeForLog, errorTypeOf, isInstance } from '../errors/index.ts'
+import { describeError, describeForLog, errorTypeOf, HoldfastError, isInstance } from '../errors/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
 import type { AttemptFailure, Ruling } from '../retry/index.ts'
 import { retry } from '../retry/index.ts'
@@ -10,6 +10,7 @@ import { callHandler, finalWord, Postponed } from './call-handler.ts'
 import type { Claim } from './claim.ts'
 import type { ErrorVerdict } from './consumer.ts'
 import { verdictOf } from './error-rules.ts'
+import { KnownByInbox } from './inbox-call.ts'
 import { LeaseLetGo, NothingBegins } from './nothing-begins.ts'
 import { goOn, pausePartition, waitInLane } from './partition-pause.ts'
 import type { Delivery } from './delivery.ts'
@@ -23,6 +24,7 @@ import { settled } from './steps.ts'
 export type Handling =
   | { readonly kind: 'handled'; readonly attempts: number }
   | { readonly kind: 'skipped'; readonly reason: string }
+  | { readonly kind: 'duplicate' }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | Unfinished
 
@@ -92,7 +94,9 @@ async function handleAgain(
       verdict = thrown.counts ? 'retry' : 'pause'
       return { kind: thrown.counts ? 'retry' : 'wait', delayMs: thrown.delayMs }
     }
-    verdict = verdictOf(thrown, subscription.rules, pipeline.logger)
+    // The inbox's database does not answer: no fault of the message, and nothing that a rule could judge.
+    const isOut = pipeline.inbox !== null && HoldfastError.is(thrown, 'HOLDFAST_STORE_UNAVAILABLE')
+    verdict = isOut ? 'pause' : verdictOf(thrown, subscription.rules, pipeline.logger)
     if (verdict === 'retry') return RETRY
     return verdict === 'pause' ? WAIT : GIVE_UP
   }
@@ -148,6 +152,7 @@ async function handleAgain(
 /** What the handler has said at its end. */
 function endOf(said: FinalWord, attempts: number, firstFailedAt: number | null, { runtime }: Pipeline): Handling {
   if (said === null) return { kind: 'handled', attempts }
+  if (said instanceof KnownByInbox) return { kind: 'duplicate' }
   if (said.kind === 'skip') return { kind: 'skipped', reason: said.reason }
   const now = runtime.clock.now()
   const error = { name: 'park', message: said.reason }

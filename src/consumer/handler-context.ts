@@ -10,13 +10,15 @@ import { recordLogger } from './record-logger.ts'
  * What one call of a handler is told. What most handlers never ask for is made when they do: a signal for each of a few hundred thousand
  * messages a second would cost more than all else.
  */
-export class HandlerContext implements MessageContext {
+export class HandlerContext implements MessageContext<unknown> {
   readonly record: InboundRecord
   readonly topic: string
   readonly partition: number
   readonly offset: bigint
   readonly attempt: number
   readonly redelivered: boolean
+  /** Whatever its inbox gives. */
+  tx: unknown = undefined
   /** Has the handler said that the message is handled? */
   acknowledged = false
   /** Called by the first `ack`. */

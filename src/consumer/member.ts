@@ -1,5 +1,7 @@
 import { noFailpoint } from '../clock/index.ts'
 import type { DriverAdmin, DriverConsumer } from '../driver/index.ts'
+import type { Inbox } from '../idempotency/index.ts'
+import { dedupeIds } from '../idempotency/index.ts'
 import type { Parking } from '../dlq/index.ts'
 import { createParking } from '../dlq/index.ts'
 import type { Assignment } from './assignment.ts'
@@ -14,6 +16,7 @@ import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import type { HandlerTimeouts } from './handler-timeouts.ts'
 import { createHandlerTimeouts } from './handler-timeouts.ts'
+import type { InboxOfHandler } from './inbox-call.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { createLeaseKeeper } from './lease-keeper.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
@@ -55,6 +58,9 @@ export interface MemberOptions {
 /** How long the dead letter producer may take to finish what is under way: nothing, after a drain. */
 const PARKING_CLOSE_MS = 5_000
 
+/** What was in handlers when a process died comes first in the next assignment; twice that leaves room for what was not committed. */
+const COUNTED_OF_EACH = 2
+
 /** Makes a {@link Member}, wired and not yet connected. */
 export function createMember(options: MemberOptions): Member {
   const { settings, subscriptions, heldTopics, events, admin, fresh, failConsumer } = options
@@ -84,11 +90,18 @@ export function createMember(options: MemberOptions): Member {
   const parks = [...subscriptions.values()].some(({ deadLetterTopic }) => deadLetterTopic !== null)
   const parking: Parking | null = parks ? createParking({ driver, runtime, logger }) : null
   const keepers = new Map<Subscription, LeaseKeeper>()
+  const inboxes = new Map<Subscription, InboxOfHandler>()
   const timeouts = new Map<Subscription, HandlerTimeouts>()
+  const inboxOf = ({ topic }: Subscription, inbox: Inbox<unknown>): InboxOfHandler => ({
+    inbox,
+    idOf: dedupeIds({ groupId, handler: topic.name }),
+    counted: COUNTED_OF_EACH * settings.concurrency,
+  })
   for (const subscription of subscriptions.values()) {
-    const { dedupe } = subscription
+    const { dedupe, inbox } = subscription
     timeouts.set(subscription, createHandlerTimeouts(clock, subscription.handlerTimeoutMs))
     if (dedupe !== null) keepers.set(subscription, createLeaseKeeper({ ...dedupe, groupId, clock, logger }))
+    if (inbox !== null) inboxes.set(subscription, inboxOf(subscription, inbox))
   }
   const warned = new Set<string>()
   const warnOnce = (message: string): void => {
@@ -125,6 +138,7 @@ export function createMember(options: MemberOptions): Member {
         timeouts: timeouts.get(subscription)!,
         parking,
         leases: keepers.get(subscription) ?? null,
+        inbox: inboxes.get(subscription) ?? null,
         events,
         logger,
         runtime,

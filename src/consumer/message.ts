@@ -17,8 +17,8 @@ export interface Message<Value> {
   readonly value: Value
 }
 
-/** What a handler is told beside the message. */
-export interface MessageContext extends Position {
+/** What a handler is told beside the message. `Tx` is what its inbox gives it; undefined without one. */
+export interface MessageContext<Tx = undefined> extends Position {
   /** The record as it came, its bytes and all its headers: also those that may be forged. */
   readonly record: InboundRecord
   /** The key as bytes; null when it has none. */
@@ -43,13 +43,17 @@ export interface MessageContext extends Position {
   ack(): void
   /** The consumer's logger, with the record's position. */
   readonly log: Logger
+  /** The message's transaction: what is written through it is committed together with the mark that the message is done, or not at all. */
+  readonly tx: Tx
 }
 
 /** Handles one message. Resolving lets its offset move; throwing is a failed attempt. */
-export type Handler<Value> = (
+export type Handler<Value, Tx = undefined> = (
   message: Message<Value>,
-  context: MessageContext,
+  context: MessageContext<Tx>,
 ) => Promise<HandlerOutcome | void> | HandlerOutcome | void
 
 /** What a handler for tombstones gets: the deleted key is in the context. */
-export type TombstoneHandler = (context: MessageContext) => Promise<HandlerOutcome | void> | HandlerOutcome | void
+export type TombstoneHandler<Tx = undefined> = (
+  context: MessageContext<Tx>,
+) => Promise<HandlerOutcome | void> | HandlerOutcome | void

@@ -5,6 +5,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import type { HandlerTimeouts } from './handler-timeouts.ts'
+import type { InboxOfHandler } from './inbox-call.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -19,6 +20,8 @@ export interface Pipeline {
   readonly parking: Parking | null
   /** Null without a dedupe store. */
   readonly leases: LeaseKeeper | null
+  /** Null without an inbox. */
+  readonly inbox: InboxOfHandler | null
   readonly events: Events
   readonly logger: Logger
   readonly runtime: Runtime

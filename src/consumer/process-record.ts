@@ -1,6 +1,7 @@
 import { abandonMessage, beginMessage, completeMessage } from './claim.ts'
 import type { Delivery } from './delivery.ts'
 import { giveUp } from './give-up.ts'
+import type { Handling } from './handle-message.ts'
 import { handleMessage } from './handle-message.ts'
 import type { Pipeline } from './pipeline.ts'
 import { readRecord } from './read-record.ts'
@@ -46,6 +47,10 @@ function* stepsOf(delivery: Delivery, pipeline: Pipeline): Steps<RecordOutcome |
     const handling = 'kind' in called ? called : yield* called
     if (failpoint !== null) yield* settled(failpoint('process:handled')) // a crash here repeats the effect: at least once. An inbox closes the gap
     if (handling.kind === 'unfinished') return handling
+    if (isMarked(handling, pipeline)) {
+      marked = true
+      return handling
+    }
 
     const end =
       handling.kind === 'failed'
@@ -63,7 +68,15 @@ function* stepsOf(delivery: Delivery, pipeline: Pipeline): Steps<RecordOutcome |
     if (claim.lease !== null) {
       delivery.lease = null
       pipeline.leases?.release(claim.lease)
-      if (!marked) yield* settled(abandonMessage(claim.lease, claim, pipeline))
     }
+    if (!marked && (claim.lease !== null || claim.counted)) yield* settled(abandonMessage(claim, delivery, pipeline))
   }
+}
+
+/** An inbox has marked what its handler has handled, in the same transaction; or has found the mark. */
+function isMarked(
+  handling: Handling,
+  { inbox }: Pipeline,
+): handling is Extract<Handling, { kind: 'handled' | 'duplicate' }> {
+  return handling.kind === 'duplicate' || (inbox !== null && handling.kind === 'handled')
 }

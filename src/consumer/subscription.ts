@@ -4,7 +4,7 @@ import { deadLetterTopicName, topicNameProblems } from '../topic/index.ts'
 import type { Topic } from '../topic/index.ts'
 import { isDeadLetterTopic } from '../dlq/index.ts'
 import type { Problem } from '../errors/index.ts'
-import type { DedupeStore } from '../idempotency/index.ts'
+import type { DedupeStore, Inbox } from '../idempotency/index.ts'
 import type { RetryPolicy } from '../retry/index.ts'
 import { DEFAULT_RETRY_POLICY, retrySchema } from '../retry/index.ts'
 import type { BatchHandler } from './batch.ts'
@@ -17,11 +17,11 @@ import type { Handler, TombstoneHandler } from './message.ts'
 /** One topic and how it is handled: {@link SubscriptionOptions} with nothing left open. */
 export interface Subscription {
   readonly topic: Topic
-  readonly handler: Handler<unknown>
-  readonly onTombstone: TombstoneHandler | null
+  readonly handler: Handler<unknown, unknown>
+  readonly onTombstone: TombstoneHandler<unknown> | null
   /** Null where messages are handled one at a time. */
   readonly batch: {
-    readonly handler: BatchHandler<unknown>
+    readonly handler: BatchHandler<unknown, unknown>
     readonly maxSize: number
     readonly maxWaitMs: number
   } | null
@@ -35,6 +35,8 @@ export interface Subscription {
   /** What becomes of an exhausted message when there is no dead letter topic. */
   readonly onExhausted: 'pause' | 'skip'
   readonly dedupe: { readonly store: DedupeStore; readonly leaseMs: number; readonly scope: string } | null
+  /** In place of a dedupe store. */
+  readonly inbox: Inbox<unknown> | null
   /** Is the topic one that only Holdfast writes, so that its headers may be believed? */
   readonly trusted: boolean
 }
@@ -46,17 +48,17 @@ export interface CheckedSubscription {
 }
 
 /** Checks one `onBatch` call. */
-export function createBatchSubscription<Input, Output>(
+export function createBatchSubscription<Input, Output, Tx>(
   topic: Topic<Input, Output>,
-  handler: BatchHandler<Output>,
-  options: BatchSubscriptionOptions = {},
+  handler: BatchHandler<Output, Tx>,
+  options: BatchSubscriptionOptions<Tx> = {},
 ): CheckedSubscription {
   const { maxBatchSize, maxBatchWaitMs, ...rest } = options
   const checked = batchSchema.safeParse({ maxBatchSize, maxBatchWaitMs })
   const foreign = ['ordering', 'ack', 'onTombstone'].filter((name) => name in rest)
-  const single = createSubscription(topic, handler as unknown as Handler<Output>, rest)
+  const single = createSubscription(topic, handler as unknown as Handler<Output, Tx>, rest)
   const batch = {
-    handler: handler as BatchHandler<unknown>,
+    handler: handler as BatchHandler<unknown, unknown>,
     maxSize: maxBatchSize ?? 100,
     maxWaitMs: maxBatchWaitMs ?? 0,
   }
@@ -71,10 +73,10 @@ export function createBatchSubscription<Input, Output>(
 }
 
 /** Checks one `on` call. Every problem comes back, so that `start` can report those of all topics at once. */
-export function createSubscription<Input, Output>(
+export function createSubscription<Input, Output, Tx>(
   topic: Topic<Input, Output>,
-  handler: Handler<Output>,
-  options: SubscriptionOptions = {},
+  handler: Handler<Output, Tx>,
+  options: SubscriptionOptions<Tx> = {},
 ): CheckedSubscription {
   const where = topic.name
   const ours = isDeadLetterTopic(topic)
@@ -103,11 +105,20 @@ export function createSubscription<Input, Output>(
     problems.push(...names.map((message) => ({ path: `${where}.deadLetter.topic`, message })))
   }
   const { dedupe } = options
+  if (options.inbox !== undefined) {
+    if (dedupe !== undefined)
+      problems.push({ path: `${where}.inbox`, message: 'has no meaning beside dedupe: it does the same, and more' })
+    if (options.ack === 'manual')
+      problems.push({
+        path: `${where}.ack`,
+        message: "cannot be manual with an inbox: the handler's end is the end of its transaction",
+      })
+  }
   const subscription: Subscription = {
     // The value that reaches a handler came out of its own topic's schema: the types met here, and are not needed further in.
     topic: topic as Topic<unknown, unknown> as Topic,
-    handler: handler as Handler<unknown>,
-    onTombstone: options.onTombstone ?? null,
+    handler: handler as Handler<unknown, unknown>,
+    onTombstone: (options.onTombstone as TombstoneHandler<unknown> | undefined) ?? null,
     batch: null,
     ordering: options.ordering ?? (topic.key === 'none' ? 'none' : 'key'),
     bound: options.concurrency === undefined ? null : createBound(options.concurrency),
@@ -121,6 +132,7 @@ export function createSubscription<Input, Output>(
       dedupe === undefined
         ? null
         : { store: dedupe.store, leaseMs: dedupe.leaseMs ?? 60_000, scope: dedupe.scope ?? topic.name },
+    inbox: options.inbox ?? null,
     trusted: ours,
   }
   return { subscription, problems }
@@ -128,6 +140,15 @@ export function createSubscription<Input, Output>(
 
 const aFunction = z.custom<unknown>((value) => typeof value === 'function', { message: 'must be a function' })
 const storeMethods = ['begin', 'complete', 'abandon', 'renew']
+const inboxMethods = ['handle', 'begin', 'complete', 'abandon', 'check']
+const objectWith = (names: readonly string[], what: string): z.ZodType =>
+  z.custom<unknown>(
+    (given) =>
+      typeof given === 'object' &&
+      given !== null &&
+      names.every((name) => typeof Reflect.get(given, name) === 'function'),
+    { message: `must be ${what}` },
+  )
 
 /** Java's `max.poll.interval.ms`: after this its consumer is taken for stuck. */
 const HANDLER_TIMEOUT_MS = 300_000
@@ -159,16 +180,11 @@ const schema = z.strictObject({
   onExhausted: z.enum(['pause', 'skip']).optional(),
   dedupe: z
     .strictObject({
-      store: z.custom<unknown>(
-        (store) =>
-          typeof store === 'object' &&
-          store !== null &&
-          storeMethods.every((name) => typeof Reflect.get(store, name) === 'function'),
-        { message: 'must be a DedupeStore' },
-      ),
+      store: objectWith(storeMethods, 'a DedupeStore'),
       leaseMs: z.int().min(1_000).max(MAX_TIMER_MS).optional(),
       scope: wellFormed(z.string().min(1).max(249)).optional(),
     })
     .optional(),
+  inbox: objectWith(inboxMethods, 'an Inbox').optional(),
   onTombstone: aFunction.optional(),
 })

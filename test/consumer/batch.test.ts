@@ -687,11 +687,14 @@ test('a message that comes to its batch does not look through all the others: a 
   const count = 1_000
   const epoch = createEpoch({ topic: 'orders', partition: 0 }, 1, null)
   const called = gate()
+  const runtime = virtualRuntime()
   const gathering = createBatchGathering(() => called.open(), {
-    dispatcher: createDispatcher(1, virtualRuntime().clock),
+    dispatcher: createDispatcher(1, runtime.clock),
     subscription: { bound: null } as Subscription,
     epoch,
+    inbox: null,
     logger: silentLogger,
+    runtime,
     isSuspect: () => false,
     confirmMembership: async () => {},
   })

@@ -53,6 +53,7 @@ function looped({ subscription }: CheckedSubscription, openLanes: readonly OpenL
       timeouts: createHandlerTimeouts(runtime.clock, subscription.handlerTimeoutMs),
       parking: null,
       leases: null,
+      inbox: null,
       events: createEvents(silentLogger),
       logger: silentLogger,
       runtime,

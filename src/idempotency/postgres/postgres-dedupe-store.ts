@@ -6,10 +6,11 @@ import { idHash } from '../id-hash.ts'
 import { countProblems, refuseUnfitLease, storeRefusals, unknownOptions } from '../store-refusals.ts'
 import { dedupeSql } from './dedupe-sql.ts'
 import type { DedupeTable } from './dedupe-table.ts'
-import { qualified, tableProblems } from './dedupe-table.ts'
+import { qualified, tableIsMissing, tableProblems } from './dedupe-table.ts'
 import type { PostgresPool } from './postgres-client.ts'
-import { isPostgresPool, sqlStateOf } from './postgres-client.ts'
+import { isPostgresPool } from './postgres-client.ts'
 import { createPurge } from './purge.ts'
+import { isMissing, sqlStateOf } from './sql-states.ts'
 
 /** Where a Postgres store keeps what it knows, and for how long. */
 export interface PostgresDedupeStoreOptions extends DedupeTable {
@@ -76,7 +77,10 @@ export function postgresDedupeStore(pool: PostgresPool, options: PostgresDedupeS
       const { rows, rowCount } = await pool.query(statement, values)
       return rows.length > 0 ? rows : Array.from({ length: rowCount ?? 0 }) // an update has rows that it does not show
     } catch (error) {
-      throw storeRefusals.unavailable(isTableMissing(error) ? `${STORE} (${tableIsMissing(options)})` : STORE, error)
+      throw storeRefusals.unavailable(
+        isMissing(sqlStateOf(error)) ? `${STORE} (${tableIsMissing(options)})` : STORE,
+        error,
+      )
     }
   }
   const purge = createPurge({ ask, statement: sql.purge, table: qualified(options), everyMs: purgeEveryMs, runtime })
@@ -115,7 +119,7 @@ export function postgresDedupeStore(pool: PostgresPool, options: PostgresDedupeS
       try {
         await ask(sql.check, [])
       } catch (error) {
-        if (!HoldfastError.is(error) || !isTableMissing(error.cause)) throw error
+        if (!HoldfastError.is(error) || !isMissing(sqlStateOf(error.cause))) throw error
         throw storeRefusals.unfitOptions(STORE, [{ path: 'table', message: tableIsMissing(options) }])
       }
       purge.start()
@@ -135,13 +139,4 @@ interface Standing {
 function bearer(token: string): [place: Buffer, lease: string] {
   const at = token.lastIndexOf(':')
   return [Buffer.from(token.slice(at + 1), 'hex'), token.slice(0, at)]
-}
-
-/** undefined_table, undefined_column, invalid_schema_name */
-function isTableMissing(error: unknown): boolean {
-  return ['42P01', '42703', '3F000'].includes(sqlStateOf(error) ?? '')
-}
-
-function tableIsMissing(where: DedupeTable): string {
-  return `${qualified(where)} is not there, or is not as this version needs it: make it with postgresDedupeSql()`
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Shop } from './shop.ts'
+import { disorderedKeys, PARTITIONS, writeKeyed } from './keyed-records.ts'
 import { openShop } from './shop.ts'
 import { gone, openLedger, startWorker } from './worker-process.ts'
 
@@ -16,8 +16,6 @@ const DEATHS = [
 ] as const
 
 const CONCURRENCY = 8
-const PARTITIONS = 2
-const RECORDS = 240
 
 test('SIGKILL at every await of a record loses nothing, keeps every key in order, and repeats at most what was in flight', async () => {
   const reports = await Promise.all(DEATHS.map(async (death) => [death, await dieAt(death)] as const))
@@ -55,34 +53,4 @@ async function dieAt(death: string) {
     repeatedTooOften: again.filter((place, i) => again.indexOf(place) !== i),
     died: first.signalCode,
   }
-}
-
-/** Twelve keys a partition, one bad record in forty. */
-async function writeKeyed({ producer, topic }: Shop) {
-  const keys = new Map<string, { readonly key: string; readonly bad: boolean }>()
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const records = Array.from({ length: RECORDS / PARTITIONS }, (_, i) => {
-      const bad = i % 40 === 7
-      return { key: `k-${partition}-${i % 12}`, bad, value: JSON.stringify({ id: bad ? 'bad' : `o-${i}` }), partition }
-    })
-    const messages = records.map(({ key, value }) => ({ key, value, partition }))
-    const [result] = await producer.send({ topic: topic.name, acks: -1, messages })
-    records.forEach(({ key, bad }, i) =>
-      keys.set(`${partition}@${BigInt(result!.baseOffset!) + BigInt(i)}`, { key, bad }),
-    )
-  }
-  return keys
-}
-
-/** Keys of which a record was first handled before an older one. */
-function disorderedKeys(firsts: readonly string[], keys: ReadonlyMap<string, { readonly key: string }>): string[] {
-  const last = new Map<string, number>()
-  const found: string[] = []
-  for (const place of firsts) {
-    const { key } = keys.get(place)!
-    const offset = Number(place.split('@')[1])
-    if (offset < (last.get(key) ?? -1)) found.push(key)
-    last.set(key, offset)
-  }
-  return found
 }

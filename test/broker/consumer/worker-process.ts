@@ -54,7 +54,7 @@ export function openLedger(): Ledger {
 export function startWorker(
   { brokers, topic, groupId }: Shop,
   effects: string,
-  settings: { readonly DIE_AT?: string; readonly CONCURRENCY?: string } = {},
+  settings: { readonly DIE_AT?: string; readonly CONCURRENCY?: string; readonly DATABASE_URL?: string } = {},
 ): ChildProcess {
   const env = {
     ...process.env,

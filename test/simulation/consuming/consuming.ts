@@ -9,6 +9,7 @@ import type { Placed } from '../placed-records.ts'
 import { createPlacedRecords } from '../placed-records.ts'
 import { createProcesses } from '../processes.ts'
 import { watchDriver } from '../watched-driver.ts'
+import { createWatchedInbox } from '../watched-inbox.ts'
 import { createWatchedStore } from '../watched-store.ts'
 import { createClusterLife } from './cluster-life.ts'
 import type { Fate, HandlerWorld } from './handlers.ts'
@@ -44,6 +45,8 @@ export const consuming: Scenario = (simulation) => {
   )
   const clusterLife = createClusterLife(simulation, plan.topics, placed)
   const store = plan.withStore ? createWatchedStore(simulation, placed, outcomes, ATTEMPTS) : null
+  const inbox = plan.withInbox ? createWatchedInbox(simulation, placed, outcomes) : null
+  const marks = store ?? inbox
   const fates = new Map<Placed, Fate>()
   const state = { storm: false, dependencyIsOut: false, anySlow: false }
 
@@ -62,9 +65,9 @@ export const consuming: Scenario = (simulation) => {
   }
 
   const missing = (each: Placed): string | null => {
-    if (store === null || store.isMarked(each)) return null
+    if (marks === null || marks.isMarked(each)) return null
     const needsNone = each.kind === 'garbled' || outcomes.excuseOf(each) === 'unhandled'
-    return needsNone ? null : 'the store does not know it as done'
+    return needsNone ? null : 'nobody has marked it as done'
   }
 
   const world: HandlerWorld = {
@@ -83,6 +86,8 @@ export const consuming: Scenario = (simulation) => {
       return state.dependencyIsOut
     },
     onBegin(process, each) {
+      if (inbox?.isMarked(each) === true)
+        simulation.violation('handled-after-mark', `${process.name} handles ${each.id}`)
       // A process that was disturbed, or a store that was out, may have let its lease run out without knowing.
       if (processes.disturbed.has(process) || strikes.storeOutages > 0) return
       if (store?.isMarked(each) === true)
@@ -132,6 +137,7 @@ export const consuming: Scenario = (simulation) => {
     const options = {
       retry: { maxAttempts: ATTEMPTS, initialDelayMs: 10, maxDelayMs: 50 },
       ...(odds.ruled + strikes.dependencyOutages + plan.stops > 0 && { errors: errorRules }),
+      ...(inbox !== null && { inbox: inbox.of(process) }),
       ...(store !== null && { dedupe: { store: store.of(process, owns), leaseMs: 2_000 } }),
       handlerTimeoutMs: 1_500,
     }
@@ -188,11 +194,11 @@ export const consuming: Scenario = (simulation) => {
       () => cluster.partitionUnwritable(target, false),
     )
   })
-  if (store !== null)
+  if (marks !== null)
     nemesis.strike(strikes.storeOutages, () =>
       nemesis.forAWhile(
-        () => (store.down = true),
-        () => (store.down = false),
+        () => (marks.down = true),
+        () => (marks.down = false),
       ),
     )
   nemesis.strike(strikes.storms, () => outage('storm'))
@@ -212,6 +218,7 @@ export const consuming: Scenario = (simulation) => {
 
   return {
     heal() {
+      if (inbox !== null) inbox.calm = true
       nemesis.heal()
       processes.heal()
     },

@@ -3,6 +3,7 @@ import type { SimulatedProcess, Simulation } from '../../../src/testing/simulati
 import type { Order } from '../order.ts'
 import type { Outcomes } from '../outcomes.ts'
 import type { Placed, PlacedRecords } from '../placed-records.ts'
+import type { SimulatedTransaction } from '../watched-inbox.ts'
 import type { ConsumingPlan, TopicPlan } from './plan.ts'
 
 /** What stands outside of all handlers. */
@@ -26,6 +27,9 @@ export interface HandlerWorld {
   onSlow(): void
 }
 
+/** Where an effect goes: into a transaction, or at once into the world. */
+type Effects = SimulatedTransaction | undefined
+
 /** Poison fails until it is parked; the others end by an error rule. */
 export type Fate = 'poison' | 'skip' | 'park'
 
@@ -38,9 +42,9 @@ export const errorRules: readonly ErrorRule[] = [
 
 /** The handlers of one topic in one process. */
 export interface Handlers {
-  readonly single: Handler<Order>
-  readonly tombstone: TombstoneHandler
-  readonly batch: BatchHandler<Order>
+  readonly single: Handler<Order, Effects>
+  readonly tombstone: TombstoneHandler<Effects>
+  readonly batch: BatchHandler<Order, Effects>
 }
 
 /** Makes {@link Handlers} that look whether messages come one after the other where they should. */
@@ -58,14 +62,15 @@ export function createHandlers(process: SimulatedProcess, topic: TopicPlan, worl
   const laneOf = (each: Placed): string =>
     topic.ordering === 'partition' ? `${each.topic}[${each.partition}]` : each.lane
 
-  const work = async (each: Placed, signal: AbortSignal, mostMs: number): Promise<void> => {
+  const work = async (each: Placed, signal: AbortSignal, effects: Effects, mostMs: number): Promise<void> => {
     await process.pause(int(mostMs + 1))
     const failure = failureOf(each)
     if (failure !== null) {
       if (failure.message === 'fails' && !signal.aborted) world.onFailure(process, each)
       throw failure
     }
-    outcomes.happened(process, each)
+    if (effects === undefined) outcomes.happened(process, each)
+    else effects.happens(each)
   }
 
   const failureOf = (each: Placed): Error | null => {
@@ -79,7 +84,7 @@ export function createHandlers(process: SimulatedProcess, topic: TopicPlan, worl
     return world.storm || chance(plan.fails) ? new Error('fails') : null
   }
 
-  const one = async (context: MessageContext): Promise<void> => {
+  const one = async (context: MessageContext<Effects>): Promise<void> => {
     const each = placed.at(context)
     const leave = enter(laneOf(each))
     let held = false // until it is acknowledged, whoever calls that
@@ -91,7 +96,7 @@ export function createHandlers(process: SimulatedProcess, topic: TopicPlan, worl
         world.onSlow()
         await process.pause(2_500)
       }
-      await work(each, context.signal, plan.handlerMs)
+      await work(each, context.signal, context.tx, plan.handlerMs)
       if (topic.mode === 'manual' && !context.signal.aborted) {
         held = true
         context.signal.addEventListener('abort', leave) // nobody waits for its acknowledgement any more
@@ -102,7 +107,7 @@ export function createHandlers(process: SimulatedProcess, topic: TopicPlan, worl
     }
   }
 
-  const acknowledge = (context: MessageContext, leave: () => void): void => {
+  const acknowledge = (context: MessageContext<Effects>, leave: () => void): void => {
     const never = !plan.calm && !world.healed && chance(0.02)
     if (never) world.onSlow()
     if (never || chance(0.5)) {
@@ -131,7 +136,7 @@ export function createHandlers(process: SimulatedProcess, topic: TopicPlan, worl
           world.onBegin(process, each)
           try {
             if (failed.has(each.lane)) throw new Error('behind a failed one')
-            await work(each, signal, Math.floor(plan.handlerMs / messages.length))
+            await work(each, signal, batch.tx, Math.floor(plan.handlerMs / messages.length))
           } catch (error) {
             failed.add(each.lane)
             batch.fail(message, error)

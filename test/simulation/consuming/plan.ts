@@ -19,6 +19,8 @@ export interface ConsumingPlan {
   /** Members come and go in peace, and nothing fails: nothing at all may be repeated then. */
   readonly calm: boolean
   readonly withStore: boolean
+  /** In place of a store. */
+  readonly withInbox: boolean
   readonly handlerMs: number
   readonly concurrency: number
   readonly onOutOfRange: 'fail' | 'earliest' | 'latest'
@@ -58,8 +60,12 @@ export interface ConsumingPlan {
   }
 }
 
+/** One seed in so many. By its number, so that what the others draw stays what it was. */
+const WITH_INBOX = 7
+
 /** Draws a plan. */
-export function drawConsumingPlan({ int, chance }: Simulation): ConsumingPlan {
+export function drawConsumingPlan({ seed, int, chance }: Simulation): ConsumingPlan {
+  const withInbox = seed % WITH_INBOX === 1
   const calm = chance(0.3)
   const some = (most: number): number => (calm ? 0 : int(most + 1))
   const seldom = (probability: number, most: number): number => (chance(probability) ? 1 + int(most) : 0)
@@ -69,7 +75,7 @@ export function drawConsumingPlan({ int, chance }: Simulation): ConsumingPlan {
     const mode = (['single', 'single', 'single', 'manual', 'batch'] as const)[int(5)]!
     return {
       name,
-      mode,
+      mode: withInbox && mode === 'manual' ? 'single' : mode,
       partitions: 1 + int(3),
       ordering: mode === 'batch' ? 'key' : (['key', 'key', 'partition', 'none'] as const)[int(4)]!,
       maxBatchSize: 1 + int(6),
@@ -80,7 +86,8 @@ export function drawConsumingPlan({ int, chance }: Simulation): ConsumingPlan {
   return {
     topics: chance(0.3) ? [topic('orders'), topic('refunds')] : [topic('orders')],
     calm,
-    withStore: chance(0.5),
+    withStore: chance(0.5) && !withInbox,
+    withInbox,
     handlerMs: int(60),
     concurrency: 1 + int(8),
     onOutOfRange: (['fail', 'earliest', 'latest'] as const)[int(3)]!,

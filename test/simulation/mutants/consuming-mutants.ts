@@ -187,7 +187,7 @@ export const consumingMutants: readonly Mutant[] = [
     promise: 'a message that a batch handler has failed is not handled',
     foundBy,
     file: `${CONSUMER}/batch-gathering.ts`,
-    find: 'if (!over) failures.set(message, error)',
+    find: 'if (!over) failures.set(delivery, error)',
     replace: '',
   },
   {

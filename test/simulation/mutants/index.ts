@@ -1,4 +1,5 @@
 import { consumingMutants } from './consuming-mutants.ts'
+import { idempotencyMutants } from './idempotency-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { producingMutants } from './producing-mutants.ts'
 import { testedMutants } from './tested-mutants.ts'
@@ -11,5 +12,6 @@ export const mutants: readonly Mutant[] = [
   ...consumingMutants,
   ...producingMutants,
   ...transactingMutants,
+  ...idempotencyMutants,
   ...testedMutants,
 ]

@@ -1,0 +1,15 @@
+/** Runs one statement, with `$1` for its first value. */
+export type Query = (statement: string, values: readonly unknown[]) => Promise<readonly unknown[]>
+
+/** How an inbox uses a database client, whichever it is. */
+export interface Transactions<Tx> {
+  /**
+   * Does the work in one transaction, on a connection taken for it: committed when the work resolves, rolled back when it rejects. Rejects
+   * with what the work, or the client, rejects with. When the signal aborts the connection may be destroyed at once.
+   */
+  transact<T>(work: (tx: Tx, query: Query) => Promise<T>, signal: AbortSignal): Promise<T>
+  /** Runs a statement by itself, on another connection. */
+  readonly query: Query
+  /** How many connections there are at most; null when nobody knows. */
+  readonly maxConnections: number | null
+}

@@ -1,0 +1,378 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import type { Services } from '../../../scripts/services/index.ts'
+import type { Inbox, InboxCall, InboxDone, InboxResult } from '../../../src/idempotency/index.ts'
+import type { PostgresInboxOptions } from '../../../src/idempotency/postgres/index.ts'
+import { postgresDedupeSql, postgresInbox } from '../../../src/idempotency/postgres/index.ts'
+import { failureOf } from '../../helpers/failure-of.ts'
+import { fresh, startStores } from './world.ts'
+
+let services: Services
+let pool: pg.Pool
+beforeAll(async () => {
+  services = await startStores({ postgres: true })
+  pool = new pg.Pool({ connectionString: services.postgres!.url, max: 12 })
+})
+afterAll(async () => {
+  await pool?.end()
+  await services.close()
+})
+
+/** An inbox with a table of effects beside it. */
+async function world(options: PostgresInboxOptions = {}, on: pg.Pool = pool) {
+  const [table, effects] = [fresh('inbox'), fresh('effects')]
+  await pool.query(postgresDedupeSql({ table }))
+  await pool.query(`create table ${effects} (id text primary key, by text)`)
+  const inbox: Inbox<pg.PoolClient> = postgresInbox(on, { table, ...options })
+  const write = async (tx: pg.PoolClient, id: string, by = 'a'): Promise<void> => {
+    await tx.query(`insert into ${effects} values ($1, $2)`, [id, by])
+  }
+  const written = async (): Promise<string[]> =>
+    (await pool.query<{ id: string }>(`select id from ${effects} order by id`)).rows.map(({ id }) => id)
+  return { inbox, table, effects, write, written }
+}
+
+const message = (
+  id = 'm',
+  token = 'one',
+  signal = new AbortController().signal,
+  idleTimeoutMs = 60_000,
+): InboxCall => ({ messages: [{ id, token }], signal, idleTimeoutMs })
+const kept = <T>(value: T) => ({ commit: true, value })
+
+/** A result with what it says of messages that were done before in the order in which they were given. */
+function told<T>(result: InboxResult<T>): unknown {
+  return { ...result, done: [...result.done].map(([{ id }, { outcome, own }]) => `${id} ${outcome} ${own}`) }
+}
+const NONE: InboxDone = new Map()
+
+/** How a call that is to throw as it is has thrown. */
+async function thrownBy(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => Promise.reject(new Error('did not throw')),
+    (thrown: unknown) => thrown,
+  )
+}
+
+test('effect and mark are committed together, and a second delivery is known by the mark', async () => {
+  const { inbox, write, written } = await world()
+  const first = await inbox.handle(message(), async (tx) => kept(await write(tx, 'a').then(() => 7)))
+  expect(first).toEqual({ kind: 'committed', value: 7, done: NONE })
+  const again = async (): Promise<never> => expect.unreachable()
+  expect(told(await inbox.handle(message('m', 'two'), again))).toEqual({ kind: 'done', done: ['m handled false'] })
+  expect(await written()).toEqual(['a'])
+})
+
+test('a work that throws, or that is not to be kept, leaves neither effect nor mark', async () => {
+  const { inbox, write, written } = await world()
+  const fault = new Error('no stock')
+  const throws = inbox.handle(message(), async (tx) => {
+    await write(tx, 'a')
+    throw fault
+  })
+  expect(await thrownBy(throws)).toBe(fault)
+  const parks = await inbox.handle(message(), async (tx) => {
+    await write(tx, 'a')
+    return { commit: false, value: 'park' }
+  })
+  expect(parks).toEqual({ kind: 'rolled-back', value: 'park', done: NONE })
+  expect(await written()).toEqual([])
+  await inbox.handle(message(), async (tx) => kept(await write(tx, 'b')))
+  expect(await written()).toEqual(['b'])
+})
+
+test('of two that have the same message one waits for the other, and goes on only when that leaves nothing', async () => {
+  const { inbox, write, written } = await world()
+  for (const succeeds of [false, true]) {
+    const id = `m-${succeeds}`
+    let open = (): void => {}
+    const opened = new Promise<void>((resolve) => (open = resolve))
+    let begun = (): void => {}
+    const hasBegun = new Promise<void>((resolve) => (begun = resolve))
+    const first = inbox.handle(message(id), async (tx) => {
+      await write(tx, `first-${id}`)
+      begun()
+      await opened
+      if (!succeeds) throw new Error('fails')
+      return kept('first')
+    })
+    await hasBegun
+    let second: unknown = null
+    const waiting = inbox
+      .handle(message(id, 'two'), async (tx) => kept(await write(tx, `second-${id}`).then(() => 'second')))
+      .then((result) => (second = told(result)))
+    await waitUntil(async () => (await blocked()) > 0)
+    expect(second).toBe(null)
+    open()
+    await first.catch(() => {})
+    await waiting
+    expect(second).toEqual(
+      succeeds ? { kind: 'done', done: [`${id} handled false`] } : { kind: 'committed', value: 'second', done: [] },
+    )
+  }
+  expect(await written()).toEqual(['first-m-true', 'second-m-false'])
+})
+
+test('what the database ends for the sake of others is repeated whole, and both come to their end', async () => {
+  const { inbox, effects, written } = await world()
+  await pool.query(`insert into ${effects} values ('x', ''), ('y', '')`)
+  let calls = 0
+  let waiting: (() => void)[] = []
+  const bothHoldOne = (): Promise<void> =>
+    new Promise((resolve) => {
+      waiting.push(resolve)
+      if (waiting.length === 2) for (const each of waiting.splice(0)) each()
+    })
+  const crossing = (id: string, order: readonly string[]): Promise<unknown> =>
+    inbox.handle(message(id, id), async (tx) => {
+      calls++
+      for (const [i, row] of order.entries()) {
+        await tx.query(`update ${effects} set by = by || $2 where id = $1`, [row, id])
+        if (i === 0 && calls <= 2) await bothHoldOne()
+      }
+      return kept(id)
+    })
+  const ends = await Promise.all([crossing('a', ['x', 'y']), crossing('b', ['y', 'x'])])
+  waiting = []
+  expect(ends).toEqual([
+    { kind: 'committed', value: 'a', done: NONE },
+    { kind: 'committed', value: 'b', done: NONE },
+  ])
+  expect(calls).toBe(3)
+  const { rows } = await pool.query<{ by: string }>(`select by from ${effects}`)
+  expect(rows.map(({ by }) => by.split('').toSorted().join(''))).toEqual(['ab', 'ab'])
+  expect(await written()).toEqual(['x', 'y'])
+})
+
+test('serializable transactions that conflict are repeated, so that neither reads what the other has changed', async () => {
+  const { inbox, effects } = await world({ isolation: 'serializable' })
+  const count = (id: string): Promise<unknown> =>
+    inbox.handle(message(id, id), async (tx) => {
+      const { rows } = await tx.query<{ n: number }>(`select count(*)::int as n from ${effects}`)
+      await tx.query(`insert into ${effects} values ($1, $2)`, [id, String(rows[0]!.n)])
+      return kept(null)
+    })
+  await Promise.all(Array.from({ length: 5 }, (_, i) => count(`m-${i}`)))
+  const { rows } = await pool.query<{ by: string }>(`select by from ${effects} order by by`)
+  expect(rows.map(({ by }) => by)).toEqual(['0', '1', '2', '3', '4'])
+})
+
+test('a handler that goes on after a statement has failed has handled nothing, and is told', async () => {
+  const { inbox, write, written } = await world()
+  const swallows = inbox.handle(message(), async (tx) => {
+    await write(tx, 'a')
+    await write(tx, 'a').catch(() => {})
+    return kept(null)
+  })
+  expect((await failureOf(swallows)).code).toBe('HOLDFAST_TRANSACTION_ABORTED')
+  const endsItself = inbox.handle(message(), async (tx) => {
+    await write(tx, 'a')
+    await tx.query('rollback')
+    return kept(null)
+  })
+  expect((await failureOf(endsItself)).code).toBe('HOLDFAST_TRANSACTION_ABORTED')
+  const withSavepoint = await inbox.handle(message(), async (tx) => {
+    await write(tx, 'a')
+    await tx.query('savepoint s')
+    await write(tx, 'a').catch(() => tx.query('rollback to s'))
+    return kept(null)
+  })
+  expect(withSavepoint.kind).toBe('committed')
+  expect(await written()).toEqual(['a'])
+})
+
+test('a constraint that speaks up in the commit is a failure of the handler, with the database’s own error', async () => {
+  const { inbox, effects, write, written } = await world()
+  await pool.query(`alter table ${effects} add constraint later unique (by) deferrable initially deferred`)
+  await inbox.handle(message('m-1'), async (tx) => kept(await write(tx, 'a', 'same')))
+  const violates = inbox.handle(message('m-2'), async (tx) => kept(await write(tx, 'b', 'same')))
+  expect(await thrownBy(violates)).toMatchObject({ code: '23505', constraint: 'later' })
+  expect(await written()).toEqual(['a'])
+})
+
+test('a commit whose answer is lost is known as one’s own when the message comes again', async () => {
+  const own = new pg.Pool({ connectionString: services.postgres!.url, max: 4 })
+  own.on('error', () => {})
+  own.on('connect', (client) => {
+    const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>
+    const losing = async (...given: unknown[]): Promise<unknown> => {
+      const answer = await query(...given)
+      if (given[0] !== 'commit') return answer
+      own.removeAllListeners('connect')
+      throw new Error('Connection terminated unexpectedly')
+    }
+    client.query = losing as typeof client.query
+  })
+  const { inbox, write, written } = await world({}, own)
+  const lost = await failureOf(inbox.handle(message(), async (tx) => kept(await write(tx, 'a'))))
+  expect(lost).toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', retriable: true })
+  expect(told(await inbox.handle(message(), async () => kept(expect.unreachable())))).toEqual({
+    kind: 'done',
+    done: ['m handled true'],
+  })
+  expect(await written()).toEqual(['a'])
+  await own.end()
+})
+
+test('a handler out of time loses its connection, on both sides, and the pool has room again', async () => {
+  const own = new pg.Pool({ connectionString: services.postgres!.url, max: 3 })
+  const { inbox, write, written } = await world({}, own)
+  const timeout = new AbortController()
+  let pid = 0
+  const hangs = inbox.handle(message('m', 'one', timeout.signal), async (tx) => {
+    await write(tx, 'a')
+    pid = (await tx.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]!.pid
+    await tx.query('select pg_sleep(600)')
+    return kept(null)
+  })
+  await waitUntil(async () => (await sleeping()).includes(pid))
+  timeout.abort(new Error('out of time'))
+  await thrownBy(hangs)
+  await waitUntil(async () => !(await sleeping()).includes(pid))
+  expect((await inbox.handle(message(), async (tx) => kept(await write(tx, 'b')))).kind).toBe('committed')
+  expect(await written()).toEqual(['b'])
+  expect(own.totalCount).toBeLessThanOrEqual(2)
+  await own.end()
+})
+
+test(
+  'a process that stands still in its transaction keeps its message from others for no longer than it was told',
+  { timeout: 10_000 },
+  async () => {
+    const own = new pg.Pool({ connectionString: services.postgres!.url, max: 3 })
+    own.on('error', () => {})
+    const { inbox, table, write, written } = await world()
+    const still: Inbox<pg.PoolClient> = postgresInbox(own, { table })
+    let goOn = (): void => {}
+    const suspended = new Promise<void>((resolve) => (goOn = resolve))
+    onTestFinished(() => goOn())
+    const zombie = still.handle(message('m', 'zombie', undefined, 300), async (tx) => {
+      await write(tx, 'zombie')
+      await suspended
+      return kept(null)
+    })
+    await waitUntil(async () => (await idleInTransaction()) > 0)
+    const next = await inbox.handle(message('m', 'next'), async (tx) => kept(await write(tx, 'next')))
+    expect(next.kind).toBe('committed')
+    goOn()
+    expect((await failureOf(zombie)).code).toBe('HOLDFAST_STORE_UNAVAILABLE')
+    expect(await written()).toEqual(['next'])
+    await own.end()
+  },
+)
+
+test('beginnings are counted until the message is done, and what is parked or handled stays so', async () => {
+  const { inbox } = await world()
+  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 1 })
+  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 2 })
+  await inbox.abandon('m', 1)
+  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 2 })
+  await inbox.complete({ id: 'm', token: 'one' }, 'parked')
+  await inbox.complete({ id: 'm', token: 'two' }, 'handled')
+  expect(await inbox.begin('m')).toEqual({ kind: 'done', outcome: 'parked' })
+  expect(told(await inbox.handle(message(), async () => kept(1)))).toEqual({ kind: 'done', done: ['m parked true'] })
+  await inbox.abandon('m', 3)
+  expect(await inbox.begin('m')).toEqual({ kind: 'done', outcome: 'parked' })
+})
+
+test('a batch is one transaction: what of it was done before is left out, and one message twice is handled once', async () => {
+  const { inbox, write, written } = await world()
+  await inbox.handle(message('b', 'before'), async (tx) => kept(await write(tx, 'b')))
+  const messages = ['c', 'b', 'a', 'c'].map((id, i) => ({ id, token: `t-${i}` }))
+  const call: InboxCall = { ...message(), messages }
+  const result = await inbox.handle(call, async (tx, fresh) => {
+    for (const { id } of fresh) await write(tx, id)
+    return kept(fresh.map(({ token }) => token))
+  })
+  expect(told(result)).toEqual({
+    kind: 'committed',
+    value: ['t-0', 't-2'],
+    done: ['b handled false', 'c handled false'],
+  })
+  expect(await written()).toEqual(['a', 'b', 'c'])
+  const again = await inbox.handle(call, async () => kept(expect.unreachable()))
+  expect(told(again)).toEqual({
+    kind: 'done',
+    done: ['c handled true', 'b handled false', 'a handled true', 'c handled false'],
+  })
+})
+
+test('batches with the same messages in another order wait for one another, and none is ended for it', async () => {
+  const { inbox, effects } = await world()
+  const ids = Array.from({ length: 50 }, (_, i) => `m-${i}`)
+  let calls = 0
+  const orders = [ids, ids.toReversed(), ids.toSorted(), ids.toSorted().toReversed()]
+  await Promise.all(
+    orders.map((order, i) =>
+      inbox.handle({ ...message(), messages: order.map((id) => ({ id, token: String(i) })) }, async (tx, fresh) => {
+        calls++
+        await tx.query(`insert into ${effects} select unnest($1::text[])`, [fresh.map(({ id }) => id)])
+        return kept(null)
+      }),
+    ),
+  )
+  const { rows } = await pool.query<{ n: number }>(`select count(*)::int as n from ${effects}`)
+  expect([rows[0]!.n, calls]).toEqual([50, 1])
+})
+
+test('a mark past its time is none', async () => {
+  const { inbox, write, written } = await world({ ttlMs: 1 })
+  await inbox.handle(message(), async (tx) => kept(await write(tx, 'a')))
+  await waitUntil(async () => (await inbox.begin('m')).kind === 'started')
+  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 2 })
+  await inbox.handle(message(), async (tx) => kept(await write(tx, 'b')))
+  expect(await written()).toEqual(['a', 'b'])
+})
+
+test('more handlers than connections, and a table that is not there, are told at the start', async () => {
+  const { inbox } = await world()
+  await inbox.check(10)
+  expect((await failureOf(inbox.check(11))).message).toContain(
+    '11 handlers at a time need a pool of 13 connections, and it has 12',
+  )
+  const nowhere = await failureOf(postgresInbox(pool, { table: 'nowhere' }).check(1))
+  expect(nowhere).toMatchObject({ code: 'HOLDFAST_CONFIG_INVALID' })
+  const make = (): unknown => postgresInbox({} as pg.Pool, { isolation: 'snapshot', ttl: 1 } as object)
+  expect(make).toThrow(/pool: .*\n.*isolation: .*\n.*ttl: is not an option/)
+})
+
+test('a database that is out is said to be so by every call', async () => {
+  const gone = new pg.Pool({ connectionString: 'postgres://localhost:1/none', max: 3 })
+  const inbox = postgresInbox(gone)
+  const calls: readonly (() => Promise<unknown>)[] = [
+    () => inbox.handle(message(), async () => kept(null)),
+    () => inbox.begin('m'),
+    () => inbox.abandon('m', 0),
+    () => inbox.complete({ id: 'm', token: 'one' }, 'parked'),
+    () => inbox.check(1),
+  ]
+  for (const call of calls)
+    expect(await failureOf(call())).toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', retriable: true })
+  await gone.end()
+})
+
+test('a server that ends in the midst of a handler is no fault of its message', async () => {
+  const { inbox, write, written } = await world()
+  const ended = inbox.handle(message(), async (tx) => {
+    await write(tx, 'a')
+    const { rows } = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+    await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid])
+    await write(tx, 'b')
+    return kept(null)
+  })
+  expect((await failureOf(ended)).code).toBe('HOLDFAST_STORE_UNAVAILABLE')
+  expect(await written()).toEqual([])
+})
+
+async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
+  await expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true)
+}
+
+async function activity(where: string): Promise<readonly { readonly pid: number }[]> {
+  return (await pool.query<{ pid: number }>(`select pid from pg_stat_activity where ${where}`)).rows
+}
+
+const blocked = async (): Promise<number> => (await activity(`wait_event_type = 'Lock'`)).length
+const sleeping = async (): Promise<number[]> =>
+  (await activity(`query like '%pg_sleep%' and wait_event = 'PgSleep'`)).map(({ pid }) => pid)
+const idleInTransaction = async (): Promise<number> => (await activity(`state = 'idle in transaction'`)).length

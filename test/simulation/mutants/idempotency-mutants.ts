@@ -1,0 +1,130 @@
+import type { FoundBy, Mutant } from './mutant.ts'
+
+const POSTGRES = 'src/idempotency/postgres'
+const bySimulation: FoundBy = { kind: 'simulation', scenario: 'consuming' }
+const byTest = (file: string): FoundBy => ({ kind: 'test', project: 'unit', file: `test/consumer/${file}` })
+const onServers = (file: string): FoundBy => ({ kind: 'test', project: 'broker', file: `test/broker/stores/${file}` })
+
+/** What keeps an effect from happening twice: stores and the inbox. */
+export const idempotencyMutants: readonly Mutant[] = [
+  {
+    name: 'inbox-parked-not-marked',
+    promise: 'a parked message is known as parked before its offset moves',
+    foundBy: bySimulation,
+    file: 'src/consumer/claim.ts',
+    find: '() => inbox.complete(message, outcome), inboxIsDown',
+    replace: 'async () => {}, inboxIsDown',
+  },
+  {
+    name: 'inbox-batch-keeps-failed',
+    promise: 'a batch of which a message was failed is rolled back',
+    foundBy: bySimulation,
+    file: 'src/consumer/inbox-call.ts',
+    find: 'return { commit: failed.size === 0, value: failed }',
+    replace: 'return { commit: true, value: failed }',
+  },
+  {
+    name: 'inbox-park-keeps-effects',
+    promise: 'a message that its handler parks leaves nothing else behind',
+    foundBy: byTest('inbox.test.ts'),
+    file: 'src/consumer/inbox-call.ts',
+    find: "return { commit: said === null || said.kind === 'skip', value }",
+    replace: 'return { commit: true, value }',
+  },
+  {
+    name: 'inbox-own-commit-a-duplicate',
+    promise: 'a commit whose answer was lost is known as one’s own',
+    foundBy: byTest('inbox.test.ts'),
+    file: 'src/consumer/inbox-call.ts',
+    find: 'return own ? undefined : new KnownByInbox(outcome)',
+    replace: 'return own ? new KnownByInbox(outcome) : new KnownByInbox(outcome)',
+  },
+  {
+    name: 'inbox-outage-is-an-attempt',
+    promise: 'a database that does not answer uses up no attempt',
+    foundBy: byTest('inbox.test.ts'),
+    file: 'src/consumer/handle-message.ts',
+    find: "verdict = isOut ? 'pause' :",
+    replace: "verdict = isOut && thrown === null ? 'pause' :",
+  },
+  {
+    name: 'inbox-never-counts',
+    promise: 'a message that kills its process is parked after its attempts',
+    foundBy: byTest('inbox.test.ts'),
+    file: 'src/consumer/claim.ts',
+    find: 'if (delivery.arrival < inbox.counted) return beginAtInbox(delivery, pipeline, inbox)',
+    replace: '',
+  },
+  {
+    name: 'lost-before-owned',
+    promise: 'what is lost in the turn in which it came is known to be lost',
+    foundBy: byTest('membership.test.ts'),
+    file: 'src/consumer/assignment.ts',
+    find: 'const carried = new Map<string, OffsetTracker>()',
+    replace: 'await null\n    const carried = new Map<string, OffsetTracker>()',
+  },
+  {
+    name: 'redis-unfenced-mark',
+    promise: 'only the holder of the lease marks',
+    foundBy: onServers('redis.test.ts'),
+    file: 'src/idempotency/redis/dedupe-scripts.ts',
+    find: "if kept[1] == ARGV[1] then\n  redis.call('DEL', KEYS[1])",
+    replace: "if true then\n  redis.call('DEL', KEYS[1])",
+  },
+  {
+    name: 'redis-lease-given-twice',
+    promise: 'one holder at a time',
+    foundBy: onServers('redis.test.ts'),
+    file: 'src/idempotency/redis/dedupe-scripts.ts',
+    find: "if kept[3] and now < number(kept[4]) then return { 'busy', text(number(kept[4]) - now) } end",
+    replace: '',
+  },
+  {
+    name: 'postgres-unfenced-mark',
+    promise: 'only the holder of the lease marks',
+    foundBy: onServers('postgres.test.ts'),
+    file: `${POSTGRES}/dedupe-sql.ts`,
+    find: 'lease = null, lease_until = null, attempt = 0\nwhere id = $1 and lease = $2`',
+    replace: "lease = null, lease_until = null, attempt = 0\nwhere id = $1 and $2 <> ''`",
+  },
+  {
+    name: 'postgres-lease-given-twice',
+    promise: 'one holder at a time',
+    foundBy: onServers('postgres.test.ts'),
+    file: `${POSTGRES}/dedupe-sql.ts`,
+    find: 'where (kept.lease is null or kept.lease_until <= clock_timestamp())\n  and',
+    replace: 'where',
+  },
+  {
+    name: 'inbox-failed-transaction-counts',
+    promise: 'a handler whose transaction is over has handled nothing',
+    foundBy: onServers('inbox.test.ts'),
+    file: `${POSTGRES}/inbox-transaction.ts`,
+    find: 'if (own === undefined) throw endedItself()',
+    replace: '',
+  },
+  {
+    name: 'inbox-collision-is-a-failure',
+    promise: 'what the database ends for the sake of others is repeated',
+    foundBy: onServers('inbox.test.ts'),
+    file: `${POSTGRES}/inbox-transaction.ts`,
+    find: "if (isCollision(state)) return { kind: 'collided' }",
+    replace: '',
+  },
+  {
+    name: 'inbox-leaves-the-statement-running',
+    promise: 'a handler that runs out of time loses its connection, on both sides',
+    foundBy: onServers('inbox.test.ts'),
+    file: `${POSTGRES}/inbox-transaction.ts`,
+    find: "signal.addEventListener('abort', terminate)",
+    replace: '',
+  },
+  {
+    name: 'inbox-idle-for-ever',
+    promise: 'a process that stands still does not keep its message for ever',
+    foundBy: onServers('inbox.test.ts'),
+    file: `${POSTGRES}/inbox-sql.ts`,
+    find: "set_config('idle_in_transaction_session_timeout', $5, true)",
+    replace: '$5::text',
+  },
+]
