@@ -5,7 +5,7 @@ import { qualified } from './dedupe-table.ts'
 export interface InboxSql {
   /**
    * $1 ids, none of them twice, $2 their tokens, $3 how long a mark is kept in ms, $4 outcome, $5 how long the transaction may stand idle in
-   * ms, as text. A row with id and the backend's process id for each that is marked; none for those that are done. Waits for transactions that are about
+   * ms. A row with id and the backend's process id for each that is marked; none for those that are done. Waits for transactions that are about
    * to mark the same messages: in the order of ids, so that no two wait for each other.
    */
   readonly mark: string
@@ -25,11 +25,14 @@ export interface InboxSql {
 export function inboxSql(where: DedupeTable): InboxSql {
   const table = qualified(where)
   const fromNow = (ms: string): string => `clock_timestamp() + ${ms}::float8 * interval '1 millisecond'`
+  // What the pool was told itself stands where it is the shorter time. 0 is none.
+  const own = `extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000`
+  const shorter = `case when ${own} between 1 and $5::int8 then ${own} else $5::int8 end`
   const isOpen = '(kept.outcome is null or kept.marked_until < clock_timestamp())'
   return {
     mark: `insert into ${table} as kept (id, attempt, outcome, marked_by, marked_until, purge_after)
 select message.id, 0, $4, message.token, ${fromNow('$3')}, ${fromNow('$3')}
-from (select set_config('idle_in_transaction_session_timeout', $5, true)) as settings,
+from (select set_config('idle_in_transaction_session_timeout', (${shorter})::int8::text, true)) as settings,
   unnest($1::bytea[], $2::text[]) as message (id, token)
 order by message.id
 on conflict (id) do update set attempt = 0, outcome = excluded.outcome, marked_by = excluded.marked_by,

@@ -41,7 +41,7 @@ export async function tryTransaction<Tx, T>(
   let stopListening = (): void => {}
   try {
     return await database.transact(async (tx, query) => {
-      const rows = await query(sql.mark, [ids, tokens, ttlMs, 'handled', String(idleTimeoutMs)])
+      const rows = await query(sql.mark, [ids, tokens, ttlMs, 'handled', idleTimeoutMs])
       const marked = new Set((rows as readonly Marked[]).map(({ id }) => nameOf(id)))
       const fresh = places.filter(({ place }) => marked.has(nameOf(place)))
       const [first] = fresh

@@ -156,7 +156,7 @@ export function createInbox<Tx>(database: Transactions<Tx>, options: InboxOption
       await ask(sql.giveBack, [idHash(id), failedAttempts])
     },
     async complete({ id, token }, outcome) {
-      await ask(sql.mark, [[idHash(id)], [token], ttlMs, outcome, '0'])
+      await ask(sql.mark, [[idHash(id)], [token], ttlMs, outcome, 0])
     },
     async check(handlersAtATime) {
       const { maxConnections } = database

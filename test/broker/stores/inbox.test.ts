@@ -261,6 +261,24 @@ test(
   },
 )
 
+test('a shorter time that the pool was told itself stands', async () => {
+  const own = new pg.Pool({
+    connectionString: services.postgres!.url,
+    max: 3,
+    idle_in_transaction_session_timeout: 4_000,
+  })
+  const { inbox } = await world({}, own)
+  const timeouts: string[] = []
+  for (const idleTimeoutMs of [60_000, 3_000]) {
+    await inbox.handle(message(`m-${idleTimeoutMs}`, 'one', undefined, idleTimeoutMs), async (tx) => {
+      const { rows } = await tx.query('show idle_in_transaction_session_timeout')
+      return kept(timeouts.push(rows[0].idle_in_transaction_session_timeout))
+    })
+  }
+  expect(timeouts).toEqual(['4s', '3s'])
+  await own.end()
+})
+
 test('beginnings are counted until the message is done, and what is parked or handled stays so', async () => {
   const { inbox } = await world()
   expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 1 })

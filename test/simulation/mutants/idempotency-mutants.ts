@@ -124,7 +124,7 @@ export const idempotencyMutants: readonly Mutant[] = [
     promise: 'a process that stands still does not keep its message for ever',
     foundBy: onServers('inbox.test.ts'),
     file: `${POSTGRES}/inbox-sql.ts`,
-    find: "set_config('idle_in_transaction_session_timeout', $5, true)",
-    replace: '$5::text',
+    find: "set_config('idle_in_transaction_session_timeout', (${shorter})::int8::text, true)",
+    replace: '${shorter}',
   },
 ]
