@@ -19,6 +19,8 @@ export interface InboxSql {
   readonly giveBack: string
   /** $1 the process id of a backend: ends it. */
   readonly terminate: string
+  /** $1 the process id of a backend: ends its statement. */
+  readonly cancel: string
 }
 
 /** Makes {@link InboxSql}. */
@@ -46,5 +48,6 @@ on conflict (id) do update set attempt = kept.attempt + 1, outcome = null where 
 returning attempt`,
     giveBack: `update ${table} set attempt = $2 where id = $1 and outcome is null`,
     terminate: 'select pg_terminate_backend($1)',
+    cancel: 'select pg_cancel_backend($1)',
   }
 }

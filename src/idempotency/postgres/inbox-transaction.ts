@@ -48,9 +48,9 @@ export async function tryTransaction<Tx, T>(
       if (first === undefined) return { kind: 'known' }
       // A client that destroys its side leaves the statement under way, and its locks, to the server.
       const { pid } = rows[0] as Marked
-      const terminate = (): void => void database.query(sql.terminate, [pid]).catch(ignore)
-      signal.addEventListener('abort', terminate)
-      stopListening = () => signal.removeEventListener('abort', terminate)
+      const stop = (): void => void database.query(sql[database.outOfTime], [pid]).catch(ignore)
+      signal.addEventListener('abort', stop)
+      stopListening = () => signal.removeEventListener('abort', stop)
 
       const messages = fresh.map(({ message }) => message)
       const { commit, value } = await work(tx, messages).catch(async (thrown: unknown) => {

@@ -6,5 +6,17 @@ export { postgresDedupeStore } from './postgres-dedupe-store.ts'
 export type { Isolation, PgClient, PgPool, PgResult } from './pg-transactions.ts'
 export type { InboxOptions, PostgresInboxOptions } from './postgres-inbox.ts'
 export { postgresInbox } from './postgres-inbox.ts'
+export type {
+  DrizzleDatabase,
+  DrizzleExecutor,
+  DrizzleSql,
+  KnexDatabase,
+  KnexExecutor,
+  KyselyDatabase,
+  KyselyExecutor,
+  KyselyTransactionBuilder,
+  QueryBuilderInboxOptions,
+} from './query-builders.ts'
+export { drizzleInbox, knexInbox, kyselyInbox } from './query-builders.ts'
 export type { Move, OnlyFrom, StateGuard, StateGuardOptions, Statements } from './state-guard.ts'
 export { onlyFrom, postgresStateGuard } from './state-guard.ts'

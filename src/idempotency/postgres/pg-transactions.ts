@@ -27,6 +27,13 @@ export interface PgResult {
 /** How a transaction sees the others. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
 
+const ISOLATIONS: readonly unknown[] = [undefined, 'read committed', 'repeatable read', 'serializable']
+
+/** Is it one, or left out? */
+export function isIsolation(level: unknown): level is Isolation | undefined {
+  return ISOLATIONS.includes(level)
+}
+
 /** pg's own default. */
 const POOL_SIZE = 10
 
@@ -75,6 +82,7 @@ export function pgTransactions<Client extends PgClient>(
       }
     },
     query: queryOf(pool),
+    outOfTime: 'terminate',
     maxConnections: pool.options?.max ?? POOL_SIZE,
   }
 }

@@ -12,7 +12,7 @@ import { inboxSql } from './inbox-sql.ts'
 import type { Placed } from './inbox-transaction.ts'
 import { nameOf, tryTransaction } from './inbox-transaction.ts'
 import type { Isolation, PgClient, PgPool } from './pg-transactions.ts'
-import { pgTransactions } from './pg-transactions.ts'
+import { isIsolation, pgTransactions } from './pg-transactions.ts'
 import { createPurge } from './purge.ts'
 import { isMissing, sqlStateOf } from './sql-states.ts'
 import type { Query, Transactions } from './transactions.ts'
@@ -45,7 +45,6 @@ export interface PostgresInboxOptions extends InboxOptions {
 
 const STORE = 'the Postgres inbox'
 const NAMES = ['schema', 'table', 'ttlMs', 'purgeEveryMs', 'runtime']
-const ISOLATIONS: readonly unknown[] = [undefined, 'read committed', 'repeatable read', 'serializable']
 
 /**
  * An {@link Inbox} on a `Pool` of pg: `context.tx` is the client of the message's transaction. **Effects in this database happen once**: whatever
@@ -64,7 +63,7 @@ export function postgresInbox<Client extends PgClient>(
   const isPool = ['connect', 'query'].every((name) => typeof Reflect.get(Object(pool), name) === 'function')
   const problems = [
     ...(isPool ? [] : [{ path: 'pool', message: 'a Pool of pg is needed' }]),
-    ...(ISOLATIONS.includes(isolation)
+    ...(isIsolation(isolation)
       ? []
       : [{ path: 'isolation', message: 'must be "read committed", "repeatable read" or "serializable"' }]),
     ...inboxProblems(rest),

@@ -10,6 +10,11 @@ export interface Transactions<Tx> {
   transact<T>(work: (tx: Tx, query: Query) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Runs a statement by itself, on another connection. */
   readonly query: Query
+  /**
+   * What becomes of a transaction whose handler is out of time: its backend is ended, or only the statement under way. A client that nobody listens to
+   * ends its process when its backend ends.
+   */
+  readonly outOfTime: 'terminate' | 'cancel'
   /** How many connections there are at most; null when nobody knows. */
   readonly maxConnections: number | null
 }

@@ -116,7 +116,7 @@ export const idempotencyMutants: readonly Mutant[] = [
     promise: 'a handler that runs out of time loses its connection, on both sides',
     foundBy: onServers('inbox.test.ts'),
     file: `${POSTGRES}/inbox-transaction.ts`,
-    find: "signal.addEventListener('abort', terminate)",
+    find: "signal.addEventListener('abort', stop)",
     replace: '',
   },
   {
