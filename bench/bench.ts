@@ -1,3 +1,5 @@
+import type { Servers } from './consumer-spec.ts'
+
 /** One kind of work, done by Holdfast and by what it is compared with. Each peer makes a row of the results. */
 export interface Bench {
   /** Its name on the command line. Several may share it. */
@@ -33,6 +35,8 @@ export type Unit = 'per second' | 'MB per 100,000 records' | 'MiB' | 'µs of CPU
 
 /** What a bench runs in. */
 export interface BenchWorld {
+  /** PostgreSQL and Redis, started when they are first asked for. */
+  servers(): Promise<Servers>
   readonly brokers: string[]
   /** Divides the amount of work, for runs that only show that the bench still works. */
   readonly shorten: number

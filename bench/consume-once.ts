@@ -7,6 +7,7 @@ import type { Consumer, MessageContext } from 'holdfast'
 import { createConsumer, defineTopic, memoryDedupeStore } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import type { ConsumerSpec } from './consumer-spec.ts'
+import { consumeOnce } from './consume-guarded.ts'
 import { IO_MS } from './consumer-spec.ts'
 import type { Counter } from './counter.ts'
 import type { OrderEvent } from './records.ts'
@@ -22,6 +23,7 @@ const schema = z.object({
 
 /** One run of Holdfast: ordered by key, as it is by default. Dead letters are off only because nothing here fails. */
 export async function consumeOurs(spec: ConsumerSpec, group: string, counter: Counter): Promise<void> {
+  if (spec.servers !== undefined) return consumeOnce(spec, spec.servers, group, counter)
   const { brokers, concurrency, maxBufferedBytes } = spec
   const consumer = createConsumer({
     driver: kafkajsDriver({ clientId: 'bench', brokers: [...brokers] }),

@@ -16,11 +16,28 @@ export interface ConsumerSpec {
   readonly handler: 'trivial' | 'guarded' | 'io'
   /** Holdfast's own default when left out. */
   readonly concurrency?: number
+  /** What recognises duplicates; nothing when left out. */
+  readonly guard?: Guard
+  /** Does the handler write a row to PostgreSQL? Through its inbox, where it has one. */
+  readonly effect?: boolean
+  /** So many messages in a call. */
+  readonly batch?: number
+  /** For guards and effects. */
+  readonly servers?: Servers
   readonly maxBufferedBytes?: number
   /** Samples the heap after garbage collections, which takes time. */
   readonly heap?: boolean
   /** Samples what the consumer holds. */
   readonly buffered?: boolean
+}
+
+/** A dedupe store, or an inbox. */
+export type Guard = 'memory' | 'redis' | 'postgres' | 'inbox'
+
+/** Where they are. */
+export interface Servers {
+  readonly postgres: string
+  readonly redis: string
 }
 
 /** What one record waits for under `io`, in milliseconds. */

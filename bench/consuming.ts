@@ -105,11 +105,12 @@ async function besideParallelConsumer(
 }
 
 /** Consumers still have work when the last counted record is handled: no figure holds the emptying of lanes at the end. */
-function headroom(count: number): number {
+export function headroom(count: number): number {
   return Math.ceil(count * 1.1)
 }
 
-function ready(count: number, ours: ConsumerProcess, theirs: readonly ConsumerProcess[]): PreparedBench {
+/** A bench of consumers in processes of their own: messages a second, from the first handled to the last. */
+export function ready(count: number, ours: ConsumerProcess, theirs: readonly ConsumerProcess[]): PreparedBench {
   const perSecond =
     (side: ConsumerProcess) =>
     async (share: number): Promise<number> => {

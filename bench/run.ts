@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { silentLogger, systemRuntime } from 'holdfast'
+import type { Services } from '../scripts/services/index.ts'
 import { startServices } from '../scripts/services/index.ts'
 import type { Bench, BenchRow } from './bench.ts'
 import { consumeBuffered, consumeHeap, consumeKeys, consumePartitions } from './consuming-costs.ts'
@@ -16,6 +17,8 @@ import {
   consumeTrivial,
   consumeTrivialHeaders,
 } from './consuming.ts'
+import type { Servers } from './consumer-spec.ts'
+import { idempotencyInbox, idempotencyInboxBatch, idempotencyStores } from './idempotency.ts'
 import { machine, versions } from './machine.ts'
 import { measure } from './measure.ts'
 import { pinCores } from './pinning.ts'
@@ -32,8 +35,9 @@ const consuming = [
   consumeIo1000,
   consumeKeyedTrivial,
 ]
+const idempotency = [...idempotencyStores, idempotencyInbox, idempotencyInboxBatch]
 const costs = [consumeHeap, consumeBuffered, consumeKeys, consumePartitions]
-const benches: readonly Bench[] = [...sending, ...consuming, ...costs]
+const benches: readonly Bench[] = [...sending, ...consuming, ...idempotency, ...costs]
 const names = [...new Set(benches.map((bench) => bench.name))]
 const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json]
   NAME        ${names.join(', ')}; all when none is named
@@ -44,6 +48,7 @@ const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json
 const args = readArgs()
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 const services = await startServices({ kafka: {}, onProgress: progress })
+let stores: Services | null = null
 try {
   const { brokers, nodes, how } = services.kafka!
   const pinned = await pinCores(nodes.map((node) => node.pid))
@@ -60,7 +65,11 @@ try {
     return name
   }
   const records = createRecords(brokers, topic, progress)
-  const world = { brokers, shorten: args.short ? 20 : 1, progress, topic, records: records.atLeast }
+  const servers = async (): Promise<Servers> => {
+    stores ??= await startServices({ postgres: true, redis: true, onProgress: progress })
+    return { postgres: stores.postgres!.url, redis: stores.redis!.url }
+  }
+  const world = { brokers, servers, shorten: args.short ? 20 : 1, progress, topic, records: records.atLeast }
   const rows: BenchRow[] = []
   for (const bench of benches) {
     if (args.names.length === 0 || args.names.includes(bench.name))
@@ -70,6 +79,7 @@ try {
   await admin.close()
   await print(rows, how, pinned)
 } finally {
+  await (stores as Services | null)?.close()
   await services.close()
 }
 

@@ -5,6 +5,7 @@ import { measure } from '../../bench/measure.ts'
 const refuse = (): Promise<never> => Promise.reject(new Error('this bench needs no topic'))
 const world = (shorten: number): BenchWorld => ({
   brokers: [],
+  servers: () => Promise.reject(new Error('none')),
   shorten,
   progress: () => undefined,
   topic: refuse,

@@ -3,7 +3,7 @@ export { dedupeTableSql as postgresDedupeSql } from './dedupe-table.ts'
 export type { PostgresPool } from './postgres-client.ts'
 export type { PostgresDedupeStore, PostgresDedupeStoreOptions } from './postgres-dedupe-store.ts'
 export { postgresDedupeStore } from './postgres-dedupe-store.ts'
-export type { Isolation, PgClient, PgPool, PgResult } from './pg-transactions.ts'
+export type { ClientOf, Isolation, PgClient, PgPool, PgResult } from './pg-transactions.ts'
 export type { InboxOptions, PostgresInboxOptions } from './postgres-inbox.ts'
 export { postgresInbox } from './postgres-inbox.ts'
 export type {

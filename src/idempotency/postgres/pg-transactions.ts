@@ -8,6 +8,13 @@ export interface PgPool<Client extends PgClient = PgClient> {
   readonly options?: { readonly max?: number | undefined }
 }
 
+/** What the `connect` of a pool gives. It has two faces in pg, and only the one without a callback gives a client. */
+export type ClientOf<Pool> = Pool extends {
+  connect: { (): Promise<infer Client extends PgClient>; (...callback: never[]): unknown }
+}
+  ? Client
+  : PgClient
+
 /** The part of a pg `PoolClient` that is used here. */
 export interface PgClient {
   query(text: string, values?: unknown[]): Promise<PgResult>

@@ -11,7 +11,7 @@ import { qualified, tableIsMissing, tableProblems } from './dedupe-table.ts'
 import { inboxSql } from './inbox-sql.ts'
 import type { Placed } from './inbox-transaction.ts'
 import { nameOf, tryTransaction } from './inbox-transaction.ts'
-import type { Isolation, PgClient, PgPool } from './pg-transactions.ts'
+import type { ClientOf, Isolation, PgPool } from './pg-transactions.ts'
 import { isIsolation, pgTransactions } from './pg-transactions.ts'
 import { createPurge } from './purge.ts'
 import { isMissing, sqlStateOf } from './sql-states.ts'
@@ -55,10 +55,10 @@ const NAMES = ['schema', 'table', 'ttlMs', 'purgeEveryMs', 'runtime']
  *
  * @throws HOLDFAST_CONFIG_INVALID
  */
-export function postgresInbox<Client extends PgClient>(
-  pool: PgPool<Client>,
+export function postgresInbox<Pool extends PgPool>(
+  pool: Pool,
   options: PostgresInboxOptions = {},
-): Inbox<Client> {
+): Inbox<ClientOf<Pool>> {
   const { isolation, ...rest } = options
   const isPool = ['connect', 'query'].every((name) => typeof Reflect.get(Object(pool), name) === 'function')
   const problems = [
@@ -69,7 +69,8 @@ export function postgresInbox<Client extends PgClient>(
     ...inboxProblems(rest),
   ]
   if (problems.length > 0) throw storeRefusals.unfitOptions(STORE, problems)
-  return createInbox(pgTransactions(pool, isolation), rest)
+  // What its `connect` gives without a callback: pg's types tell both in one.
+  return createInbox(pgTransactions(pool as unknown as PgPool<ClientOf<Pool>>, isolation), rest)
 }
 
 /** What is wrong with the options of an inbox. */
