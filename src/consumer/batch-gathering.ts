@@ -25,6 +25,8 @@ export interface BatchGathering {
    * time it is asked for the next call.
    */
   failedTogether(delivery: Delivery): boolean
+  /** Was it failed by its handler before the partition was taken away under the call? Once: then it has failed by its own fault. */
+  failedByItself(delivery: Delivery): boolean
   /** Is it here, and waits for its call? */
   awaitsCall(delivery: Delivery): boolean
   /** It waits for something else: what is before it need not wait for it. */
@@ -72,6 +74,7 @@ export function createBatchGathering(
   const { dispatcher, subscription, epoch, inbox, logger, runtime } = surroundings
   const parts = new Map<Delivery, Part>() // of what has begun and was not handled yet, in the order of offsets
   const together = new WeakSet<Delivery>() // they are in a call with others, or were in one that failed as a whole
+  const byItself = new WeakSet<Delivery>() // failed before the signal of their call aborted
   let coming = 0 // counted: each of thousands that comes would look through all of them
   let hasPlace = false
   let calling = false
@@ -175,6 +178,7 @@ export function createBatchGathering(
     tx: unknown,
   ): Promise<ReadonlyMap<Delivery, unknown>> => {
     const failures = new Map<Delivery, unknown>()
+    const inTime: Delivery[] = []
     const { topic, partition } = epoch
     const [first] = of.values()
     let over = false
@@ -189,12 +193,14 @@ export function createBatchGathering(
           fail(message, error) {
             const delivery = of.get(message)
             if (delivery === undefined) throw notOfBatch()
+            if (!over && !signal.aborted) inTime.push(delivery)
             if (!over) failures.set(delivery, error)
             else
               logger.warn({ partition: epoch.name }, 'a message was failed after its batch had ended: it was handled')
           },
         }),
       )
+      for (const delivery of inTime) byItself.add(delivery)
       return failures
     } finally {
       over = true
@@ -246,6 +252,7 @@ export function createBatchGathering(
       next()
     },
     failedTogether: (delivery) => together.delete(delivery),
+    failedByItself: (delivery) => byItself.delete(delivery),
     awaitsCall: (delivery) => parts.get(delivery)?.phase === 'here',
     waits(delivery) {
       const part = parts.get(delivery)

@@ -75,8 +75,10 @@ async function handleAgain(
   let firstFailedAt: number | null = null
 
   const rule = ({ thrown, attempt }: AttemptFailure): Ruling => {
+    const byItself = delivery.batch?.failedByItself(delivery) ?? false
     const ruling = ruleOn(thrown)
-    if (ruling.kind !== 'wait' && verdict !== 'interrupted' && verdict !== 'lease-lost') claim.failedAttempts = attempt
+    const isInterrupted = verdict === 'interrupted' && !byItself // a batch ends later than its messages fail
+    if (ruling.kind !== 'wait' && !isInterrupted && verdict !== 'lease-lost') claim.failedAttempts = attempt
     return ruling
   }
   const ruleOn = (thrown: unknown): Ruling => {

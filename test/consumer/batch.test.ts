@@ -779,3 +779,37 @@ function thrown(): never {
 void ((messages: Orders, batch: BatchContext): void => {
   for (const message of messages) batch.fail(message, new Error('typed'))
 })
+
+test('a message that was failed in its batch before the partition goes has used up an attempt, though the call ends later', async () => {
+  const { consumer, append, runtime, start } = world()
+  append(ids(2))
+  const store = memoryDedupeStore({ runtime })
+  const given: (number | undefined)[] = []
+  const watched = {
+    ...store,
+    abandon(token: string, failedAttempts?: number) {
+      given.push(failedAttempts)
+      return store.abandon(token, failedAttempts)
+    },
+  }
+  const entered = gate()
+  const leaving = gate()
+  const one = consumer({ drainTimeoutMs: 1_000 }).onBatch(
+    orders,
+    async (messages, batch) => {
+      batch.fail(messages[0]!, new Error('bad'))
+      entered.open()
+      await leaving.opened
+      batch.fail(messages[1]!, new Error('stopped'))
+    },
+    { dedupe: { store: watched }, retry: { maxAttempts: 3, initialDelayMs: 10 } },
+  )
+  await start(one)
+  await runtime.run(entered.opened)
+  const closed = one.close()
+  await runtime.advance(1_000)
+  leaving.open()
+  await runtime.run(closed)
+  await runtime.advance(100)
+  expect(given).toEqual([1, 0])
+})

@@ -20,4 +20,9 @@ export const pinnedSeeds: readonly PinnedSeed[] = [
     seed: 1139672,
     why: 'partitions are lost in the turn in which they came, and their starts are committed again and again',
   },
+  {
+    scenario: 'consuming',
+    seed: 2541732,
+    why: 'a message is failed in a batch, and its partition goes before the batch ends: the attempt was forgotten',
+  },
 ]
