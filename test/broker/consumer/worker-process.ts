@@ -13,14 +13,18 @@ export interface Ledger {
   lines(): string[]
   /** How far the group has acknowledged commits, by partition. */
   committed(): ReadonlyMap<string, bigint>
-  /** Resolves when it has so many lines. */
-  atLeast(count: number): Promise<void>
+  /** Resolves when its lines are such, or when that has not come in `withinMs`: what is missing then is for the test to say. */
+  until(condition: (lines: readonly string[]) => boolean, withinMs: number): Promise<void>
 }
 
 /** Opens an empty one. */
 export function openLedger(): Ledger {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-effects-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const waiting = new Set<() => void>()
+  onTestFinished(() => {
+    for (const end of waiting) end()
+    rmSync(folder, { recursive: true, force: true })
+  })
   const file = join(folder, 'effects')
   writeFileSync(file, '')
   const all = (): string[] => readFileSync(file, 'utf8').split('\n').filter(Boolean)
@@ -37,14 +41,20 @@ export function openLedger(): Ledger {
             return [partition!, BigInt(offset!)]
           }),
       ),
-    atLeast: (count) =>
+    until: (condition, withinMs) =>
       new Promise((resolve) => {
-        const watcher = watch(file, () => check())
-        const check = (): void => {
-          if (lines().length < count) return
+        const end = (): void => {
+          waiting.delete(end)
+          clearTimeout(timer)
           watcher.close()
           resolve()
         }
+        const check = (): void => {
+          if (condition(lines())) end()
+        }
+        waiting.add(end)
+        const timer = setTimeout(end, withinMs)
+        const watcher = watch(file, check)
         check()
       }),
   }
