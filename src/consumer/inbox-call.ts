@@ -1,4 +1,4 @@
-import type { DedupeOutcome, Inbox, InboxCall, InboxDone, InboxMessage } from '../idempotency/index.ts'
+import type { Inbox, InboxCall, InboxDone, InboxMessage } from '../idempotency/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { HandlerContext } from './handler-context.ts'
 import { handlerOutcomeOf } from './outcome.ts'
@@ -14,10 +14,7 @@ export interface InboxOfHandler {
 
 /** The inbox knows the message as done: the handler was not called. */
 export class KnownByInbox {
-  readonly outcome: DedupeOutcome
-  constructor(outcome: DedupeOutcome) {
-    this.outcome = outcome
-  }
+  readonly kind = 'known'
 }
 
 /**
@@ -51,8 +48,7 @@ export async function callInInbox(
 
 /** What a message of which the handler saw nothing ends with: as handled by a commit of its own, else as a duplicate. */
 function knownAs(done: InboxDone, message: InboxMessage): KnownByInbox | undefined {
-  const { outcome, own } = done.get(message) ?? { outcome: 'handled', own: false }
-  return own ? undefined : new KnownByInbox(outcome)
+  return done.get(message)?.own === true ? undefined : new KnownByInbox()
 }
 
 /** A message of a batch, and what a call of it is told of its end. */

@@ -1,5 +1,5 @@
 import type { DedupeTable } from './dedupe-table.ts'
-import { qualified } from './dedupe-table.ts'
+import { fromNow, qualified } from './dedupe-table.ts'
 
 /** What a store asks of its table: each a statement, and so a transaction, of its own. */
 export interface DedupeSql {
@@ -24,10 +24,9 @@ export interface DedupeSql {
 /** Makes {@link DedupeSql}. The clock is the server's, so clients' clocks that differ change nothing. */
 export function dedupeSql(where: DedupeTable): DedupeSql {
   const table = qualified(where)
-  const fromNow = (ms: string): string => `clock_timestamp() + ${ms} * interval '1 millisecond'`
   return {
     begin: `insert into ${table} as kept (id, lease, lease_until, attempt, purge_after)
-values ($1, $2, ${fromNow('$3::float8')}, 1, ${fromNow('($3::float8 + $5::float8)')})
+values ($1, $2, ${fromNow('$3')}, 1, ${fromNow('($3::float8 + $5::float8)')})
 on conflict (id) do update set lease = excluded.lease, lease_until = excluded.lease_until, attempt = kept.attempt + 1,
   purge_after = case when kept.purge_after < clock_timestamp() then excluded.purge_after else kept.purge_after end
 where (kept.lease is null or kept.lease_until <= clock_timestamp())
@@ -36,13 +35,13 @@ returning attempt`,
     look: `select case when marked_until >= clock_timestamp() then outcome end as outcome, lease is not null as leased,
   extract(epoch from lease_until - clock_timestamp())::float8 * 1000 as left_ms
 from ${table} where id = $1`,
-    complete: `update ${table} set outcome = $3, marked_by = lease, marked_until = ${fromNow('$4::float8')},
+    complete: `update ${table} set outcome = $3, marked_by = lease, marked_until = ${fromNow('$4')},
   lease = null, lease_until = null, attempt = 0
 where id = $1 and lease = $2`,
     marked: `select from ${table} where id = $1 and marked_by = $2 and marked_until >= clock_timestamp()`,
     abandon: `update ${table} set lease = null, lease_until = null, attempt = coalesce($3::integer, attempt - 1)
 where id = $1 and lease = $2`,
-    renew: `update ${table} set lease_until = ${fromNow('$3::float8')} where id = $1 and lease = $2`,
+    renew: `update ${table} set lease_until = ${fromNow('$3')} where id = $1 and lease = $2`,
     purge: `with turn as materialized (select pg_try_advisory_xact_lock($2::bigint) as mine),
   old as materialized (
     select id from ${table}

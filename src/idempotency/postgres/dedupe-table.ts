@@ -22,6 +22,11 @@ export function qualified({ schema = 'public', table = 'holdfast_dedupe' }: Dedu
   return `${quoted(schema)}.${quoted(table)}`
 }
 
+/** So many milliseconds from now, by the server's clock. @param ms - an expression, such as `$3` */
+export function fromNow(ms: string): string {
+  return `clock_timestamp() + ${ms}::float8 * interval '1 millisecond'`
+}
+
 /**
  * The SQL that makes the table, or leaves the one that is there. It takes no lock that a service would wait for.
  *

@@ -1,5 +1,5 @@
 import type { DedupeTable } from './dedupe-table.ts'
-import { qualified } from './dedupe-table.ts'
+import { fromNow, qualified } from './dedupe-table.ts'
 
 /** What an inbox asks of its table. */
 export interface InboxSql {
@@ -26,7 +26,6 @@ export interface InboxSql {
 /** Makes {@link InboxSql}. */
 export function inboxSql(where: DedupeTable): InboxSql {
   const table = qualified(where)
-  const fromNow = (ms: string): string => `clock_timestamp() + ${ms}::float8 * interval '1 millisecond'`
   // What the pool was told itself stands where it is the shorter time. 0 is none.
   const own = `extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000`
   const shorter = `case when ${own} between 1 and $5::int8 then ${own} else $5::int8 end`

@@ -1,16 +1,15 @@
 import type { Runtime } from '../../clock/index.ts'
 import { systemRuntime } from '../../clock/index.ts'
-import { HoldfastError } from '../../errors/index.ts'
 import type { DedupeOutcome, DedupeStore } from '../dedupe-store.ts'
 import { idHash } from '../id-hash.ts'
 import { countProblems, refuseUnfitLease, storeRefusals, unknownOptions } from '../store-refusals.ts'
 import { dedupeSql } from './dedupe-sql.ts'
 import type { DedupeTable } from './dedupe-table.ts'
-import { qualified, tableIsMissing, tableProblems } from './dedupe-table.ts'
+import { qualified, tableProblems } from './dedupe-table.ts'
 import type { PostgresPool } from './postgres-client.ts'
 import { isPostgresPool } from './postgres-client.ts'
 import { createPurge } from './purge.ts'
-import { isMissing, sqlStateOf } from './sql-states.ts'
+import { tableAccess } from './table-access.ts'
 
 /** Where a Postgres store keeps what it knows, and for how long. */
 export interface PostgresDedupeStoreOptions extends DedupeTable {
@@ -72,17 +71,10 @@ export function postgresDedupeStore(pool: PostgresPool, options: PostgresDedupeS
   if (problems.length > 0) throw storeRefusals.unfitOptions(STORE, problems)
   const sql = dedupeSql(options)
 
-  const ask = async (statement: string, values: unknown[]): Promise<readonly unknown[]> => {
-    try {
-      const { rows, rowCount } = await pool.query(statement, values)
-      return rows.length > 0 ? rows : Array.from({ length: rowCount ?? 0 }) // an update has rows that it does not show
-    } catch (error) {
-      throw storeRefusals.unavailable(
-        isMissing(sqlStateOf(error)) ? `${STORE} (${tableIsMissing(options)})` : STORE,
-        error,
-      )
-    }
-  }
+  const { ask, check } = tableAccess(STORE, options, async (statement, values) => {
+    const { rows, rowCount } = await pool.query(statement, [...values])
+    return rows.length > 0 ? rows : Array.from({ length: rowCount ?? 0 }) // an update has rows that it does not show
+  })
   const purge = createPurge({ ask, statement: sql.purge, table: qualified(options), everyMs: purgeEveryMs, runtime })
 
   return {
@@ -116,12 +108,7 @@ export function postgresDedupeStore(pool: PostgresPool, options: PostgresDedupeS
       if ((await ask(sql.renew, [...bearer(token), leaseMs])).length === 0) throw storeRefusals.leaseLost('renew')
     },
     async check() {
-      try {
-        await ask(sql.check, [])
-      } catch (error) {
-        if (!HoldfastError.is(error) || !isMissing(sqlStateOf(error.cause))) throw error
-        throw storeRefusals.unfitOptions(STORE, [{ path: 'table', message: tableIsMissing(options) }])
-      }
+      await check()
       purge.start()
     },
     purge: purge.run,

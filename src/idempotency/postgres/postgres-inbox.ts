@@ -1,21 +1,20 @@
 import type { Runtime } from '../../clock/index.ts'
 import { systemRuntime } from '../../clock/index.ts'
-import { HoldfastError } from '../../errors/index.ts'
 import type { DedupeOutcome } from '../dedupe-store.ts'
 import { idHash } from '../id-hash.ts'
 import type { Inbox, InboxDone, InboxMessage } from '../inbox.ts'
 import { countProblems, storeRefusals, unknownOptions } from '../store-refusals.ts'
 import { dedupeSql } from './dedupe-sql.ts'
 import type { DedupeTable } from './dedupe-table.ts'
-import { qualified, tableIsMissing, tableProblems } from './dedupe-table.ts'
+import { qualified, tableProblems } from './dedupe-table.ts'
 import { inboxSql } from './inbox-sql.ts'
 import type { Placed } from './inbox-transaction.ts'
 import { nameOf, tryTransaction } from './inbox-transaction.ts'
 import type { ClientOf, Isolation, PgPool } from './pg-transactions.ts'
 import { isIsolation, pgTransactions } from './pg-transactions.ts'
 import { createPurge } from './purge.ts'
-import { isMissing, sqlStateOf } from './sql-states.ts'
-import type { Query, Transactions } from './transactions.ts'
+import { tableAccess } from './table-access.ts'
+import type { Transactions } from './transactions.ts'
 
 /** Where an inbox keeps its marks, and for how long. */
 export interface InboxOptions extends DedupeTable {
@@ -92,17 +91,8 @@ const SPARE = 2
 export function createInbox<Tx>(database: Transactions<Tx>, options: InboxOptions): Inbox<Tx> {
   const { ttlMs = 604_800_000, purgeEveryMs = 60_000, runtime = systemRuntime } = options
   const sql = inboxSql(options)
-  const { purge: purgeSql, check: checkSql } = dedupeSql(options)
-
-  const unavailable = (error: unknown): HoldfastError =>
-    storeRefusals.unavailable(isMissing(sqlStateOf(error)) ? `${STORE} (${tableIsMissing(options)})` : STORE, error)
-  const ask: Query = async (statement, values) => {
-    try {
-      return await database.query(statement, values)
-    } catch (error) {
-      throw unavailable(error)
-    }
-  }
+  const { purge: purgeSql } = dedupeSql(options)
+  const { ask, unavailable, check } = tableAccess(STORE, options, database.query)
   const purge = createPurge({ ask, statement: purgeSql, table: qualified(options), everyMs: purgeEveryMs, runtime })
   const transactions = { database, sql, ttlMs, unavailable }
 
@@ -164,12 +154,7 @@ export function createInbox<Tx>(database: Transactions<Tx>, options: InboxOption
         const message = `${handlersAtATime} handlers at a time need a pool of ${handlersAtATime + SPARE} connections, and it has ${maxConnections}: lower concurrency, or raise max`
         throw storeRefusals.unfitOptions(STORE, [{ path: 'pool', message }])
       }
-      try {
-        await ask(checkSql, [])
-      } catch (error) {
-        if (!HoldfastError.is(error) || !isMissing(sqlStateOf(error.cause))) throw error
-        throw storeRefusals.unfitOptions(STORE, [{ path: 'table', message: tableIsMissing(options) }])
-      }
+      await check()
       purge.start()
     },
     close: purge.close,

@@ -36,8 +36,8 @@ export const idempotencyMutants: readonly Mutant[] = [
     promise: 'a commit whose answer was lost is known as one’s own',
     foundBy: byTest('inbox.test.ts'),
     file: 'src/consumer/inbox-call.ts',
-    find: 'return own ? undefined : new KnownByInbox(outcome)',
-    replace: 'return own ? new KnownByInbox(outcome) : new KnownByInbox(outcome)',
+    find: 'return done.get(message)?.own === true ? undefined : new KnownByInbox()',
+    replace: 'return new KnownByInbox()',
   },
   {
     name: 'inbox-outage-is-an-attempt',
