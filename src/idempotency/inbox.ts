@@ -13,8 +13,9 @@ import type { DedupeOutcome } from './dedupe-store.ts'
  */
 export interface Inbox<Tx> {
   /**
-   * Does the work in a transaction of its own, for those of the messages that are not done; not at all when each is. What the database ends for the sake of others (a deadlock, a conflict of serializable
-   * transactions, a lock that took too long) is repeated whole, without an end, until the signal aborts; then the connection is destroyed.
+   * Does the work in a transaction of its own, for those of the messages that are not done; not at all when each is. What the database ends
+   * for the sake of others (a deadlock, a conflict of serializable transactions, a lock that took too long) is repeated whole, without an
+   * end, until the signal aborts; then the connection is destroyed.
    *
    * @throws what the work throws, with nothing committed; HOLDFAST_TRANSACTION_ABORTED when the work went on after a statement of its had
    * failed, or ended the transaction itself; HOLDFAST_STORE_UNAVAILABLE.
