@@ -17,6 +17,7 @@ export type {
   ConsumerHealth,
   ConsumerOptions,
   DedupeOptions,
+  DeliveryLevel,
   ErrorRule,
   ErrorVerdict,
   Handler,

@@ -2,6 +2,7 @@ import { HoldfastError } from '../errors/index.ts'
 import { formatPartition } from '../record/index.ts'
 import type { BatchHandler, BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
+import { nothingBegins, untilNothingBegins } from './delivery-level.ts'
 import type { KnownByInbox } from './inbox-call.ts'
 import { callBatchInInbox } from './inbox-call.ts'
 import { NothingBegins } from './nothing-begins.ts'
@@ -126,19 +127,21 @@ export function createBatchGathering(
   const mayCall = async (): Promise<boolean> => {
     if (!hasPlace) {
       try {
-        await dispatcher.enter(subscription.bound, epoch)
+        await dispatcher.enter(subscription.bound, untilNothingBegins(surroundings))
       } catch {
         return false
       }
       hasPlace = true
     }
     await whenConfirmed(surroundings)
-    return !epoch.stopped
+    return !nothingBegins(surroundings)
   }
 
   const callNow = async (deliveries: readonly Delivery[]): Promise<void> => {
     const entered = new Map(deliveries.map((delivery) => [delivery, enter(delivery)]))
-    if (deliveries.length > 1) for (const delivery of deliveries) together.add(delivery)
+    // Not at most once: to call each by itself would be to call it twice.
+    if (deliveries.length > 1 && subscription.delivery === 'at-least-once')
+      for (const delivery of deliveries) together.add(delivery)
     const { signal } = entered.get(deliveries[0]!)!.message.context
     const failures = new Map<Delivery, unknown>()
 
@@ -223,7 +226,7 @@ export function createBatchGathering(
       },
     )
 
-  epoch.onStop(() => {
+  untilNothingBegins(surroundings).onStop(() => {
     for (const part of parts.values()) {
       part.seat?.refuse(new NothingBegins())
       part.seat = null
@@ -239,7 +242,7 @@ export function createBatchGathering(
       for (const delivery of deliveries) parts.set(delivery, { phase: 'coming', seat: null, alone: false })
     },
     join(delivery, seat) {
-      if (epoch.stopped) {
+      if (nothingBegins(surroundings)) {
         seat.refuse(new NothingBegins())
         return
       }

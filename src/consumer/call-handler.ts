@@ -3,6 +3,7 @@ import type { ErrorDescription } from '../errors/index.ts'
 import { nothingProcessed } from '../telemetry/index.ts'
 import { callInBatch } from './batch-call.ts'
 import type { Delivery } from './delivery.ts'
+import { nothingBegins, untilNothingBegins } from './delivery-level.ts'
 import { endOfLateCall, untilTimeout } from './handler-call.ts'
 import { HandlerContext } from './handler-context.ts'
 import { KnownByInbox, callInInbox } from './inbox-call.ts'
@@ -56,7 +57,7 @@ async function callWhenPossible(
 }
 
 function callNow(delivery: Delivery, reading: Readable, attempt: number, pipeline: Pipeline): unknown {
-  if (pipeline.epoch.stopped) throw new NothingBegins() // the partition went while the record was read, begun, or waited for its place
+  if (nothingBegins(pipeline)) throw new NothingBegins() // the partition went while the record was read, begun, or waited for its place
   const { observation } = delivery
   const context = new HandlerContext(delivery, attempt, pipeline)
   const returned =
@@ -84,8 +85,9 @@ export class Postponed extends Error {
   }
 }
 
-async function takePlace(delivery: Delivery, { dispatcher, subscription, epoch }: Pipeline): Promise<void> {
-  await dispatcher.enter(subscription.bound, epoch)
+async function takePlace(delivery: Delivery, pipeline: Pipeline): Promise<void> {
+  const { dispatcher, subscription } = pipeline
+  await dispatcher.enter(subscription.bound, untilNothingBegins(pipeline))
   delivery.hasPlace = true
 }
 

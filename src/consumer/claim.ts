@@ -1,8 +1,9 @@
 import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
 import type { BeginResult, DedupeOutcome } from '../idempotency/index.ts'
-import { positionOf } from '../record/index.ts'
+import { formatPosition, positionOf } from '../record/index.ts'
 import type { RetryResult } from '../retry/index.ts'
 import { isPromiseLike } from '../topic/index.ts'
+import type { ConsumerEvents } from './consumer.ts'
 import type { InboxOfHandler } from './inbox-call.ts'
 import type { Lease, LeaseKeeper } from './lease-keeper.ts'
 import { goOn, insist, waitInLane } from './partition-pause.ts'
@@ -28,6 +29,11 @@ export interface Claim {
   failedAttempts: number
 }
 
+/** Of a message that nobody is kept from: without a store, or past one that is out. */
+export function unguarded(): Claim {
+  return { kind: 'claim', attempt: 1, lease: null, counted: false, failedAttempts: 0 }
+}
+
 /** Somebody has handled or parked the message before. */
 export interface AlreadyDone {
   readonly kind: 'done'
@@ -51,7 +57,7 @@ export function beginMessage(
     warnWithoutId(delivery, pipeline)
     if (delivery.arrival < inbox.counted) return beginAtInbox(delivery, pipeline, inbox)
   }
-  return { kind: 'claim', attempt: 1, lease: null, counted: false, failedAttempts: 0 }
+  return unguarded()
 }
 
 /**
@@ -92,7 +98,7 @@ function beginAtStore(
     const answer = dedupe.store.begin(id, { leaseMs: dedupe.leaseMs })
     return isPromiseLike(answer) ? beginInTime(answer, delivery, pipeline, dedupe, leases) : answer
   }
-  const begun = insist(delivery, pipeline, begin, storeIsDown)
+  const begun = insist(delivery, pipeline, begin, storeIsDown, () => goesOnWithout(dedupe))
   if (!(begun instanceof Promise)) {
     const claim = claimOf(begun, delivery, pipeline, leases)
     if (claim.kind !== 'busy') return claim
@@ -126,19 +132,20 @@ async function beginLater(
   begin: () => BeginResult | Promise<BeginResult>,
   delivery: Delivery,
   pipeline: Pipeline,
-  { leaseMs }: Dedupe,
+  dedupe: Dedupe,
   leases: LeaseKeeper,
 ): Promise<Claim | AlreadyDone | Unfinished> {
   const { epoch, runtime } = pipeline
+  const isFinal = (): boolean => goesOnWithout(dedupe)
   let waitsSince: number | null = null
-  for (let begun = await first; ; begun = await insist(delivery, pipeline, begin, storeIsDown)) {
+  for (let begun = await first; ; begun = await insist(delivery, pipeline, begin, storeIsDown, isFinal)) {
     const claim = claimOf(begun, delivery, pipeline, leases)
     if (claim.kind !== 'busy') return claim
     const leftMs = claim.untilMs - runtime.clock.now()
     const now = runtime.clock.monotonic()
     waitsSince ??= now
     // A holder that has gone, or is interrupted, lets go within one lease. One that keeps it for longer may hang.
-    const unhealthy = now - waitsSince >= 2 * leaseMs
+    const unhealthy = now - waitsSince >= 2 * dedupe.leaseMs
     waitInLane(delivery, pipeline, { reason: 'another holder works on the same message', unhealthy })
     const stop = epoch.ownStop()
     try {
@@ -155,14 +162,36 @@ async function beginLater(
 function claimOf(
   begun: RetryResult<BeginResult>,
   delivery: Delivery,
-  { epoch }: Pipeline,
+  pipeline: Pipeline,
   leases: LeaseKeeper,
 ): Claim | Exclude<BeginResult, { kind: 'started' }> | Unfinished {
-  if (begun.kind !== 'succeeded') return unfinished('stopping')
+  if (begun.kind === 'stopped') return unfinished('stopping')
+  if (begun.kind === 'failed') {
+    reportUnguarded('begin', begun.thrown, delivery, pipeline)
+    return unguarded()
+  }
   if (begun.value.kind !== 'started') return begun.value
   const { attempt, token } = begun.value
-  delivery.lease = leases.hold(token, epoch)
+  delivery.lease = leases.hold(token, pipeline.epoch)
   return { kind: 'claim', attempt, lease: delivery.lease, counted: false, failedAttempts: attempt - 1 }
+}
+
+/** By `onStoreDown`: is a message handled, and its end taken for marked, when the store does not answer? */
+function goesOnWithout({ onStoreDown }: Dedupe): boolean {
+  return onStoreDown === 'handle'
+}
+
+function reportUnguarded(
+  step: ConsumerEvents['unguarded']['step'],
+  thrown: unknown,
+  { record, messageId }: Delivery,
+  { events, logger }: Pipeline,
+): void {
+  logger.warn(
+    { record: formatPosition(record), step, error: describeForLog(thrown) },
+    'the dedupe store does not answer, and by onStoreDown the message goes on without it',
+  )
+  events.emit('unguarded', { position: positionOf(record), messageId, step })
 }
 
 /** Marks the message as done. Whatever keeps it from that sends the record round again. What an inbox has marked by itself is not to come here. */
@@ -197,7 +226,8 @@ function completeAtStore(
   pipeline: Pipeline,
 ): 'completed' | Unfinished | Promise<'completed' | Unfinished> {
   const { epoch, runtime } = pipeline
-  const { store } = pipeline.subscription.dedupe!
+  const dedupe = pipeline.subscription.dedupe!
+  const { store } = dedupe
   const mark = (): void | Promise<void> => {
     const answer = store.complete(lease.token, outcome)
     if (!isPromiseLike(answer)) return
@@ -213,9 +243,19 @@ function completeAtStore(
   const end = (result: RetryResult<void>): 'completed' | Unfinished => {
     if (result.kind === 'succeeded') return 'completed'
     if (epoch.dead) return refused(delivery, pipeline)
+    if (result.kind === 'failed' && !isFinal(result.thrown)) {
+      reportUnguarded('complete', result.thrown, delivery, pipeline)
+      return 'completed'
+    }
     return unfinished(result.kind === 'failed' && leaseLost(result.thrown) ? 'lease-lost' : 'stopping')
   }
-  const completed = insist(delivery, pipeline, complete, storeIsDown, isFinal)
+  const completed = insist(
+    delivery,
+    pipeline,
+    complete,
+    storeIsDown,
+    (thrown) => isFinal(thrown) || goesOnWithout(dedupe),
+  )
   return completed instanceof Promise ? completed.then(end) : end(completed)
 }
 

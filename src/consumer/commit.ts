@@ -9,12 +9,19 @@ import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
 import { encodeFinishedRanges, MAX_METADATA_BYTES } from './finished-ranges.ts'
 import type { Mutable } from './mutable.ts'
+import type { OffsetClaims } from './offset-claims.ts'
+import { createOffsetClaims } from './offset-claims.ts'
 import { within } from './within.ts'
 
 /** Commits watermarks, and what is finished above them: one request under way, all partitions of one assignment together. */
 export interface Committer {
   /** A record has its outcome, or something never comes: a watermark, or what is finished above it, may have moved. Returns at once. */
   moved(epoch: Epoch): void
+  /**
+   * Commits the offset of a record that is about to be handled: see `OffsetClaims.claim`. It does not wait for the interval; those of one turn are
+   * committed together.
+   */
+  readonly claim: OffsetClaims['claim']
   /**
    * Commits what these epochs have finished, now; for a drain. Resolves when all of it is acknowledged or belongs to dead epochs,
    * or after `budgetMs`. Never rejects: what is not committed is handled again.
@@ -78,10 +85,13 @@ export function createCommitter(options: CommitterOptions): Committer {
   let closed = false
   const closing = new AbortController()
 
+  const claims = createOffsetClaims((epoch) => committer.moved(epoch))
+  const isUrgent = (): boolean => waitingRecords >= MAX_WAITING_RECORDS || claims.areUrgent()
+
   const schedule = (): void => {
     if (closed || underWay !== null || waiting.size === 0) return
     const delayMs = notBefore - clock.monotonic()
-    if (delayMs <= 0 || (failures === 0 && waitingRecords >= MAX_WAITING_RECORDS)) {
+    if (delayMs <= 0 || (failures === 0 && isUrgent())) {
       timer?.cancel()
       timer = null
       void commit([...waiting.keys()])
@@ -181,6 +191,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       epoch.committed = offset.offset
       epoch.committedRevision = revision
       texts.set(epoch, offset.metadata ?? '')
+      claims.acknowledged(epoch, offset.offset, offset.metadata ?? '')
     }
     if (events.heard('committed')) {
       events.emit('committed', { positions: writes.map(({ offset }) => positionOf(offset)) })
@@ -248,8 +259,10 @@ export function createCommitter(options: CommitterOptions): Committer {
       const passed = isAhead(epoch)
       waiting.set(epoch, passed ? 0 : held)
       if (passed) waitingRecords += held
-      if (timer === null || waitingRecords >= MAX_WAITING_RECORDS) schedule()
+      if (timer === null || isUrgent()) schedule()
+      claims.moved(epoch)
     },
+    claim: claims.claim,
     async flush(epochs, budgetMs) {
       await within(clock, budgetMs, flushAll(epochs))
     },

@@ -121,6 +121,19 @@ export interface RebalanceContext {
 /** How one topic is handled. `Tx` is what its inbox gives to the handler. */
 export interface SubscriptionOptions<Tx = undefined> {
   /**
+   * When the offset of a message moves.
+   *
+   * `at-least-once`: after its outcome. A crash has it handled again, and nothing is lost.
+   *
+   * `at-most-once`: before its handler is called, which waits until the broker has the commit. No message is handled twice, and a crash loses
+   * those that were in handlers: `concurrency` at the most. One that fails is skipped and counted (`skipped`), whatever it fails for, so
+   * `retry`, `deadLetter`, `onExhausted: 'pause'`, `dedupe`, `inbox`, `ack: 'manual'` and the verdicts `retry`, `park` and `pause` have no meaning beside it. For
+   * views, counters and logs, where one too many is worse than one too few.
+   *
+   * @defaultValue `'at-least-once'`
+   */
+  readonly delivery?: DeliveryLevel
+  /**
    * What waits for what. `key`: messages of one key are handled one after the other in the order of their offsets, those of different
    * keys side by side; all without a key count as one. `partition`: one at a time of each partition. `none`: no order.
    *
@@ -170,6 +183,9 @@ export interface SubscriptionOptions<Tx = undefined> {
   readonly onTombstone?: TombstoneHandler<Tx>
 }
 
+/** When the offset of a message moves: see {@link SubscriptionOptions.delivery}. */
+export type DeliveryLevel = 'at-least-once' | 'at-most-once'
+
 /** What waits for what: see {@link SubscriptionOptions.ordering}. */
 export type Ordering = 'key' | 'partition' | 'none'
 
@@ -199,6 +215,21 @@ export interface DedupeOptions {
    * @defaultValue `60_000`
    */
   readonly leaseMs?: number
+  /**
+   * How long one call of the store may take, in milliseconds, before the store counts as one that is out. An integer of 1 to 2,147,483,647,
+   * and no more than `leaseMs`.
+   *
+   * @defaultValue `10_000`, or `leaseMs` where that is less
+   */
+  readonly timeoutMs?: number
+  /**
+   * What becomes of messages while the store does not answer. `pause`: their partition waits until it does, and no duplicate gets through.
+   * `handle`: they are handled without it, so a duplicate among them is handled again, and what is handled is not marked; each is an `unguarded`
+   * event, and health counts them.
+   *
+   * @defaultValue `'pause'`
+   */
+  readonly onStoreDown?: 'pause' | 'handle'
   /** Tells this handler's marks from those of other handlers of the same group. 1 to 249 characters. @defaultValue the topic's name */
   readonly scope?: string
 }
@@ -227,6 +258,13 @@ export interface ConsumerEvents {
   }
   readonly parked: { readonly position: Position; readonly deadLetterTopic: string; readonly reason: string }
   readonly skipped: { readonly position: Position; readonly reason: string }
+  /** At most once: the offset has moved, and its handler was not called, or was interrupted, before the partition went. It will not come again. */
+  readonly abandoned: { readonly position: Position }
+  /**
+   * The dedupe store was out, and by `onStoreDown: 'handle'` a message went on without it. `begin`: it was handled without a look whether it had been
+   * handled before. `complete`: it was handled and is not marked, so a redelivery is handled again.
+   */
+  readonly unguarded: { readonly position: Position; readonly messageId: string; readonly step: 'begin' | 'complete' }
   /**
    * A record of a topic that others write came with so many headers that only Holdfast's own topics may carry (`holdfast-dlq-…`,
    * `holdfast-retry-…`). They were not believed, and its handler does not see them.
@@ -266,6 +304,8 @@ export interface ConsumerHealth {
    */
   readonly reasons: readonly string[]
   readonly state: 'new' | 'starting' | 'running' | 'restarting' | 'closing' | 'closed' | 'failed'
+  /** How often a message has gone on without its dedupe store since this consumer was made: `onStoreDown: 'handle'`. */
+  readonly unguarded: number
   readonly partitions: ReadonlyArray<
     TopicPartition & {
       /** The offset below which every record has its outcome; null before the first. */

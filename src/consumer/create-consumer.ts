@@ -50,6 +50,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let crashes = 0
   let assignedAt: number | null = null
   let watchdog: Watchdog | null = null
+  let unguarded = 0
+  events.listen('unguarded', () => void unguarded++)
 
   const refuseUnfit = (): void => {
     const found = [...problems, ...loopingRoutes(routes(), [...subscriptions.keys()])]
@@ -253,6 +255,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         commitTrouble: member?.committer.trouble ?? null,
         crash,
         blocked: watchdog?.last ?? null,
+        unguarded,
         sessionTimeoutMs: settings.sessionTimeoutMs,
         now: clock.monotonic(),
       }),

@@ -33,6 +33,8 @@ export class Delivery implements Laned<Delivery>, Link<Delivery>, ProcessDescrip
   chained = false
   /** Is the record on bytes of its own by now? */
   detached = false
+  /** At most once: has its offset moved? Its handler is called no more than once from then on. */
+  claimed = false
   /** Was it dispatched before, in this epoch? */
   again = false
   observation: ProcessObservation = nothingProcessed

@@ -65,8 +65,11 @@ async function withoutParking(
   failure: Failure,
   pipeline: Pipeline,
 ): Promise<RecordOutcome | Unfinished> {
-  if (pipeline.subscription.onExhausted === 'skip') return { kind: 'skipped', reason: failure.reason }
   const what = errorTypeOf(failure.error)
+  if (pipeline.subscription.onExhausted === 'skip') {
+    pipeline.logger.warn({ record: formatPosition(delivery.record), errorType: what }, 'a record has failed for good')
+    return { kind: 'skipped', reason: failure.reason }
+  }
   pausePartition(
     delivery,
     pipeline,

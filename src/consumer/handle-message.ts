@@ -92,6 +92,10 @@ async function handleAgain(
       return GIVE_UP
     }
     firstFailedAt ??= runtime.clock.now()
+    if (subscription.delivery === 'at-most-once') {
+      if (!isInstance(thrown, Postponed)) verdict = verdictOf(thrown, subscription.rules, pipeline.logger)
+      return GIVE_UP // whatever it was: its handler is called once
+    }
     if (isInstance(thrown, Postponed)) {
       verdict = thrown.counts ? 'retry' : 'pause'
       return { kind: thrown.counts ? 'retry' : 'wait', delayMs: thrown.delayMs }

@@ -18,6 +18,7 @@ export interface HealthFacts {
   /** Why the last stay in the group ended; null while there is one. */
   readonly crash: string | null
   readonly blocked: Watchdog['last']
+  readonly unguarded: number
   readonly sessionTimeoutMs: number
   /** Now, on the monotonic clock. */
   readonly now: number
@@ -37,6 +38,7 @@ export function judgeHealth({
   commitTrouble,
   crash,
   blocked,
+  unguarded,
   sessionTimeoutMs,
   now,
 }: HealthFacts): ConsumerHealth {
@@ -73,6 +75,7 @@ export function judgeHealth({
     status: reasons.length === 0 ? 'healthy' : 'unhealthy',
     reasons,
     state,
+    unguarded,
     partitions: owned.map(({ epoch, loop, outOfRange, preparation }) => ({
       topic: epoch.topic,
       partition: epoch.partition,

@@ -6,6 +6,7 @@ export type {
   ConsumerHealth,
   ConsumerOptions,
   DedupeOptions,
+  DeliveryLevel,
   ErrorRule,
   ErrorVerdict,
   Ordering,

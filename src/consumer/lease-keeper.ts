@@ -17,7 +17,7 @@ export interface LeaseKeeper {
   release(lease: Lease): void
   /** What the store knows a message by. */
   idOf(messageId: string): string
-  /** Watches calls of the same store; each may take as long as a lease. */
+  /** Watches calls of the same store. */
   readonly storeCalls: StoreCalls
   close(): void
 }
@@ -36,15 +36,17 @@ interface KeptLease extends Lease, Link<KeptLease> {
 export function createLeaseKeeper(options: {
   readonly store: DedupeStore
   readonly leaseMs: number
+  /** How long a call may take. */
+  readonly timeoutMs: number
   readonly groupId: string
   readonly scope: string
   readonly clock: Clock
   readonly logger: Logger
 }): LeaseKeeper {
-  const { store, leaseMs, groupId, scope, clock, logger } = options
+  const { store, leaseMs, timeoutMs, groupId, scope, clock, logger } = options
   const periodMs = Math.max(1, Math.floor(leaseMs / 3))
-  const storeCalls = createStoreCalls(clock, leaseMs)
-  const renewals = createStoreCalls(clock, periodMs) // one that never settles must not be the last
+  const storeCalls = createStoreCalls(clock, timeoutMs)
+  const renewals = createStoreCalls(clock, Math.min(periodMs, timeoutMs)) // one that never settles must not be the last
   const kept = createChain<KeptLease>()
 
   const renew = async (lease: KeptLease): Promise<void> => {

@@ -139,6 +139,7 @@ export function createMember(options: MemberOptions): Member {
         parking,
         leases: keepers.get(subscription) ?? null,
         inbox: inboxes.get(subscription) ?? null,
+        claim: committer.claim,
         events,
         logger,
         runtime,

@@ -7,6 +7,7 @@ import type { Events } from './events.ts'
 import type { HandlerTimeouts } from './handler-timeouts.ts'
 import type { InboxOfHandler } from './inbox-call.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
+import type { OffsetClaims } from './offset-claims.ts'
 import type { Subscription } from './subscription.ts'
 
 /** All that a record of one epoch needs on its way from bytes to an outcome. */
@@ -22,6 +23,8 @@ export interface Pipeline {
   readonly leases: LeaseKeeper | null
   /** Null without an inbox. */
   readonly inbox: InboxOfHandler | null
+  /** Moves the offset of a record before it is handled: delivery at most once. */
+  readonly claim: OffsetClaims['claim']
   readonly events: Events
   readonly logger: Logger
   readonly runtime: Runtime

@@ -1,4 +1,6 @@
-import { abandonMessage, beginMessage, completeMessage } from './claim.ts'
+import type { Readable } from './call-handler.ts'
+import { abandonMessage, beginMessage, completeMessage, unguarded } from './claim.ts'
+import { claimOffset, reportAbandoned } from './claim-offset.ts'
 import type { Delivery } from './delivery.ts'
 import { giveUp } from './give-up.ts'
 import type { Handling } from './handle-message.ts'
@@ -6,6 +8,7 @@ import { handleMessage } from './handle-message.ts'
 import type { Pipeline } from './pipeline.ts'
 import { readRecord } from './read-record.ts'
 import type { RecordOutcome, Unfinished } from './record-outcome.ts'
+import { unfinished } from './record-outcome.ts'
 import type { Steps } from './steps.ts'
 import { run, settled } from './steps.ts'
 
@@ -35,6 +38,8 @@ function* stepsOf(delivery: Delivery, pipeline: Pipeline): Steps<RecordOutcome |
   if (reading.kind === 'malformed') return yield* settled(giveUp(delivery, reading.failure, pipeline)) // it never gets better
   if (reading.kind === 'tombstone' && pipeline.subscription.onTombstone === null)
     return { kind: 'skipped', reason: 'tombstone' }
+
+  if (pipeline.subscription.delivery === 'at-most-once') return yield* onceAtMost(delivery, reading, pipeline)
 
   let claim = beginMessage(delivery, pipeline)
   if (claim instanceof Promise) claim = yield* settled(claim)
@@ -71,6 +76,20 @@ function* stepsOf(delivery: Delivery, pipeline: Pipeline): Steps<RecordOutcome |
     }
     if (!marked && (claim.lease !== null || claim.counted)) yield* settled(abandonMessage(claim, delivery, pipeline))
   }
+}
+
+/** At most once: the offset first, then the handler, and nothing after it. */
+function* onceAtMost(delivery: Delivery, reading: Readable, pipeline: Pipeline): Steps<RecordOutcome | Unfinished> {
+  if (delivery.claimed) return { kind: 'skipped', reason: 'at-most-once' } // something else threw behind its handler, which is not called again
+  const claimed = yield* settled(claimOffset(delivery, pipeline))
+  if (claimed !== 'held') return unfinished('stopping')
+  if (pipeline.failpoint !== null) yield* settled(pipeline.failpoint('process:claimed')) // a crash from here on loses it
+
+  const called = handleMessage(delivery, reading, unguarded(), pipeline)
+  const handling = 'kind' in called ? called : yield* called
+  if (pipeline.failpoint !== null) yield* settled(pipeline.failpoint('process:handled'))
+  if (handling.kind === 'unfinished') reportAbandoned(delivery, pipeline)
+  return handling.kind === 'failed' ? yield* settled(giveUp(delivery, handling.failure, pipeline)) : handling
 }
 
 /** An inbox has marked what its handler has handled, in the same transaction; or has found the mark. */

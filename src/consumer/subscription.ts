@@ -8,7 +8,15 @@ import type { DedupeStore, Inbox } from '../idempotency/index.ts'
 import type { RetryPolicy } from '../retry/index.ts'
 import { DEFAULT_RETRY_POLICY, retrySchema } from '../retry/index.ts'
 import type { BatchHandler } from './batch.ts'
-import type { BatchSubscriptionOptions, ErrorRule, Ordering, SubscriptionOptions } from './consumer.ts'
+import type {
+  BatchSubscriptionOptions,
+  DedupeOptions,
+  DeliveryLevel,
+  ErrorRule,
+  Ordering,
+  SubscriptionOptions,
+} from './consumer.ts'
+import { atMostOnceProblems } from './delivery-level.ts'
 import { problemsOf, wellFormed } from './consumer-settings.ts'
 import type { Bound } from './dispatcher.ts'
 import { createBound } from './dispatcher.ts'
@@ -25,6 +33,7 @@ export interface Subscription {
     readonly maxSize: number
     readonly maxWaitMs: number
   } | null
+  readonly delivery: DeliveryLevel
   readonly ordering: Ordering
   readonly bound: Bound | null
   readonly handlerTimeoutMs: number
@@ -34,7 +43,13 @@ export interface Subscription {
   readonly deadLetterTopic: string | null
   /** What becomes of an exhausted message when there is no dead letter topic. */
   readonly onExhausted: 'pause' | 'skip'
-  readonly dedupe: { readonly store: DedupeStore; readonly leaseMs: number; readonly scope: string } | null
+  readonly dedupe: {
+    readonly store: DedupeStore
+    readonly leaseMs: number
+    readonly timeoutMs: number
+    readonly onStoreDown: 'pause' | 'handle'
+    readonly scope: string
+  } | null
   /** In place of a dedupe store. */
   readonly inbox: Inbox<unknown> | null
   /** Is the topic one that only Holdfast writes, so that its headers may be believed? */
@@ -80,14 +95,16 @@ export function createSubscription<Input, Output, Tx>(
 ): CheckedSubscription {
   const where = topic.name
   const ours = isDeadLetterTopic(topic)
-  const deadLetter = options.deadLetter ?? (ours ? false : { topic: deadLetterTopicName(topic.name) })
+  const atMostOnce = options.delivery === 'at-most-once'
+  const deadLetter = options.deadLetter ?? (ours || atMostOnce ? false : { topic: deadLetterTopicName(topic.name) })
   const checked = schema.safeParse(options)
   const problems = [
     ...topicNameProblems(topic.name).map((message) => ({ path: where, message })),
     ...(checked.success ? [] : problemsOf(checked.error, where)),
   ]
   if (typeof handler !== 'function') problems.push({ path: where, message: 'needs a handler' })
-  if (deadLetter === false && options.onExhausted === undefined && !ours) {
+  if (atMostOnce) problems.push(...atMostOnceProblems(options, where))
+  if (deadLetter === false && options.onExhausted === undefined && !ours && !atMostOnce) {
     problems.push({
       path: `${where}.onExhausted`,
       message:
@@ -105,6 +122,11 @@ export function createSubscription<Input, Output, Tx>(
     problems.push(...names.map((message) => ({ path: `${where}.deadLetter.topic`, message })))
   }
   const { dedupe } = options
+  if (dedupe?.timeoutMs !== undefined && dedupe.timeoutMs > (dedupe.leaseMs ?? Infinity))
+    problems.push({
+      path: `${where}.dedupe.timeoutMs`,
+      message: 'must be no more than leaseMs: the lease would end before',
+    })
   if (options.inbox !== undefined) {
     if (dedupe !== undefined)
       problems.push({ path: `${where}.inbox`, message: 'has no meaning beside dedupe: it does the same, and more' })
@@ -120,6 +142,7 @@ export function createSubscription<Input, Output, Tx>(
     handler: handler as Handler<unknown, unknown>,
     onTombstone: (options.onTombstone as TombstoneHandler<unknown> | undefined) ?? null,
     batch: null,
+    delivery: options.delivery ?? 'at-least-once',
     ordering: options.ordering ?? (topic.key === 'none' ? 'none' : 'key'),
     bound: options.concurrency === undefined ? null : createBound(options.concurrency),
     handlerTimeoutMs: options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS,
@@ -127,16 +150,21 @@ export function createSubscription<Input, Output, Tx>(
     retry: checked.success ? (checked.data.retry ?? DEFAULT_RETRY_POLICY) : DEFAULT_RETRY_POLICY,
     rules: options.errors ?? [],
     deadLetterTopic: deadLetter === false ? null : deadLetter.topic,
-    onExhausted: options.onExhausted ?? 'pause',
-    dedupe:
-      dedupe === undefined
-        ? null
-        : { store: dedupe.store, leaseMs: dedupe.leaseMs ?? 60_000, scope: dedupe.scope ?? topic.name },
+    onExhausted: options.onExhausted ?? (atMostOnce ? 'skip' : 'pause'),
+    dedupe: dedupe === undefined ? null : settled(dedupe, topic.name),
     inbox: options.inbox ?? null,
     trusted: ours,
   }
   return { subscription, problems }
 }
+
+function settled(given: DedupeOptions, scope: string): NonNullable<Subscription['dedupe']> {
+  const { leaseMs = 60_000 } = given
+  return { leaseMs, timeoutMs: Math.min(STORE_TIMEOUT_MS, leaseMs), onStoreDown: 'pause', scope, ...given }
+}
+
+/** As long as Redis and PostgreSQL take to fail over, or less: longer, and a partition would stand still for one lost answer. */
+const STORE_TIMEOUT_MS = 10_000
 
 const aFunction = z.custom<unknown>((value) => typeof value === 'function', { message: 'must be a function' })
 const storeMethods = ['begin', 'complete', 'abandon', 'renew']
@@ -159,6 +187,14 @@ const batchSchema = z.strictObject({
 })
 
 const schema = z.strictObject({
+  delivery: z
+    .enum(['at-least-once', 'at-most-once'], {
+      error: ({ input }) =>
+        input === 'exactly-once'
+          ? 'exactly-once, from topic to topic in a transaction, is not there yet: take at-least-once with an inbox, whose effects happen once in your database'
+          : 'must be "at-least-once" or "at-most-once"',
+    })
+    .optional(),
   ordering: z.enum(['key', 'partition', 'none']).optional(),
   concurrency: z.int().min(1).max(10_000).optional(),
   handlerTimeoutMs: z.int().min(1).max(MAX_TIMER_MS).optional(),
@@ -182,6 +218,8 @@ const schema = z.strictObject({
     .strictObject({
       store: objectWith(storeMethods, 'a DedupeStore'),
       leaseMs: z.int().min(1_000).max(MAX_TIMER_MS).optional(),
+      timeoutMs: z.int().min(1).max(MAX_TIMER_MS).optional(),
+      onStoreDown: z.enum(['pause', 'handle']).optional(),
       scope: wellFormed(z.string().min(1).max(249)).optional(),
     })
     .optional(),

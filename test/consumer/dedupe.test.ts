@@ -406,3 +406,69 @@ test('a store is asked once whether it can keep its promises: one that cannot ke
   )
   await runtime.run(out.close())
 })
+
+test.each<Answers>(['later', 'at once'])(
+  'with onStoreDown "handle" a store that is out keeps nothing waiting: each message that goes on without it is told and counted (store answers %s)',
+  async (answers) => {
+    const { consumer, append, runtime, start, committed } = world()
+    const { watchedStore, state } = watched(runtime, answers)
+    const dedupe = { store: watchedStore, onStoreDown: 'handle' } as const
+    const handled: string[] = []
+    const one = consumer().on(
+      orders,
+      ({ value }) => {
+        handled.push(value.id)
+        if (value.id === 'goes') state.down = true
+      },
+      { dedupe },
+    )
+    const unguarded: string[] = []
+    one.listen('unguarded', ({ messageId, step }) => unguarded.push(`${messageId} ${step}`))
+    await start(one)
+    append([{ id: 'goes' }], { headers: withId('a') }) // handled, and its mark is lost
+    append([{ id: 'without' }], { headers: withId('b') })
+    await runtime.runUntil(() => committed() === 2n)
+    expect(one.health()).toMatchObject({ status: 'healthy', unguarded: 2 })
+    state.down = false
+    append([{ id: 'with' }], { headers: withId('c') })
+    append([{ id: 'with' }], { headers: withId('c') })
+    append([{ id: 'again' }], { headers: withId('b') }) // nobody knows that it was handled
+    await runtime.runUntil(() => committed() === 5n)
+    expect(handled).toEqual(['goes', 'without', 'with', 'again'])
+    expect(unguarded).toEqual(['a complete', 'b begin'])
+    expect(one.health().unguarded).toBe(2)
+    await runtime.run(one.close())
+  },
+)
+
+test('a store that hangs counts as out after timeoutMs, long before the lease ends', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore } = watched(runtime)
+  const store: DedupeStore = { ...watchedStore, begin: () => new Promise(() => {}) }
+  const dedupe = { store, leaseMs: 600_000, timeoutMs: 2_000, onStoreDown: 'handle' } as const
+  const before = runtime.clock.monotonic()
+  const one = consumer().on(orders, () => {}, { dedupe })
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(runtime.clock.monotonic() - before).toBeLessThan(3_000)
+  await runtime.run(one.close())
+})
+
+test('a lease that was lost is lost with onStoreDown "handle", too: the store has answered', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  append(ids(1), { headers: withId('a') })
+  const { watchedStore } = watched(runtime)
+  let lost = 0
+  const complete: DedupeStore['complete'] = (token, outcome) => {
+    if (lost++ === 0) throw new HoldfastError('HOLDFAST_LEASE_LOST', 'lost')
+    return watchedStore.complete(token, outcome)
+  }
+  const dedupe = { store: { ...watchedStore, complete }, onStoreDown: 'handle', leaseMs: 1_000 } as const
+  let handled = 0
+  const one = consumer().on(orders, () => void handled++, { dedupe })
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect([handled, one.health().unguarded]).toEqual([2, 0])
+  await runtime.run(one.close())
+})

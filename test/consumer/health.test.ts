@@ -21,6 +21,7 @@ test('health counts what is held and under way, and says for how long the record
     status: 'healthy',
     reasons: [],
     state: 'running',
+    unguarded: 0,
     partitions: [
       { ...first, watermark: 0n, buffered: 5, underWay: 2, headAgeMs: 7_000, pausedFor: null },
       { topic: 'orders', partition: 1, watermark: 0n, buffered: 0, underWay: 0, headAgeMs: 0, pausedFor: null },
@@ -93,6 +94,7 @@ test('before start, and after an error rule stopped it, the state says so', asyn
     status: 'unhealthy',
     reasons: ['the consumer is new'],
     state: 'new',
+    unguarded: 0,
     partitions: [],
   })
   await start(one)

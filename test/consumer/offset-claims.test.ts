@@ -1,0 +1,84 @@
+import { expect, test, vi } from 'vitest'
+import type { Epoch } from '../../src/consumer/epoch.ts'
+import { createEpoch } from '../../src/consumer/epoch.ts'
+import { encodeFinishedRanges } from '../../src/consumer/finished-ranges.ts'
+import { createOffsetClaims } from '../../src/consumer/offset-claims.ts'
+
+/** A partition with so many records, of which the even ones are of a slow key: they are claimed late. */
+function setup(records: number) {
+  const epoch = createEpoch({ topic: 'views', partition: 0 }, 1, 0n)
+  epoch.begin(0n)
+  const tracker = epoch.tracker!
+  const tickets = Array.from({ length: records }, (_, i) => tracker.take(BigInt(i)))
+  const claimed = vi.fn<(epoch: Epoch) => void>()
+  const claims = createOffsetClaims(claimed)
+  const ended: Record<number, string> = {}
+  const waiting: number[] = []
+  const claim = (offset: number): void => {
+    const record = { epoch, offset: BigInt(offset), ticket: tickets[offset]! }
+    void claims.claim(record, () => waiting.push(offset)).then((result) => (ended[offset] = result))
+  }
+  /** The broker takes all that may be committed, with text of so many bytes at the most. */
+  const acknowledge = async (maxBytes = 4_096): Promise<void> => {
+    const offset = tracker.watermark()
+    claims.acknowledged(epoch, offset, encodeFinishedRanges(offset, tracker.finishedRanges(), maxBytes))
+    await settled()
+  }
+  return { epoch, tracker, claims, claim, claimed, ended, waiting, acknowledge }
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const odd = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => 2 * i + 1)
+
+test('one is held when a commit has passed it, and one above the watermark when it stands in the text of the commit', async () => {
+  const { claim, ended, acknowledge, claims, claimed } = setup(6)
+  for (const offset of [0, 3, 5]) claim(offset)
+  expect([claims.areUrgent(), claimed.mock.calls.length]).toEqual([true, 3])
+  await settled()
+  expect(ended).toEqual({})
+  await acknowledge(0) // a broker that takes no text
+  expect(ended).toEqual({ 0: 'held' })
+  await acknowledge(14) // room for one range
+  expect(ended).toEqual({ 0: 'held', 3: 'held' })
+  await acknowledge()
+  expect(ended).toEqual({ 0: 'held', 3: 'held', 5: 'held' })
+  expect(claims.areUrgent()).toBe(false)
+})
+
+test('what a commit might have no room for waits, and moves nothing: the next owner would handle it, too', async () => {
+  const { claim, ended, waiting, tracker, acknowledge } = setup(60)
+  for (const offset of odd(20)) claim(offset)
+  expect(waiting).toEqual([33, 35, 37, 39])
+  await acknowledge()
+  expect(Object.keys(ended)).toHaveLength(16)
+  expect([...tracker.finishedRanges()].at(-1)).toEqual({ first: 31n, last: 31n })
+  claim(0) // the slow key goes on: 0 and 1 are below the watermark now, and there is room for one more
+  await acknowledge()
+  expect(ended[33]).toBe('held')
+  expect(ended[35]).toBeUndefined()
+})
+
+test('the lowest of all never waits, also when it has waited behind others: so whoever waits, waits for something that goes on', async () => {
+  const { claim, ended, waiting, acknowledge } = setup(60)
+  for (const offset of [...odd(17), 2]) claim(offset)
+  expect(waiting).toEqual([33, 2])
+  claim(0)
+  await acknowledge()
+  expect([ended[0], ended[2], ended[33]]).toEqual(['held', 'held', 'held'])
+})
+
+test('a partition that is to go claims nothing more; what is on its way is still waited for, until the time to drain is over', async () => {
+  const { claim, ended, epoch, tracker, acknowledge } = setup(60)
+  for (const offset of odd(17)) claim(offset)
+  epoch.stop()
+  claim(0)
+  await settled()
+  expect(ended).toEqual({ 0: 'none', 33: 'none' })
+  expect(tracker.watermark()).toBe(0n)
+  await acknowledge(40)
+  const held = Object.values(ended).filter((each) => each === 'held')
+  expect(held.length).toBeGreaterThan(0)
+  epoch.abort(new Error('over'))
+  await settled()
+  expect(Object.values(ended).filter((each) => each === 'abandoned')).toHaveLength(16 - held.length)
+})
