@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createConsumer, defineTopic, memoryDedupeStore } from 'holdfast'
@@ -6,6 +7,7 @@ import { kafkajsDriver } from 'holdfast/kafkajs'
 import { postgresDedupeSql, postgresDedupeStore, postgresInbox } from 'holdfast/postgres'
 import { redisDedupeStore } from 'holdfast/redis'
 import type { ConsumerSpec, Servers } from './consumer-spec.ts'
+import { IO_MS } from './consumer-spec.ts'
 import type { Counter } from './counter.ts'
 import { orderJson } from './records.ts'
 
@@ -14,7 +16,7 @@ const SPARE = 2
 
 /** One run of Holdfast with what recognises duplicates, or without it in the same surroundings. */
 export async function consumeOnce(
-  { brokers, topic, concurrency = 1, guard, effect = false, batch }: ConsumerSpec,
+  { brokers, topic, concurrency = 1, handler, guard, delivery, effect = false, batch }: ConsumerSpec,
   servers: Servers,
   group: string,
   counter: Counter,
@@ -37,7 +39,8 @@ export async function consumeOnce(
   const store = guard === undefined ? undefined : stores[guard]?.()
   const common = {
     deadLetter: false,
-    onExhausted: 'pause',
+    onExhausted: delivery === 'at-most-once' ? 'skip' : 'pause',
+    ...(delivery !== undefined && { delivery }),
     ...(store !== undefined && { dedupe: { store } }),
   } as const
   type Writer = Pick<pg.PoolClient, 'query'>
@@ -45,11 +48,12 @@ export async function consumeOnce(
     to.query('insert into effects select id, $2 from unnest($1::text[]) as id', [ids, group])
   const one = async (id: string, to: Writer): Promise<void> => {
     if (effect) await write(to, [id])
+    if (handler === 'io') await setTimeout(IO_MS)
     counter.handled()
   }
   const many = async (messages: readonly { readonly id: string }[], to: Writer): Promise<void> => {
     const ids = messages.map(({ id }) => id)
-    await write(to, ids)
+    if (effect) await write(to, ids)
     for (const _ of ids) counter.handled()
   }
 

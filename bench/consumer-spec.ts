@@ -18,6 +18,8 @@ export interface ConsumerSpec {
   readonly concurrency?: number
   /** What recognises duplicates; nothing when left out. */
   readonly guard?: Guard
+  /** Holdfast's own default when left out. */
+  readonly delivery?: 'at-least-once' | 'at-most-once'
   /** Does the handler write a row to PostgreSQL? Through its inbox, where it has one. */
   readonly effect?: boolean
   /** So many messages in a call. */

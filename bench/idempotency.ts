@@ -1,7 +1,7 @@
 import type { Bench, BenchWorld, PreparedBench } from './bench.ts'
 import type { ConsumerProcess } from './consumer-process.ts'
 import type { ConsumerSpec, Guard } from './consumer-spec.ts'
-import { startNodeConsumer } from './consumer-spec.ts'
+import { IO_MS, startNodeConsumer } from './consumer-spec.ts'
 import { headroom, ready } from './consuming.ts'
 
 const PARTITIONS = 6
@@ -44,7 +44,25 @@ export const idempotencyInboxBatch: Bench = {
   },
 }
 
-type Choice = Pick<ConsumerSpec, 'guard' | 'effect' | 'batch'>
+/** What it costs to move the offset before the handler is called. */
+export const deliveryLevels: readonly Bench[] = [
+  atMostOnce('at most once, trivial handler', 400_000, 0.1, {}),
+  atMostOnce('at most once, batches of 100', 400_000, 0.5, { batch: 100 }),
+  atMostOnce(`at most once, ${IO_MS} ms of I/O`, 40_000, 0.8, { handler: 'io' }),
+]
+
+function atMostOnce(work: string, count: number, reach: number, choice: Choice): Bench {
+  return {
+    name: 'consume-delivery',
+    work,
+    peers: [{ name: 'at least once', reach }],
+    warmUps: 1,
+    warmUpShare: 0.3,
+    prepare: (world) => sides(world, count, { ...choice, delivery: 'at-most-once' }, choice),
+  }
+}
+
+type Choice = Partial<Pick<ConsumerSpec, 'guard' | 'effect' | 'batch' | 'delivery' | 'handler'>>
 
 function beside(work: string, count: number, ours: Choice, peer: string, theirs: Choice): Bench {
   return {

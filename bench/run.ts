@@ -18,7 +18,7 @@ import {
   consumeTrivialHeaders,
 } from './consuming.ts'
 import type { Servers } from './consumer-spec.ts'
-import { idempotencyInbox, idempotencyInboxBatch, idempotencyStores } from './idempotency.ts'
+import { deliveryLevels, idempotencyInbox, idempotencyInboxBatch, idempotencyStores } from './idempotency.ts'
 import { machine, versions } from './machine.ts'
 import { measure } from './measure.ts'
 import { pinCores } from './pinning.ts'
@@ -35,7 +35,7 @@ const consuming = [
   consumeIo1000,
   consumeKeyedTrivial,
 ]
-const idempotency = [...idempotencyStores, idempotencyInbox, idempotencyInboxBatch]
+const idempotency = [...idempotencyStores, idempotencyInbox, idempotencyInboxBatch, ...deliveryLevels]
 const costs = [consumeHeap, consumeBuffered, consumeKeys, consumePartitions]
 const benches: readonly Bench[] = [...sending, ...consuming, ...idempotency, ...costs]
 const names = [...new Set(benches.map((bench) => bench.name))]

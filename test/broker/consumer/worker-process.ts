@@ -64,7 +64,7 @@ export function openLedger(): Ledger {
 export function startWorker(
   { brokers, topic, groupId }: Shop,
   effects: string,
-  settings: { readonly DIE_AT?: string; readonly CONCURRENCY?: string; readonly DATABASE_URL?: string } = {},
+  settings: Partial<Record<'DIE_AT' | 'CONCURRENCY' | 'DATABASE_URL' | 'DELIVERY', string>> = {},
 ): ChildProcess {
   const env = {
     ...process.env,

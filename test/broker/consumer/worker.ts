@@ -8,7 +8,7 @@ import { postgresInbox } from '../../../src/idempotency/postgres/index.ts'
 import { ordersTopic, TIMING } from './shop-topic.ts'
 
 // A service in a process of its own, to be killed: it writes down every record that it has handled, then goes on; in a database, with an
-// inbox, when it is given a DATABASE_URL. What the group has acknowledged as committed stands in the file. With DIE_AT
+// inbox, when it is given a DATABASE_URL; before it handles it, with DELIVERY at-most-once. What the group has acknowledged as committed stands in the file. With DIE_AT
 // (`failpoint#passing`) it kills itself there, as hard as it can.
 const {
   BROKERS,
@@ -18,8 +18,9 @@ const {
   DIE_AT = '',
   CONCURRENCY = '64',
   DATABASE_URL,
+  DELIVERY,
 } = process.env as Record<'BROKERS' | 'TOPIC' | 'GROUP' | 'EFFECTS', string> &
-  Partial<Record<'DIE_AT' | 'CONCURRENCY' | 'DATABASE_URL', string>>
+  Partial<Record<'DIE_AT' | 'CONCURRENCY' | 'DATABASE_URL' | 'DELIVERY', string>>
 
 const [fatal, passing] = DIE_AT.split('#')
 let passed = 0
@@ -42,7 +43,13 @@ const work = async (id: string): Promise<void> => {
   await new Promise((resolve) => setTimeout(resolve, 5))
   if (id === 'bad') throw new Error('no')
 }
-if (DATABASE_URL === undefined) {
+if (DELIVERY === 'at-most-once') {
+  const handler: Handler<{ id: string }> = async ({ value }, { partition, offset }) => {
+    appendFileSync(EFFECTS, `${partition}@${offset}\n`)
+    await work(value.id)
+  }
+  consumer.on(ordersTopic(TOPIC), handler, { delivery: DELIVERY })
+} else if (DATABASE_URL === undefined) {
   const handler: Handler<{ id: string }> = async ({ value }, { partition, offset }) => {
     await work(value.id)
     appendFileSync(EFFECTS, `${partition}@${offset}\n`)

@@ -1,3 +1,4 @@
+import { atMostOnceMutants } from './at-most-once-mutants.ts'
 import { consumingMutants } from './consuming-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
 import type { Mutant } from './mutant.ts'
@@ -13,5 +14,6 @@ export const mutants: readonly Mutant[] = [
   ...producingMutants,
   ...transactingMutants,
   ...idempotencyMutants,
+  ...atMostOnceMutants,
   ...testedMutants,
 ]
