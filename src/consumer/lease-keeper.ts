@@ -17,7 +17,7 @@ export interface LeaseKeeper {
   release(lease: Lease): void
   /** What the store knows a message by. */
   idOf(messageId: string): string
-  /** Watches calls of the same store; each may take as long as a lease. */
+  /** Watches calls of the same store; each may take as long as a lease, and a minute at most. */
   readonly storeCalls: StoreCalls
   close(): void
 }
@@ -32,6 +32,9 @@ interface KeptLease extends Lease, Link<KeptLease> {
   renewing: boolean
 }
 
+/** What a lease is as long as is no measure of how soon a store that is out is to be noticed. */
+const STORE_CALL_MS = 60_000
+
 /** Makes a {@link LeaseKeeper}. It renews every third of a lease, so that two renewals may fail before one ends. */
 export function createLeaseKeeper(options: {
   readonly store: DedupeStore
@@ -43,7 +46,7 @@ export function createLeaseKeeper(options: {
 }): LeaseKeeper {
   const { store, leaseMs, groupId, scope, clock, logger } = options
   const periodMs = Math.max(1, Math.floor(leaseMs / 3))
-  const storeCalls = createStoreCalls(clock, leaseMs)
+  const storeCalls = createStoreCalls(clock, Math.min(leaseMs, STORE_CALL_MS))
   const renewals = createStoreCalls(clock, periodMs) // one that never settles must not be the last
   const kept = createChain<KeptLease>()
 

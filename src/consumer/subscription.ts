@@ -114,6 +114,7 @@ export function createSubscription<Input, Output, Tx>(
         message: "cannot be manual with an inbox: the handler's end is the end of its transaction",
       })
   }
+  const handlerTimeoutMs = options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS
   const subscription: Subscription = {
     // The value that reaches a handler came out of its own topic's schema: the types met here, and are not needed further in.
     topic: topic as Topic<unknown, unknown> as Topic,
@@ -122,7 +123,7 @@ export function createSubscription<Input, Output, Tx>(
     batch: null,
     ordering: options.ordering ?? (topic.key === 'none' ? 'none' : 'key'),
     bound: options.concurrency === undefined ? null : createBound(options.concurrency),
-    handlerTimeoutMs: options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS,
+    handlerTimeoutMs,
     ack: options.ack ?? 'auto',
     retry: checked.success ? (checked.data.retry ?? DEFAULT_RETRY_POLICY) : DEFAULT_RETRY_POLICY,
     rules: options.errors ?? [],
@@ -131,7 +132,11 @@ export function createSubscription<Input, Output, Tx>(
     dedupe:
       dedupe === undefined
         ? null
-        : { store: dedupe.store, leaseMs: dedupe.leaseMs ?? 60_000, scope: dedupe.scope ?? topic.name },
+        : {
+            store: dedupe.store,
+            leaseMs: dedupe.leaseMs ?? leaseFor(handlerTimeoutMs),
+            scope: dedupe.scope ?? topic.name,
+          },
     inbox: options.inbox ?? null,
     trusted: ours,
   }
@@ -149,6 +154,13 @@ const objectWith = (names: readonly string[], what: string): z.ZodType =>
       names.every((name) => typeof Reflect.get(given, name) === 'function'),
     { message: `must be ${what}` },
   )
+
+/** A lease that the longest call does not outlive, with time to mark what it did. */
+function leaseFor(handlerTimeoutMs: number): number {
+  return Math.min(handlerTimeoutMs + LEASE_BEYOND_HANDLER_MS, MAX_TIMER_MS)
+}
+
+const LEASE_BEYOND_HANDLER_MS = 30_000
 
 /** Java's `max.poll.interval.ms`: after this its consumer is taken for stuck. */
 const HANDLER_TIMEOUT_MS = 300_000
