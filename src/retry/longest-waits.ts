@@ -12,7 +12,7 @@ export function longestWaitsMs(policy: RetryPolicy): number {
   for (let failures = 1; failures <= waits; failures++) {
     const delayMs = backoffDelay(policy, failures, 1) // chance never draws 1, and a wait grows with what it draws
     sum += delayMs
-    const isLongest = policy.factor === 1 || delayMs === 0 || delayMs === Math.floor(policy.maxDelayMs)
+    const isLongest = policy.factor === 1 || policy.initialDelayMs === 0 || delayMs === Math.floor(policy.maxDelayMs)
     if (isLongest) return sum + (waits - failures) * delayMs // all that follow are the same: a million are not gone through
   }
   return sum
