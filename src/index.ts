@@ -18,17 +18,22 @@ export type {
   ConsumerOptions,
   DedupeOptions,
   DeliveryLevel,
+  DuplicatesPlan,
   ErrorRule,
   ErrorVerdict,
+  ExhaustedPlan,
   Handler,
   HandlerOutcome,
   Message,
   MessageContext,
   Ordering,
+  PlanBound,
   RebalanceContext,
+  ReliabilityPlan,
   SeekTarget,
   SubscriptionOptions,
   TombstoneHandler,
+  TopicPlan,
 } from './consumer/index.ts'
 export { createConsumer, park, pauseFor, retryAfter, skip } from './consumer/index.ts'
 export type { DeadLetter, DeadLetterEntry, DeadLettersOptions, DeadLetterTopic, ParkReason } from './dlq/index.ts'

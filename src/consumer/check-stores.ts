@@ -1,6 +1,6 @@
 import { describeForLog, HoldfastError } from '../errors/index.ts'
-import type { Inbox } from '../idempotency/index.ts'
 import type { ConsumerSettings } from './consumer-settings.ts'
+import { handlersOfInboxes } from './inbox-handlers.ts'
 import type { Subscription } from './subscription.ts'
 
 /**
@@ -14,12 +14,7 @@ export async function checkStores(
   { concurrency, logger }: Pick<ConsumerSettings, 'concurrency' | 'logger'>,
 ): Promise<void> {
   const stores = new Set(subscriptions.flatMap(({ dedupe }) => dedupe?.store ?? []))
-  const inboxes = new Map<Inbox<unknown>, number>() // with how many messages may be in its handlers at a time
-  for (const { inbox, bound } of subscriptions) {
-    if (inbox === null) continue
-    const handlers = (inboxes.get(inbox) ?? 0) + (bound?.limit ?? concurrency)
-    inboxes.set(inbox, Math.min(handlers, concurrency))
-  }
+  const inboxes = handlersOfInboxes(subscriptions, concurrency)
 
   const ask = async (check: Promise<void> | undefined): Promise<void> => {
     try {

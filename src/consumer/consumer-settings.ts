@@ -61,7 +61,7 @@ export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
 const BUFFERED_RECORDS = 20_000
 
 /** What it takes to give partitions back, without the user's hook. */
-function timeToGive(settings: Pick<ConsumerSettings, 'drainTimeoutMs' | 'heartbeatIntervalMs'>): number {
+export function timeToGive(settings: Pick<ConsumerSettings, 'drainTimeoutMs' | 'heartbeatIntervalMs'>): number {
   return settings.drainTimeoutMs + settings.heartbeatIntervalMs + MAX_WAIT_MS + COMMIT_BUDGET_MS
 }
 
@@ -104,6 +104,8 @@ const schema = z.strictObject({
     .min(1)
     .default(64 * 2 ** 20),
   maxBufferedRecords: z.int().min(1).optional(),
+  maxLagMs: z.int().min(0).default(3_600_000),
+  replayWindowMs: z.int().min(0).default(0),
   onOutOfRange: z.enum(['fail', 'earliest', 'latest']).default('fail'),
   onAssigned: hook.optional(),
   onRevoked: hook.optional(),

@@ -9,6 +9,7 @@ import type { Telemetry } from '../telemetry/index.ts'
 import type { Topic } from '../topic/index.ts'
 import type { BatchHandler } from './batch.ts'
 import type { Handler, TombstoneHandler } from './message.ts'
+import type { ReliabilityPlan } from './reliability-plan.ts'
 
 /** How a consumer is made. */
 export interface ConsumerOptions {
@@ -78,6 +79,20 @@ export interface ConsumerOptions {
    * @defaultValue 20,000, or four times `concurrency` where that is more
    */
   readonly maxBufferedRecords?: number
+  /**
+   * How far behind the group may fall, in milliseconds: the longest outage or backlog that you mean to get through. It limits nothing; it
+   * says how late a duplicate may come, and so how long dedupe stores and inboxes have to remember. An integer of 0 or more.
+   *
+   * @defaultValue `3_600_000`, an hour
+   */
+  readonly maxLagMs?: number
+  /**
+   * How old a record may be that is handled once more because somebody replays it or sets the group back, in milliseconds: counts like
+   * {@link maxLagMs}. An integer of 0 or more.
+   *
+   * @defaultValue `0`: nobody does
+   */
+  readonly replayWindowMs?: number
   /**
    * What becomes of a partition whose position is not on the log any more: retention was faster than the group, or the log was made
    * anew. `fail`: it waits, its commit stays as it is, and health names the range that is gone, after a restart too, until somebody calls
@@ -209,10 +224,11 @@ export interface BatchSubscriptionOptions<Tx = undefined> extends Omit<
 export interface DedupeOptions {
   readonly store: DedupeStore
   /**
-   * How long a crashed holder keeps others from the message; renewed while the handler runs. An integer of 1,000 to 2,147,483,647 ms.
-   * A store that has not answered a call for so long counts as out: the partition waits, and asks again.
+   * How long a crashed holder keeps others from the message; renewed while the handler runs. An integer of 1,000 to 2,147,483,647 ms, and
+   * longer than `handlerTimeoutMs`: a handler that cannot renew it must end before its lease does. After a crash the message waits for the rest
+   * of it, so let `handlerTimeoutMs` be what the handler really needs.
    *
-   * @defaultValue `60_000`
+   * @defaultValue `handlerTimeoutMs` + 30,000
    */
   readonly leaseMs?: number
   /**
@@ -379,6 +395,13 @@ export interface Consumer {
    */
   seek(to: SeekTarget): Promise<readonly Position[]>
   health(): ConsumerHealth
+  /**
+   * What it will do, topic by topic, and whether the bounds hold that its promises rest on, each with its arithmetic. Pure: it connects to nothing,
+   * before `start` as well as after it. A bound that does not hold is no error here; `start` refuses it.
+   *
+   * @throws HOLDFAST_CONFIG_INVALID when options do not fit, listing every problem: there is nothing to plan with.
+   */
+  plan(): ReliabilityPlan
   /** Listens. The function it returns ends that. A listener that throws is logged and changes nothing. */
   listen<Name extends keyof ConsumerEvents>(name: Name, listener: (event: ConsumerEvents[Name]) => void): () => void
   /**

@@ -12,6 +12,9 @@ import { createEvents } from './events.ts'
 import { judgeHealth } from './health.ts'
 import type { Member } from './member.ts'
 import { createMember } from './member.ts'
+import { brokenBounds } from './plan-bounds.ts'
+import type { ReliabilityPlan } from './reliability-plan.ts'
+import { reliabilityPlan } from './reliability-plan.ts'
 import { positionsOf } from './seek-target.ts'
 import { findFreshTopics } from './start-position.ts'
 import type { CheckedSubscription, Subscription } from './subscription.ts'
@@ -54,11 +57,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   events.listen('unguarded', () => void unguarded++)
 
   const refuseUnfit = (): void => {
-    const found = [...problems, ...loopingRoutes(routes(), [...subscriptions.keys()])]
+    const found = [
+      ...problems,
+      ...loopingRoutes(routes(), [...subscriptions.keys()]),
+      ...brokenBounds(planNow(), problems),
+    ]
     if (subscriptions.size === 0) found.push({ path: 'on', message: 'needs one topic or more' })
-    const problem = 'consumer: options do not fit'
-    if (found.length > 0) throw new HoldfastError('HOLDFAST_CONFIG_INVALID', problem, { problems: found })
+    if (found.length > 0) throw unfitOptions(found)
   }
+
+  const planNow = (): ReliabilityPlan => reliabilityPlan(settings, [...subscriptions.values()])
 
   const routes = (): readonly DeadLetterRoute[] =>
     [...subscriptions.values()].flatMap(({ topic, deadLetterTopic }) =>
@@ -259,6 +267,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         sessionTimeoutMs: settings.sessionTimeoutMs,
         now: clock.monotonic(),
       }),
+    plan() {
+      if (problems.length > 0) throw unfitOptions(problems)
+      return planNow()
+    },
     listen: (name, listener) => events.listen(name, listener),
     async close() {
       await (shuttingDown ??= shutDown(null))
@@ -284,6 +296,10 @@ function deferred(): Deferred {
 }
 
 function ignore(): void {}
+
+function unfitOptions(problems: readonly Problem[]): HoldfastError {
+  return new HoldfastError('HOLDFAST_CONFIG_INVALID', 'consumer: options do not fit', { problems })
+}
 
 function unknownTopics(missing: readonly string[]): HoldfastError {
   const problems = missing.map((topic) => ({ path: topic, message: 'does not exist, or may not be seen' }))

@@ -136,6 +136,7 @@ export function createSubscription<Input, Output, Tx>(
         message: "cannot be manual with an inbox: the handler's end is the end of its transaction",
       })
   }
+  const handlerTimeoutMs = options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS
   const subscription: Subscription = {
     // The value that reaches a handler came out of its own topic's schema: the types met here, and are not needed further in.
     topic: topic as Topic<unknown, unknown> as Topic,
@@ -145,21 +146,26 @@ export function createSubscription<Input, Output, Tx>(
     delivery: options.delivery ?? 'at-least-once',
     ordering: options.ordering ?? (topic.key === 'none' ? 'none' : 'key'),
     bound: options.concurrency === undefined ? null : createBound(options.concurrency),
-    handlerTimeoutMs: options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS,
+    handlerTimeoutMs,
     ack: options.ack ?? 'auto',
-    retry: checked.success ? (checked.data.retry ?? DEFAULT_RETRY_POLICY) : DEFAULT_RETRY_POLICY,
+    retry: retryPolicyOf(checked.data?.retry, atMostOnce),
     rules: options.errors ?? [],
     deadLetterTopic: deadLetter === false ? null : deadLetter.topic,
     onExhausted: options.onExhausted ?? (atMostOnce ? 'skip' : 'pause'),
-    dedupe: dedupe === undefined ? null : settled(dedupe, topic.name),
+    dedupe: dedupe === undefined ? null : settled(dedupe, topic.name, handlerTimeoutMs),
     inbox: options.inbox ?? null,
     trusted: ours,
   }
   return { subscription, problems }
 }
 
-function settled(given: DedupeOptions, scope: string): NonNullable<Subscription['dedupe']> {
-  const { leaseMs = 60_000 } = given
+function retryPolicyOf(given: RetryPolicy | undefined, once: boolean): RetryPolicy {
+  const policy = given ?? DEFAULT_RETRY_POLICY
+  return once ? { ...policy, maxAttempts: 1 } : policy
+}
+
+function settled(given: DedupeOptions, scope: string, handlerTimeoutMs: number): NonNullable<Subscription['dedupe']> {
+  const { leaseMs = leaseFor(handlerTimeoutMs) } = given
   return { leaseMs, timeoutMs: Math.min(STORE_TIMEOUT_MS, leaseMs), onStoreDown: 'pause', scope, ...given }
 }
 
@@ -177,6 +183,13 @@ const objectWith = (names: readonly string[], what: string): z.ZodType =>
       names.every((name) => typeof Reflect.get(given, name) === 'function'),
     { message: `must be ${what}` },
   )
+
+/** A lease that the longest call does not outlive, with time to mark what it did. */
+function leaseFor(handlerTimeoutMs: number): number {
+  return Math.min(handlerTimeoutMs + LEASE_BEYOND_HANDLER_MS, MAX_TIMER_MS)
+}
+
+const LEASE_BEYOND_HANDLER_MS = 30_000
 
 /** Java's `max.poll.interval.ms`: after this its consumer is taken for stuck. */
 const HANDLER_TIMEOUT_MS = 300_000

@@ -18,6 +18,11 @@
  */
 export interface DedupeStore {
   /**
+   * How long what is done is remembered, in milliseconds; `Infinity` where it is never forgotten. A consumer compares it with how late a
+   * duplicate may come, and does not start where it is too short. Left out, nobody can tell: the plan says `unknown`.
+   */
+  readonly ttlMs?: number
+  /**
    * Asks for the right to work on a message.
    *
    * @param id - names the message within its group and handler; see {@link dedupeId}.

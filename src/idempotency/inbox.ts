@@ -12,6 +12,10 @@ import type { DedupeOutcome } from './dedupe-store.ts'
  * too, where nobody can know what became of it: the same call, repeated, finds out by the mark.
  */
 export interface Inbox<Tx> {
+  /** How long what is done is remembered, in milliseconds: as in `DedupeStore`. */
+  readonly ttlMs?: number
+  /** How many connections its pool has at most. Left out, nobody can tell whether they are enough before they run out. */
+  readonly maxConnections?: number
   /**
    * Does the work in a transaction of its own, for those of the messages that are not done; not at all when each is. What the database ends
    * for the sake of others (a deadlock, a conflict of serializable transactions, a lock that took too long) is repeated whole, without an

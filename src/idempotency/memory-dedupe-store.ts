@@ -97,6 +97,7 @@ export function memoryDedupeStore(options: MemoryDedupeStoreOptions = {}): Dedup
   }
 
   return {
+    ttlMs,
     begin(id, { leaseMs, replay = false }) {
       refuseUnfitLease(leaseMs)
       const now = clock.monotonic()

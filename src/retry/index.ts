@@ -1,5 +1,6 @@
 export type { Backoff } from './backoff.ts'
 export { backoffDelay } from './backoff.ts'
+export { longestWaitsMs } from './longest-waits.ts'
 export type { AttemptFailure, RetryResult, RetryTask, Ruling } from './retry.ts'
 export { retry } from './retry.ts'
 export type { RetryOptions } from './retry-options.ts'

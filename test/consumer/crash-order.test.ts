@@ -108,11 +108,17 @@ test('with a shared store a process that dies after marking repeats no effect', 
   const dedupe = { store: memoryDedupeStore({ runtime }), leaseMs: 5_000 }
   let handled = 0
   const died = points.holdAt('process:completed')
-  const one = consumer({ ...session, process: 'dies' }).on(orders, () => void handled++, { dedupe })
+  const one = consumer({ ...session, process: 'dies' }).on(orders, () => void handled++, {
+    dedupe,
+    handlerTimeoutMs: 4_000,
+  })
   await start(one)
   await runtime.run(died.reached)
   cluster.unreachable(true, 'dies')
-  const two = consumer({ ...session, process: 'lives' }).on(orders, () => void handled++, { dedupe })
+  const two = consumer({ ...session, process: 'lives' }).on(orders, () => void handled++, {
+    dedupe,
+    handlerTimeoutMs: 4_000,
+  })
   await start(two)
   await runtime.runUntil(() => committed() === 1n)
   expect(handled).toBe(1)

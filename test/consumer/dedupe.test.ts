@@ -102,7 +102,10 @@ test('health says when another holder keeps a message for longer than two leases
   append(ids(1), { headers: withId('a') })
   const { watchedStore, store } = watched(runtime)
   const other = await store.begin(idOf('a'), { leaseMs: 3_600_000 })
-  const one = consumer().on(orders, () => {}, { dedupe: { store: watchedStore, leaseMs: 30_000 } })
+  const one = consumer().on(orders, () => {}, {
+    handlerTimeoutMs: 20_000,
+    dedupe: { store: watchedStore, leaseMs: 30_000 },
+  })
   await start(one)
   await runtime.advance(59_000)
   expect(one.health().status).toBe('healthy')
@@ -186,16 +189,29 @@ test('a poison that kills its process is parked without another call, once the s
   await runtime.run(one.close())
 })
 
-test('the lease is renewed while the handler runs, so that a slow handler is not handled beside itself', async () => {
+test('the lease is renewed from the first attempt to the end of the last, so that a message that takes long is not handled beside itself', async () => {
   const { consumer, append, runtime, start, committed } = world()
   append(ids(1), { headers: withId('a') })
   const { watchedStore, store } = watched(runtime)
-  const slow = gate()
-  const one = consumer().on(orders, () => slow.opened, { dedupe: { store: watchedStore, leaseMs: 3_000 } })
+  let isDone = false
+  const one = consumer().on(
+    orders,
+    async () => {
+      await runtime.clock.sleep(2_000)
+      if (!isDone) throw new Error('not yet')
+    },
+    {
+      retry: { maxAttempts: 100, initialDelayMs: 2_000, factor: 1 },
+      handlerTimeoutMs: 2_500,
+      dedupe: { store: watchedStore, leaseMs: 3_000 },
+    },
+  )
   await start(one)
-  await runtime.advance(60_000)
-  expect(await store.begin(idOf('a'), { leaseMs: 1 })).toMatchObject({ kind: 'busy' })
-  slow.open()
+  for (let second = 0; second < 60; second++) {
+    await runtime.advance(1_000)
+    expect(await store.begin(idOf('a'), { leaseMs: 1 })).toMatchObject({ kind: 'busy' })
+  }
+  isDone = true
   await runtime.runUntil(() => committed() === 1n)
   await runtime.run(one.close())
 })
@@ -206,26 +222,29 @@ test.each<Answers>(['later', 'at once'])(
     const { consumer, append, runtime, start, committed } = world()
     append(ids(1), { headers: withId('a') })
     const { watchedStore, store, state } = watched(runtime, answers)
-    const slow = gate()
+    let calls = 0
     let handled = 0
     const one = consumer().on(
       orders,
-      async () => {
+      () => {
+        if (++calls === 1) throw new Error('not yet')
         handled++
-        await slow.opened
       },
-      { dedupe: { store: watchedStore, leaseMs: 3_000 } },
+      {
+        retry: { initialDelayMs: 12_000, maxDelayMs: 12_000, jitter: 0 },
+        handlerTimeoutMs: 2_000,
+        dedupe: { store: watchedStore, leaseMs: 3_000 },
+      },
     )
     await start(one)
-    await runtime.runUntil(() => handled === 1)
+    await runtime.runUntil(() => calls === 1)
     state.down = true
     await runtime.advance(10_000)
     const other = await store.begin(idOf('a'), { leaseMs: 60_000 })
     expect(other.kind).toBe('started')
     state.down = false
-    slow.open()
     await runtime.advance(5_000)
-    expect(committed()).toBe(0n)
+    expect([handled, committed()]).toEqual([1, 0n])
     if (other.kind === 'started') await store.complete(other.token, 'handled')
     await runtime.runUntil(() => committed() === 1n)
     expect(handled).toBe(1)
@@ -464,7 +483,7 @@ test('a lease that was lost is lost with onStoreDown "handle", too: the store ha
     if (lost++ === 0) throw new HoldfastError('HOLDFAST_LEASE_LOST', 'lost')
     return watchedStore.complete(token, outcome)
   }
-  const dedupe = { store: { ...watchedStore, complete }, onStoreDown: 'handle', leaseMs: 1_000 } as const
+  const dedupe = { store: { ...watchedStore, complete }, onStoreDown: 'handle' } as const
   let handled = 0
   const one = consumer().on(orders, () => void handled++, { dedupe })
   await start(one)

@@ -261,7 +261,7 @@ test('with a dedupe store the lease is let go, and the message begins anew when 
       await hang.opened
       throw new Error('late')
     },
-    { handlerTimeoutMs: 5_000, retry, dedupe: { store, leaseMs: 3_000 } },
+    { handlerTimeoutMs: 5_000, retry, dedupe: { store, leaseMs: 6_000 } },
   )
   await start(one)
   await runtime.advance(4_900)
@@ -445,7 +445,7 @@ test('law: whatever handlers, timeouts and the group do, no key is in two handle
               ordering,
               handlerTimeoutMs,
               retry: { maxAttempts: 1_000, initialDelayMs: 10, factor: 1, maxDelayMs: 10 },
-              ...(store && { dedupe: { store, leaseMs: 1_000 } }),
+              ...(store && { dedupe: { store, leaseMs: handlerTimeoutMs + 1_000 } }),
             })
         const isDone = (): boolean => [0, 1].every((p) => (all.committed(p) ?? 0n) === BigInt(counts[p]!))
         const checkCommits = (): void => {

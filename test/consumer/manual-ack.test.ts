@@ -252,7 +252,7 @@ test('a message that waits for its ack keeps its lease, and is marked once', asy
       calls++
       ack = context.ack
     },
-    { ack: 'manual', dedupe: { store: memoryDedupeStore({ runtime }), leaseMs: 1_000 } },
+    { ack: 'manual', handlerTimeoutMs: 40_000, dedupe: { store: memoryDedupeStore({ runtime }), leaseMs: 41_000 } },
   )
   await start(one)
   await runtime.advance(30_000)

@@ -88,7 +88,10 @@ test('a store that never answers counts as one that is out: the partition is pau
   append(ids(2))
   const { deafStore } = deaf(runtime, 'begin', 2)
   let handled = 0
-  const one = consumer().on(orders, () => void handled++, { dedupe: { store: deafStore, leaseMs: 5_000 } })
+  const one = consumer().on(orders, () => void handled++, {
+    handlerTimeoutMs: 4_000,
+    dedupe: { store: deafStore, leaseMs: 5_000 },
+  })
   await start(one)
   await runtime.advance(5_100)
   expect(one.health().reasons).toEqual(['orders[0]: the dedupe store does not answer (HOLDFAST_STORE_UNAVAILABLE)'])
@@ -104,6 +107,7 @@ test('a beginning that the store answers too late is given back, or slow answers
   const attempts: number[] = []
   const one = consumer().on(orders, (_, { attempt }) => void attempts.push(attempt), {
     retry,
+    handlerTimeoutMs: 4_000,
     dedupe: { store: deafStore, leaseMs: 5_000 },
   })
   await start(one)
@@ -120,29 +124,37 @@ test('a mark that the store does not answer is made again, without a second call
   append(ids(1))
   const { deafStore, asked } = deaf(runtime, 'complete', 1)
   let handled = 0
-  const one = consumer().on(orders, () => void handled++, { dedupe: { store: deafStore, leaseMs: 5_000 } })
+  const one = consumer().on(orders, () => void handled++, {
+    handlerTimeoutMs: 4_000,
+    dedupe: { store: deafStore, leaseMs: 5_000 },
+  })
   await start(one)
   await runtime.runUntil(() => committed() === 1n)
   expect([handled, asked.filter((name) => name === 'complete').length]).toEqual([1, 2])
   await runtime.run(one.close())
 })
 
-test('a renewal that never ends is not the last one: the lease of a long handler is kept', async () => {
+test('a renewal that never ends is not the last one: the lease of a message whose attempts take long together is kept', async () => {
   const { consumer, append, runtime, start, committed } = world()
   append(ids(1))
   const { deafStore, asked } = deaf(runtime, 'renew', 1)
-  let handled = 0
+  const attempts: number[] = []
   const one = consumer().on(
     orders,
-    async () => {
-      handled++
-      await runtime.clock.sleep(30_000)
+    async (_, { attempt }) => {
+      attempts.push(attempt)
+      await runtime.clock.sleep(4_000)
+      if (attempt < 8) throw new Error('not yet')
     },
-    { dedupe: { store: deafStore, leaseMs: 6_000 } },
+    {
+      retry: { maxAttempts: 8, initialDelayMs: 0 },
+      handlerTimeoutMs: 5_000,
+      dedupe: { store: deafStore, leaseMs: 6_000 },
+    },
   )
   await start(one)
   await runtime.runUntil(() => committed() === 1n)
-  expect(handled).toBe(1)
+  expect(attempts).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
   expect(asked.filter((name) => name === 'renew').length).toBeGreaterThan(5)
   await runtime.run(one.close())
 })

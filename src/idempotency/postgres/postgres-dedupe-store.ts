@@ -78,6 +78,7 @@ export function postgresDedupeStore(pool: PostgresPool, options: PostgresDedupeS
   const purge = createPurge({ ask, statement: sql.purge, table: qualified(options), everyMs: purgeEveryMs, runtime })
 
   return {
+    ttlMs,
     async begin(id, { leaseMs, replay = false }) {
       refuseUnfitLease(leaseMs)
       const place = idHash(id)

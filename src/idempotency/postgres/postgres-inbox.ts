@@ -116,6 +116,8 @@ export function createInbox<Tx>(database: Transactions<Tx>, options: InboxOption
   }
 
   return {
+    ttlMs,
+    ...(database.maxConnections !== null && { maxConnections: database.maxConnections }),
     async handle(call, work) {
       const places = firstOfEach(call.messages)
       for (let collisions = 0; ; collisions++) {

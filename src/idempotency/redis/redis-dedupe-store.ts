@@ -68,6 +68,7 @@ export function redisDedupeStore(client: RedisClient, options: RedisDedupeStoreO
     ask(script, token.slice(token.indexOf(':') + 1), token, ...values)
 
   return {
+    ttlMs,
     async begin(id, { leaseMs, replay = false }) {
       refuseUnfitLease(leaseMs)
       const place = idHash(id).toString('base64url')

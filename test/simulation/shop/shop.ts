@@ -54,7 +54,7 @@ export const shop: Scenario = (simulation) => {
     }).on(topic, handler, {
       retry: { maxAttempts: 3, initialDelayMs: 10, maxDelayMs: 50 },
       dedupe: { store, leaseMs: 2_000 },
-      handlerTimeoutMs: 4_000,
+      handlerTimeoutMs: 1_500,
     })
     consumer.start().catch(() => (groupId === 'billing' ? billing : shipping).kill(process))
     return consumer
