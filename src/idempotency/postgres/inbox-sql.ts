@@ -5,7 +5,7 @@ import { fromNow, qualified } from './dedupe-table.ts'
 export interface InboxSql {
   /**
    * $1 ids, none of them twice, $2 their tokens, $3 how long a mark is kept in ms, $4 outcome, $5 how long the transaction may stand idle in
-   * ms. A row with id and the backend's process id for each that is marked; none for those that are done. Waits for transactions that are about
+   * ms. A row with id, the backend's process id and when its transaction began for each that is marked; none for those that are done. Waits for transactions that are about
    * to mark the same messages: in the order of ids, so that no two wait for each other.
    */
   readonly mark: string
@@ -17,9 +17,12 @@ export interface InboxSql {
   readonly count: string
   /** $1 id, $2 attempts that have come to nothing. */
   readonly giveBack: string
-  /** $1 the process id of a backend: ends it. */
+  /**
+   * $1 the process id of a backend, $2 when its transaction began: ends it, if it is still at that transaction. Its connection may have gone on to
+   * another message by now.
+   */
   readonly terminate: string
-  /** $1 the process id of a backend: ends its statement. */
+  /** The same, for its statement. */
   readonly cancel: string
 }
 
@@ -29,6 +32,7 @@ export function inboxSql(where: DedupeTable): InboxSql {
   // What the pool was told itself stands where it is the shorter time. 0 is none.
   const own = `extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000`
   const shorter = `case when ${own} between 1 and $5::int8 then ${own} else $5::int8 end`
+  const stillAtIt = 'from pg_stat_activity where pid = $1 and extract(epoch from xact_start)::text = $2'
   const isOpen = '(kept.outcome is null or kept.marked_until < clock_timestamp())'
   return {
     mark: `insert into ${table} as kept (id, attempt, outcome, marked_by, marked_until, purge_after)
@@ -39,14 +43,14 @@ order by message.id
 on conflict (id) do update set attempt = 0, outcome = excluded.outcome, marked_by = excluded.marked_by,
   marked_until = excluded.marked_until, lease = null, lease_until = null
 where ${isOpen}
-returning id, pg_backend_pid() as pid`,
+returning id, pg_backend_pid() as pid, extract(epoch from now())::text as since`,
     done: `select id, outcome, marked_by from ${table} where id = any($1::bytea[]) and outcome is not null and marked_until >= clock_timestamp()`,
     own: `select 1 as own from ${table} where id = $1 and marked_by = $2`,
     count: `insert into ${table} as kept (id, attempt, purge_after) values ($1, 1, ${fromNow('$2')})
 on conflict (id) do update set attempt = kept.attempt + 1, outcome = null where ${isOpen}
 returning attempt`,
     giveBack: `update ${table} set attempt = $2 where id = $1 and outcome is null`,
-    terminate: 'select pg_terminate_backend($1)',
-    cancel: 'select pg_cancel_backend($1)',
+    terminate: `select pg_terminate_backend(pid) ${stillAtIt}`,
+    cancel: `select pg_cancel_backend(pid) ${stillAtIt}`,
   }
 }

@@ -47,8 +47,8 @@ export async function tryTransaction<Tx, T>(
       const [first] = fresh
       if (first === undefined) return { kind: 'known' }
       // A client that destroys its side leaves the statement under way, and its locks, to the server.
-      const { pid } = rows[0] as Marked
-      const stop = (): void => void database.query(sql[database.outOfTime], [pid]).catch(ignore)
+      const { pid, since } = rows[0] as Marked
+      const stop = (): void => void database.query(sql[database.outOfTime], [pid, since]).catch(ignore)
       signal.addEventListener('abort', stop)
       stopListening = () => signal.removeEventListener('abort', stop)
 
@@ -91,6 +91,7 @@ type Ending<T> =
 interface Marked {
   readonly id: Uint8Array
   readonly pid: number
+  readonly since: string
 }
 
 /** An id in its table as a key of a map, whatever kind of bytes a client makes of it. */

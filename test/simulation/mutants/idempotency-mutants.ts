@@ -120,6 +120,14 @@ export const idempotencyMutants: readonly Mutant[] = [
     replace: '',
   },
   {
+    name: 'inbox-ends-the-next-one',
+    promise: 'what ends a handler that is out of time leaves the next one on its connection alone',
+    foundBy: onServers('out-of-time.test.ts'),
+    file: `${POSTGRES}/inbox-sql.ts`,
+    find: 'where pid = $1 and extract(epoch from xact_start)::text = $2',
+    replace: "where pid = $1 and $2 <> ''",
+  },
+  {
     name: 'inbox-idle-for-ever',
     promise: 'a process that stands still does not keep its message for ever',
     foundBy: onServers('inbox.test.ts'),
