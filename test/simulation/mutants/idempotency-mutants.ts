@@ -125,7 +125,7 @@ export const idempotencyMutants: readonly Mutant[] = [
     foundBy: onServers('out-of-time.test.ts'),
     file: `${POSTGRES}/inbox-sql.ts`,
     find: 'where pid = $1 and extract(epoch from xact_start)::text = $2',
-    replace: "where pid = $1 and $2 <> ''",
+    replace: 'where pid = $1 and $2::text is not null',
   },
   {
     name: 'inbox-idle-for-ever',
