@@ -50,6 +50,7 @@ test('every folder of the source has a page', () => {
     errors: 'reference/errors',
     logger: 'telemetry',
     shutdown: 'consumer',
+    configuration: 'cli',
   }
   const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
   const missing = folders.map(({ name }) => `docs/${named[name] ?? name}.md`).filter((page) => !pages().includes(page))

@@ -1,4 +1,5 @@
 import type { Problem } from '../../errors/index.ts'
+import { storeRefusals, unknownOptions } from '../store-refusals.ts'
 import { nameProblems, nameWithin, quoted } from './identifiers.ts'
 
 /** Where the marks lie. */
@@ -32,8 +33,12 @@ export function fromNow(ms: string): string {
  *
  * A row is written twice in its life, and neither write changes an indexed column: with a fifth of each page left free the second stays
  * on its page, and no index grows by it.
+ *
+ * @throws HOLDFAST_CONFIG_INVALID when a name is none: PostgreSQL would cut it without a word.
  */
 export function dedupeTableSql(where: DedupeTable): string {
+  const problems = [...tableProblems(where), ...unknownOptions(where, ['schema', 'table'])]
+  if (problems.length > 0) throw storeRefusals.unfitOptions('postgresDedupeSql', problems)
   const index = quoted(nameWithin(where.table ?? 'holdfast_dedupe', '_purge'))
   return `create table if not exists ${qualified(where)} (
   id bytea primary key,          -- SHA-256 of group, handler and message id
