@@ -1,27 +1,21 @@
 #!/usr/bin/env node
 import { constants } from 'node:os'
-import { systemRuntime } from 'holdfast'
+import { EXIT } from './exit-codes.ts'
 import { runCli } from './run-cli.ts'
 import type { TextOutput } from './surroundings.ts'
 
 // The process around the command: nothing else in this folder touches it.
 
-/** One Ctrl-C reaches a process twice within milliseconds when its parent, such as npx, passes on what the terminal gives to both. */
-const SAME_SIGNAL_MS = 500
-
 const stop = new AbortController()
-const { clock } = systemRuntime
-let stoppedAt: number | null = null
+let stoppedBy: 'SIGINT' | 'SIGTERM' = 'SIGINT'
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (stoppedAt !== null && clock.monotonic() - stoppedAt < SAME_SIGNAL_MS) return
-    if (stoppedAt !== null) process.exit(128 + constants.signals[signal])
-    stoppedAt = clock.monotonic()
+    stoppedBy = signal
     stop.abort(new Error(signal))
   })
 }
 
-process.exitCode = 1 // should nothing be left to wait for before the command has ended
+process.exitCode = EXIT.broken // should nothing be left to wait for before the command has ended
 const code = await runCli(process.argv.slice(2), {
   folder: process.cwd(),
   environment: process.env,
@@ -29,8 +23,8 @@ const code = await runCli(process.argv.slice(2), {
   errors: outputOf(process.stderr),
   signal: stop.signal,
 })
-await Promise.all([process.stdout, process.stderr].map(flushed))
-process.exit(code) // what a configuration has left open must not keep it
+await Promise.all([flushed(process.stdout), flushed(process.stderr)])
+process.exit(code === EXIT.stopped ? 128 + constants.signals[stoppedBy] : code) // what a configuration has left open must not keep it
 
 function outputOf(stream: NodeJS.WriteStream): TextOutput {
   stream.on('error', () => {}) // a reader such as `head` has had enough

@@ -48,8 +48,8 @@ export async function migrateDedupeTable(
     throw unfit('the table cannot be made', [
       { path: 'schema', message: `${before.shown} is in a schema that is not there: create it first` },
     ])
+  if (before.table) await checkTable(client, name, before.shown)
   if (!before.table || !before.index) await client.query(postgresDedupeSql(name))
-  await checkTable(client, name)
   const after = await look(client, name)
   progress.committing = true
   await client.query('commit')
@@ -81,10 +81,13 @@ from (select (select oid from pg_namespace where nspname = $1) as oid) as n`,
 }
 
 /** @throws HOLDFAST_CONFIG_INVALID when what has the name is not what stores and inboxes need */
-async function checkTable(client: PgClient, name: DedupeTableName): Promise<void> {
+async function checkTable(client: PgClient, name: DedupeTableName, shown: string): Promise<void> {
   try {
     await postgresDedupeStore(client, { ...name, purgeEveryMs: false }).check?.()
   } catch (error) {
-    throw HoldfastError.is(error, 'HOLDFAST_STORE_UNAVAILABLE') ? error.cause : error
+    if (HoldfastError.is(error, 'HOLDFAST_STORE_UNAVAILABLE')) throw error.cause
+    throw unfit('the table cannot be made', [
+      { path: 'table', message: `${shown} is there, and is not the table of stores and inboxes: take another name` },
+    ])
   }
 }

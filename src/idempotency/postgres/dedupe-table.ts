@@ -56,5 +56,5 @@ create index if not exists ${index} on ${qualified(where)} (purge_after);
 
 /** What to do about a table that is not there. */
 export function tableIsMissing(where: DedupeTable): string {
-  return `${qualified(where)} is not there, or is not as this version needs it: make it with postgresDedupeSql()`
+  return `${qualified(where)} is not there, or is not as this version needs it: make it with holdfast postgres migrate, or postgresDedupeSql()`
 }
