@@ -87,7 +87,7 @@ export function untilStopped<T>(waited: PromiseLike<T>, signal: AbortSignal): Pr
   return new Promise((settle, reject) => {
     const stop = (): void => reject(signal.reason as Error)
     if (signal.aborted) stop()
-    signal.addEventListener('abort', stop)
+    signal.addEventListener('abort', stop, { once: true })
     waited.then(settle, reject)
   })
 }

@@ -16,6 +16,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 process.exitCode = EXIT.broken // should nothing be left to wait for before the command has ended
+process.once('beforeExit', () =>
+  process.stderr.write('error: the configuration waits for something that never comes\n'),
+)
 const code = await runCli(process.argv.slice(2), {
   folder: process.cwd(),
   environment: process.env,
