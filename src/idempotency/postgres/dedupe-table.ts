@@ -29,7 +29,8 @@ export function fromNow(ms: string): string {
 }
 
 /**
- * The SQL that makes the table, or leaves the one that is there. It takes no lock that a service would wait for.
+ * The SQL that makes the table, or leaves the one that is there. Making it takes no lock that a service would wait for. Run again on a table in
+ * use it waits for the transactions that write to it, and others behind it, to find the index there: `holdfast postgres migrate` looks first.
  *
  * A row is written twice in its life, and neither write changes an indexed column: with a fifth of each page left free the second stays
  * on its page, and no index grows by it.
