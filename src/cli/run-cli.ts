@@ -32,6 +32,10 @@ export async function runCli(args: readonly string[], surroundings: CliSurroundi
   }
 }
 
+/**
+ * By commander, since the command grows: nested commands, the help of each, and the nearest name for a misspelt one, of which `util.parseArgs` has
+ * none.
+ */
 function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => void): Command {
   const { output, errors, environment } = surroundings
   const program = new Command('holdfast')

@@ -237,7 +237,7 @@ test('a commit whose answer is lost is told as what it is, and the same call aga
 })
 
 async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
-  await expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true)
+  await expect.poll(condition, { timeout: 40_000, interval: 20 }).toBe(true)
 }
 
 /** The server behind a proxy that passes a statement on, and breaks the connection instead of its answer. */

@@ -1,6 +1,7 @@
 import { consumingMutants } from './consuming-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
 import type { Mutant } from './mutant.ts'
+import { planMutants } from './plan-mutants.ts'
 import { producingMutants } from './producing-mutants.ts'
 import { testedMutants } from './tested-mutants.ts'
 import { transactingMutants } from './transacting-mutants.ts'
@@ -13,5 +14,6 @@ export const mutants: readonly Mutant[] = [
   ...producingMutants,
   ...transactingMutants,
   ...idempotencyMutants,
+  ...planMutants,
   ...testedMutants,
 ]
