@@ -195,6 +195,26 @@ test('options that do not fit leave nothing to plan with, and none of their valu
   }
 })
 
+test.each([10n, '10', true, null, {}])(
+  'a value that no arithmetic takes (%s) is told like any other',
+  async (value) => {
+    const { consumer, runtime } = world()
+    const options = {
+      handlerTimeoutMs: value,
+      concurrency: value,
+      inbox: memoryInbox(),
+    } as unknown as SubscriptionOptions
+    const failure = await failureOf(
+      runtime.run(
+        consumer()
+          .on(orders, () => {}, options)
+          .start(),
+      ),
+    )
+    expect(failure.problems.map(({ path }) => path)).toEqual(['orders.concurrency', 'orders.handlerTimeoutMs'])
+  },
+)
+
 test('what a store or an inbox of somebody’s own does not tell is unknown, and does not keep a consumer from starting', async () => {
   const { consumer, runtime, start, cluster } = world()
   cluster.createTopic({ topic: 'payments', partitions: 1 })
