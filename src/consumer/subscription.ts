@@ -136,7 +136,7 @@ export function createSubscription<Input, Output, Tx>(
         message: "cannot be manual with an inbox: the handler's end is the end of its transaction",
       })
   }
-  const handlerTimeoutMs = options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS
+  const handlerTimeoutMs = numberOrNaN(options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS)
   const subscription: Subscription = {
     // The value that reaches a handler came out of its own topic's schema: the types met here, and are not needed further in.
     topic: topic as Topic<unknown, unknown> as Topic,
@@ -145,7 +145,7 @@ export function createSubscription<Input, Output, Tx>(
     batch: null,
     delivery: options.delivery ?? 'at-least-once',
     ordering: options.ordering ?? (topic.key === 'none' ? 'none' : 'key'),
-    bound: options.concurrency === undefined ? null : createBound(options.concurrency),
+    bound: options.concurrency === undefined ? null : createBound(numberOrNaN(options.concurrency)),
     handlerTimeoutMs,
     ack: options.ack ?? 'auto',
     retry: retryPolicyOf(checked.data?.retry, atMostOnce),
@@ -183,6 +183,11 @@ const objectWith = (names: readonly string[], what: string): z.ZodType =>
       names.every((name) => typeof Reflect.get(given, name) === 'function'),
     { message: `must be ${what}` },
   )
+
+/** The schema tells of what is no number; bounds are reckoned beside it, and must not stumble over a bigint. */
+function numberOrNaN(given: unknown): number {
+  return typeof given === 'number' ? given : Number.NaN
+}
 
 /** A lease that the longest call does not outlive, with time to mark what it did. */
 function leaseFor(handlerTimeoutMs: number): number {

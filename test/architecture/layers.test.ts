@@ -18,9 +18,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   outbox: ['topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
   producer: ['topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
   consumer: ['dlq', 'idempotency', 'topic', 'driver', 'retry', 'record', 'errors', 'clock', 'logger', 'telemetry'],
+  configuration: ['consumer'],
+  cli: [], // it uses the package by name, as a user would
   shutdown: ['errors', 'clock', 'logger'],
   testing: ['consumer', 'dlq', 'driver', 'idempotency', 'topic', 'record', 'errors', 'clock', 'logger'],
   index: [
+    'configuration',
     'dlq',
     'idempotency',
     'outbox',
@@ -44,14 +47,17 @@ const MAY_USE: Record<string, readonly string[]> = {
   'src/retry/': ['p-retry'],
   'src/idempotency/': ['lru-cache'],
   'src/telemetry/': ['@opentelemetry/api'],
+  'src/cli/': ['commander', 'pg', 'holdfast', 'holdfast/postgres'],
 }
 const OWN_CONFIGURATION = 'zod'
 
 const folderOf = (path: string): string => (path.split('/').length > 2 ? path.split('/')[1]! : 'index')
 const importsOf = (file: string): string[] =>
-  [...readFileSync(file, 'utf8').matchAll(/^\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm)].map(
-    ([, from, bare]) => (from ?? bare)!,
-  )
+  [
+    ...readFileSync(file, 'utf8').matchAll(
+      /^\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm,
+    ),
+  ].map(([, from, bare, later]) => (from ?? bare ?? later)!)
 
 test('a folder imports only what the table lets it, and only through the other folder’s index', () => {
   const broken: string[] = []

@@ -19,7 +19,7 @@ const planOf = (options: SubscriptionOptions): ReliabilityPlan => {
 }
 /** A store that remembers for so long, or does not tell. */
 const storeOf = (ttlMs?: number): DedupeStore => {
-  const { ttlMs: _, ...store } = memoryDedupeStore()
+  const { ttlMs: _, ...store } = memoryDedupeStore({ maxEntries: 1 })
   return { ...store, ...(ttlMs !== undefined && { ttlMs }) }
 }
 
@@ -198,6 +198,26 @@ test('options that do not fit leave nothing to plan with, and none of their valu
   }
 })
 
+test.each([10n, '10', true, null, {}])(
+  'a value that no arithmetic takes (%s) is told like any other',
+  async (value) => {
+    const { consumer, runtime } = world()
+    const options = {
+      handlerTimeoutMs: value,
+      concurrency: value,
+      inbox: memoryInbox(),
+    } as unknown as SubscriptionOptions
+    const failure = await failureOf(
+      runtime.run(
+        consumer()
+          .on(orders, () => {}, options)
+          .start(),
+      ),
+    )
+    expect(failure.problems.map(({ path }) => path)).toEqual(['orders.concurrency', 'orders.handlerTimeoutMs'])
+  },
+)
+
 test('what a store or an inbox of somebody’s own does not tell is unknown, and does not keep a consumer from starting', async () => {
   const { consumer, runtime, start, cluster } = world()
   cluster.createTopic({ topic: 'payments', partitions: 1 })
@@ -245,7 +265,7 @@ test('an inbox that topics share holds a connection for each of their handlers, 
 test('law: the default lease outlives every handler, but for one of the greatest time that a timer takes', () => {
   const most = 2 ** 31 - 1
   const leaseOf = (handlerTimeoutMs: number): PlanBound =>
-    boundOf(planOf({ handlerTimeoutMs, dedupe: { store: memoryDedupeStore() } }), 'lease outlives the handler')
+    boundOf(planOf({ handlerTimeoutMs, dedupe: { store: storeOf(1) } }), 'lease outlives the handler')
   fc.assert(
     fc.property(fc.integer({ min: 1, max: most - 1 }), (handlerTimeoutMs) => {
       expect(leaseOf(handlerTimeoutMs).holds).toBe(true)

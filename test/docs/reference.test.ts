@@ -23,6 +23,17 @@ test('every code in the list is thrown somewhere, so that the list tells the tru
   expect(unused).toEqual([])
 })
 
+test('the page of the plan has a row for every bound, and no row for one that is gone', () => {
+  const source = readFileSync('src/consumer/plan-bounds.ts', 'utf8')
+  const bounds = [...source.matchAll(/^ +name: '([^']+)',$/gm)].map(([, name]) => name!)
+  const [, section] = /\n## The bounds\n([^]*?)\n## /.exec(readFileSync('docs/plan.md', 'utf8'))!
+  const rows = [...section!.matchAll(/^\| (\w[^|]+?) +\|/gm)]
+    .map(([, name]) => name!)
+    .filter((name) => name !== 'bound')
+  expect(bounds.length).toBeGreaterThan(5)
+  expect(rows.toSorted()).toEqual(bounds.toSorted())
+})
+
 test('every file:function that ARCHITECTURE.md names exists', () => {
   const named = [...readFileSync('ARCHITECTURE.md', 'utf8').matchAll(/`(src\/[\w/.-]+\.ts):(\w+)`/g)]
   expect(named.length).toBeGreaterThanOrEqual(11)
@@ -50,6 +61,7 @@ test('every folder of the source has a page', () => {
     errors: 'reference/errors',
     logger: 'telemetry',
     shutdown: 'consumer',
+    configuration: 'cli',
   }
   const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
   const missing = folders.map(({ name }) => `docs/${named[name] ?? name}.md`).filter((page) => !pages().includes(page))

@@ -79,6 +79,33 @@ test('it type-checks in an empty project, libraries included, without any option
   expect(status).toBe(0)
 })
 
+test('npx holdfast works in it: version, plan, and the SQL of migrate, which needs no pg', () => {
+  const version = npx('--version')
+  expect([version.status, version.stderr]).toEqual([0, ''])
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  writeFileSync(join(project, 'holdfast.config.mjs'), CONFIGURATION)
+  const plan = npx('plan')
+  expect([plan.status, plan.stderr]).toEqual([0, ''])
+  expect(plan.stdout).toMatch(/^ {2}orders {2}key .*\n[^]*\n2 bounds hold\n$/m)
+  const sql = npx('postgres', 'migrate', '--print', '--table', 'we"ird')
+  expect([sql.status, sql.stderr]).toEqual([0, ''])
+  expect(sql.stdout).toMatch(/^create table if not exists "public"\."we""ird" \(/)
+})
+
+test('where pg is not installed, migrate says what to install, and makes nothing up', () => {
+  const { status, stdout, stderr } = npx('postgres', 'migrate', '--database-url', 'postgres://u:a-secret@127.0.0.1:1/d')
+  expect([status, stdout]).toEqual([2, ''])
+  expect(stderr).toContain('npm install pg')
+  expect(stderr).not.toContain('a-secret')
+})
+
+test('a configuration in TypeScript is read where Node.js strips types, and elsewhere said to need it', () => {
+  writeFileSync(join(project, 'plan.ts'), `${CONFIGURATION.replace('(name)', '(name: string)')}`)
+  const { status, stderr } = npx('plan', '--config', 'plan.ts')
+  const stripsTypes = Boolean(Reflect.get(process.features, 'typescript'))
+  expect([status, stderr.includes('Node.js 22.18 or later strips types')]).toEqual(stripsTypes ? [0, false] : [2, true])
+})
+
 test('the first producer and consumer of the README, copied into it, send and receive on a real broker', async () => {
   const { brokers } = await useKafka()
   const admin = kafkajsDriver({ clientId: 'package', brokers }).createAdmin({
@@ -99,6 +126,19 @@ test('the first producer and consumer of the README, copied into it, send and re
   expect(run.stdout).toContain('o-1')
   expect(run.status).toBe(0)
 })
+
+/** Consumers, with nothing but the package itself. */
+const CONFIGURATION = `import { createConsumer, defineConfig, defineTopic } from 'holdfast'
+import { kafkajsDriver } from 'holdfast/kafkajs'
+const topic = (name) =>
+  defineTopic({ name, schema: { '~standard': { version: 1, vendor: 'user', validate: (value) => ({ value }) } }, key: () => 'k' })
+const driver = kafkajsDriver({ clientId: 'user', brokers: ['127.0.0.1:1'] })
+export default defineConfig({ consumers: [createConsumer({ driver, groupId: 'g' }).on(topic('orders'), () => {})] })
+`
+
+function npx(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync('npx', ['--no-install', 'holdfast', ...args], { cwd: project, encoding: 'utf8' })
+}
 
 function writeConfiguration(files: readonly string[]): void {
   const compilerOptions = {

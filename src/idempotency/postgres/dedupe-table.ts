@@ -1,4 +1,5 @@
 import type { Problem } from '../../errors/index.ts'
+import { storeRefusals, unknownOptions } from '../store-refusals.ts'
 import { nameProblems, nameWithin, quoted } from './identifiers.ts'
 
 /** Where the marks lie. */
@@ -28,12 +29,17 @@ export function fromNow(ms: string): string {
 }
 
 /**
- * The SQL that makes the table, or leaves the one that is there. It takes no lock that a service would wait for.
+ * The SQL that makes the table, or leaves the one that is there. Making it takes no lock that a service would wait for. Run again on a table in
+ * use it waits for the transactions that write to it, and others behind it, to find the index there: `holdfast postgres migrate` looks first.
  *
  * A row is written twice in its life, and neither write changes an indexed column: with a fifth of each page left free the second stays
  * on its page, and no index grows by it.
+ *
+ * @throws HOLDFAST_CONFIG_INVALID when a name is none: PostgreSQL would cut it without a word.
  */
 export function dedupeTableSql(where: DedupeTable): string {
+  const problems = [...tableProblems(where), ...unknownOptions(where, ['schema', 'table'])]
+  if (problems.length > 0) throw storeRefusals.unfitOptions('postgresDedupeSql', problems)
   const index = quoted(nameWithin(where.table ?? 'holdfast_dedupe', '_purge'))
   return `create table if not exists ${qualified(where)} (
   id bytea primary key,          -- SHA-256 of group, handler and message id
@@ -51,5 +57,5 @@ create index if not exists ${index} on ${qualified(where)} (purge_after);
 
 /** What to do about a table that is not there. */
 export function tableIsMissing(where: DedupeTable): string {
-  return `${qualified(where)} is not there, or is not as this version needs it: make it with postgresDedupeSql()`
+  return `${qualified(where)} is not there, or is not as this version needs it: make it with holdfast postgres migrate, or postgresDedupeSql()`
 }

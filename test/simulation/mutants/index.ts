@@ -2,6 +2,7 @@ import { atMostOnceMutants } from './at-most-once-mutants.ts'
 import { consumingMutants } from './consuming-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
 import type { Mutant } from './mutant.ts'
+import { planMutants } from './plan-mutants.ts'
 import { producingMutants } from './producing-mutants.ts'
 import { testedMutants } from './tested-mutants.ts'
 import { transactingMutants } from './transacting-mutants.ts'
@@ -15,5 +16,6 @@ export const mutants: readonly Mutant[] = [
   ...transactingMutants,
   ...idempotencyMutants,
   ...atMostOnceMutants,
+  ...planMutants,
   ...testedMutants,
 ]

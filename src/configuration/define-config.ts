@@ -1,0 +1,26 @@
+import type { Consumer } from '../consumer/index.ts'
+
+/** What `holdfast.config.mjs` exports as its default: what the `holdfast` command works on. */
+export interface HoldfastConfig {
+  /**
+   * The service's consumers, with their topics and not started; or a function that makes them, which only the commands call that need them. Loading
+   * the file must start nothing: export what `createConsumer` gives, and start it elsewhere.
+   */
+  readonly consumers?: readonly Consumer[] | (() => readonly Consumer[] | Promise<readonly Consumer[]>)
+  readonly postgres?: PostgresConfig
+}
+
+/** The database of stores and inboxes. */
+export interface PostgresConfig {
+  /** `postgres://user:password@host:port/database`. `DATABASE_URL` and `--database-url` come before it. */
+  readonly url?: string
+  /** As in `postgresDedupeSql`. @defaultValue `public` */
+  readonly schema?: string
+  /** As in `postgresDedupeSql`. @defaultValue `holdfast_dedupe` */
+  readonly table?: string
+}
+
+/** Gives its argument back, typed: for the default export of a configuration file. What is wrong with it the command tells, all at once. */
+export function defineConfig(config: HoldfastConfig): HoldfastConfig {
+  return config
+}
