@@ -3,6 +3,12 @@ import type { Duty } from './duties.ts'
 import { groupBy } from './group-by.ts'
 import type { Explanations, Incident } from './incidents.ts'
 import { createExplanations } from './incidents.ts'
+import type { Mark } from './marks.ts'
+import { unmarked } from './marks.ts'
+import type { Charge, Mail } from './outside-world.ts'
+import { doneTwiceOutside, misbookedOutside } from './outside-world.ts'
+import type { Decision, Payment } from './told.ts'
+import { untold } from './told.ts'
 
 /** Everything that happened, as the topics and the tables tell it. */
 export interface History {
@@ -19,6 +25,17 @@ export interface History {
   readonly skips: readonly Skip[]
   /** Stock against reservations. */
   readonly stock: readonly StockRow[]
+  /** What the services with an inbox have marked as handled. */
+  readonly marks: readonly Mark[]
+  /** What inventory has decided. */
+  readonly decisions: readonly Decision[]
+  readonly payments: readonly Payment[]
+  /** The gateway's own books. */
+  readonly charges: readonly Charge[]
+  /** The mail server's own books. */
+  readonly mails: readonly Mail[]
+  /** Which mails notification has noted. */
+  readonly notified: readonly Mail[]
   /** Every commit, those of one group in the order in which the broker took them. */
   readonly commits: readonly Commit[]
   /** What was done to the services on the way. */
@@ -30,7 +47,13 @@ export type { Place }
 /** A record on a source topic: an event, or a poison pill that the demo put there. */
 export type LogRecord = Place &
   (
-    | { readonly kind: 'event'; readonly eventId: string; readonly type: string; readonly orderId: string }
+    | {
+        readonly kind: 'event'
+        readonly eventId: string
+        readonly type: string
+        readonly orderId: string
+        readonly value: Readonly<Record<string, unknown>>
+      }
     | { readonly kind: 'pill' }
   )
 
@@ -95,11 +118,17 @@ export interface Findings {
   readonly lost: readonly string[]
   /** Records that a service handled more than once, whether or not its tables recognised it. */
   readonly repeated: readonly Repetition[]
-  /** Work that was done more than once. */
+  /** Work that was done more than once: by the services' own rows, and by the books of the gateway and the mail server. No kill excuses it. */
   readonly doubled: readonly Repetition[]
+  /** Records that one group parked more than once: parking is at least once. */
+  readonly parkedTwice: readonly Repetition[]
   readonly outOfOrder: readonly string[]
-  /** Articles of which more or fewer left the shelf than were reserved. */
+  /** Articles of which more or fewer left the shelf than were reserved; charges and mails of which the services' rows say something else. */
   readonly misbooked: readonly string[]
+  /** Effects without the mark of their inbox, and marks without their effect. */
+  readonly unmarked: readonly string[]
+  /** Events that say other than the rows they follow from, and rows that nobody was told of. */
+  readonly untold: readonly string[]
   /** Commits of a group below an earlier one: what a zombie does that nobody refuses. */
   readonly commitsBack: readonly string[]
   /** Events that stand on a topic more than once, with the same id: repeated sends that readers recognise. */
@@ -114,10 +143,15 @@ const ENDS = new Set(['delivered', 'cancelled'])
 
 /**
  * Holds what should have happened against what did: every accepted order ended, every event was worked on, parked or skipped by
- * every service that owes it, every pill was parked by every group that met it, nothing out of its order.
+ * every service that owes it, every pill was parked by every group that met it, nothing out of its order; nothing was done twice, what
+ * has an inbox has marked what it did and nothing else, and what was told is what the rows say.
+ *
+ * @param withInbox - the services that have an inbox
  */
-export function audit(history: History, duties: readonly Duty[]): Findings {
-  const events = firstOccurrences(history.log)
+export function audit(history: History, duties: readonly Duty[], withInbox: ReadonlySet<string>): Findings {
+  const { log, effects, marks, decisions, payments, charges, mails, notified } = history
+  const all = log.filter((record) => record.kind === 'event')
+  const events = firstOccurrences(all)
   // A record that was under way comes again once: as work or as a dead letter. Doubled work is a part of what was handled again.
   const again = createExplanations(history.incidents, history.effects)
   const twice = createExplanations(history.incidents, history.effects)
@@ -135,24 +169,26 @@ export function audit(history: History, duties: readonly Duty[]): Findings {
         .map((letter) => `the dead letter of ${place(letter)} (${letter.service}) was not seen by the monitor`),
     ],
     repeated: repeatedRecords(history, again),
-    doubled: [...doubledEffects(history, twice), ...doubledLetters(history, again)],
-    outOfOrder: [...brokenLives(events), ...disorderedEffects(history.effects, events)],
-    misbooked: history.stock
-      .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
-      .map(
-        ({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`,
-      ),
+    doubled: [
+      ...doubledEffects(history, twice),
+      ...doneTwiceOutside(charges, mails).map((each) => ({ ...each, cause: null })),
+    ],
+    parkedTwice: doubledLetters(history, again),
+    outOfOrder: [...brokenLives(events), ...disorderedEffects(effects, events)],
+    misbooked: [...misbookedArticles(history), ...misbookedOutside(charges, payments, mails, notified)],
+    unmarked: unmarked(withInbox, marks, effects, events, duties),
+    untold: untold(decisions, payments, all),
     commitsBack: commitsBack(history.commits),
-    repeatedEvents: history.log.filter((record) => record.kind === 'event').length - events.length,
+    repeatedEvents: all.length - events.length,
   }
 }
 
 type EventRecord = Extract<LogRecord, { kind: 'event' }>
 
 /** Of each event the record that came first, in log order. */
-function firstOccurrences(log: readonly LogRecord[]): readonly EventRecord[] {
+function firstOccurrences(all: readonly EventRecord[]): readonly EventRecord[] {
   const first = new Map<string, EventRecord>()
-  for (const record of log.filter((each) => each.kind === 'event').toSorted(byPlace)) {
+  for (const record of all.toSorted(byPlace)) {
     const id = `${record.topic} ${record.eventId}`
     if (!first.has(id)) first.set(id, record)
   }
@@ -241,6 +277,12 @@ function doubledLetters({ letters }: History, { causeOfLetters }: Explanations):
       )
       return { service, what: `${place(each[0]!)} parked ${each.length} times`, cause }
     })
+}
+
+function misbookedArticles({ stock }: History): readonly string[] {
+  return stock
+    .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
+    .map(({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`)
 }
 
 function commitsBack(commits: readonly Commit[]): readonly string[] {
