@@ -8,7 +8,7 @@ import type { Findings } from './audit.ts'
 import { audit } from './audit.ts'
 import { makeRoom, readLetters, readLog } from './cluster.ts'
 import { journalEnd, readCommits } from './commit-journal.ts'
-import { DUTIES, SERVICES, WITH_INBOX } from './duties.ts'
+import { AT_MOST_ONCE, DUTIES, SERVICES, WITH_INBOX } from './duties.ts'
 import { createFleet } from './fleet.ts'
 import type { Incident } from './incidents.ts'
 import type { PlannedOrder } from './order-plan.ts'
@@ -22,7 +22,7 @@ import { orStopped, withPatience } from './stopping.ts'
 import { createDatabase, readTables } from './tables.ts'
 import { drawTrace, readSpans, tellingTrace } from './trace-tree.ts'
 import type { Redis } from './troubles/index.ts'
-import { killPayment, restartRedis, SCALED, scaleNotification, stopInventory } from './troubles/index.ts'
+import { killAnalytics, killPayment, restartRedis, SCALED, scaleNotification, stopInventory } from './troubles/index.ts'
 import { watchUntilRest } from './watch-until-rest.ts'
 
 /** How the demo shall run. */
@@ -118,7 +118,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     await pillProducer.connect()
     undo.push(() => pillProducer.disconnect())
 
-    const troubles = [stopInventory, killPayment, restartRedis, scaleNotification]
+    const troubles = [stopInventory, killPayment, restartRedis, killAnalytics, scaleNotification]
     const incidents: Incident[] = []
     const scene = {
       fleet,
@@ -165,7 +165,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
         incidents,
       },
       DUTIES,
-      WITH_INBOX,
+      { withInbox: WITH_INBOX, atMostOnce: AT_MOST_ONCE },
     )
 
     const delivered = placing.accepted.filter((orderId) => tables.states.get(orderId)?.state === 'delivered')

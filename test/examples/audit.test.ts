@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Effect, History, Letter, LogRecord } from '../../scripts/demo/audit.ts'
+import type { Effect, History, Letter, Levels, LogRecord } from '../../scripts/demo/audit.ts'
 import { audit } from '../../scripts/demo/audit.ts'
 import type { Duty } from '../../scripts/demo/duties.ts'
 import type { Incident } from '../../scripts/demo/incidents.ts'
@@ -14,7 +14,7 @@ const DUTIES: readonly Duty[] = [
     types: ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered'],
   },
 ]
-const WITH_INBOX: ReadonlySet<string> = new Set(['stock'])
+const LEVELS: Levels = { withInbox: new Set(['stock']), atMostOnce: new Set(['views']) }
 const LIFE = ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered']
 
 const event = (offset: number, type: string, orderId = 'o-1', partition = 0): LogRecord => ({
@@ -85,7 +85,7 @@ function sound(different: Partial<History> = {}): History {
     ...different,
   }
 }
-const find = (different: Partial<History>): ReturnType<typeof audit> => audit(sound(different), DUTIES, WITH_INBOX)
+const find = (different: Partial<History>): ReturnType<typeof audit> => audit(sound(different), DUTIES, LEVELS)
 
 test('a sound history has nothing to complain about', () => {
   expect(find({})).toEqual({
@@ -94,6 +94,7 @@ test('a sound history has nothing to complain about', () => {
     parked: {},
     skipped: 0,
     lost: [],
+    missed: [],
     repeated: [],
     doubled: [],
     parkedTwice: [],
@@ -103,6 +104,7 @@ test('a sound history has nothing to complain about', () => {
     untold: [],
     commitsBack: [],
     repeatedEvents: 0,
+    recounted: 0,
   })
 })
 
@@ -467,7 +469,68 @@ describe('effects that differ from marks', () => {
   })
 
   test('not the effects of a service without an inbox', () => {
-    expect(audit(sound({ marks: [] }), DUTIES, new Set()).unmarked).toEqual([])
+    expect(audit(sound({ marks: [] }), DUTIES, { ...LEVELS, withInbox: new Set() }).unmarked).toEqual([])
+  })
+})
+
+describe('a service that handles at most once', () => {
+  const duties: readonly Duty[] = [{ service: 'views', topic: 'order-events', types: ['order.viewed'] }]
+  const log = Array.from({ length: 8 }, (_, i) => event(i, 'order.viewed', `o-${i}`))
+  const view = (offset: number, process: number, different: Partial<Effect> = {}): Effect =>
+    effect(offset, 'views', '', { eventId: `o-${offset}/order.viewed`, offset: BigInt(offset), process, ...different })
+  const viewsKilled: Incident = { kind: 'killed', service: 'views', process: 100, mostInHandlers: 3, atMs: 1_000_500 }
+  const findViews = (effects: readonly Effect[], different: Partial<History> = {}): ReturnType<typeof audit> =>
+    audit(sound({ accepted: [], log, effects, marks: [], incidents: [viewsKilled], ...different }), duties, LEVELS)
+  const [first, second] = [
+    [0, 1, 2].map((offset) => view(offset, 100)),
+    [5, 6, 7].map((offset) => view(offset, 200)),
+  ] as const
+
+  test('misses what a killed process had claimed and not done: that is no loss', () => {
+    const { lost, missed } = findViews([...first, ...second])
+    expect(lost).toEqual([])
+    expect(missed).toEqual(
+      [3, 4].map((offset) => ({
+        service: 'views',
+        what: `o-${offset}/order.viewed at order-events[0]@${offset}`,
+        cause: 'killed',
+      })),
+    )
+  })
+
+  const causes = (...given: Parameters<typeof findViews>): readonly unknown[] =>
+    findViews(...given).missed.map(({ cause }) => cause)
+
+  test('has no reason to miss anything when nothing was done to it, or to another', () => {
+    expect(causes([...first, ...second], { incidents: [] })).toEqual([null, null])
+    expect(causes([...first, ...second], { incidents: [{ ...viewsKilled, service: 'mail' }] })).toEqual([null, null])
+  })
+
+  test('has none for what lies in the midst of one process’s work, nor for more than it had in handlers', () => {
+    expect(causes([view(0, 100), view(2, 100), ...[3, 4, 5, 6, 7].map((offset) => view(offset, 200))])).toEqual([null])
+    expect(causes([...[0, 1, 2, 3, 4].map((offset) => view(offset, 100)), view(5, 200), view(7, 200)])).toEqual([null])
+    expect(causes([view(0, 100), ...second])).toEqual(['killed', 'killed', 'killed', null])
+  })
+
+  test('may not handle a record twice, whatever was killed; an event that was sent again is another record', () => {
+    const whole = [...[0, 1, 2, 3, 4].map((offset) => view(offset, 100)), ...second]
+    expect(findViews([...whole, view(4, 200)]).doubled).toEqual([
+      { service: 'views', what: 'o-4/order.viewed, 2 times', cause: 'killed' },
+    ])
+    const again = findViews([...whole, view(4, 200, { offset: 8n })], {
+      log: [...log, event(8, 'order.viewed', 'o-4')],
+    })
+    expect(again.doubled).toEqual([])
+    expect(again.recounted).toBe(1)
+  })
+
+  test('skips a pill, since it has no dead letters; another service must park it', () => {
+    const skips = ['views', 'stock'].map((service) => ({ service, topic: 'order-events', partition: 0, offset: 8n }))
+    const whole = [0, 1, 2, 3, 4, 5, 6, 7].map((offset) => view(offset, 100))
+    expect(findViews(whole, { log: [...log, pill(8)], skips }).lost).toEqual([])
+    expect(find({ log: [...sound().log, pill(8)], skips, letters: [letter('mail', 8)] }).lost).toEqual([
+      'stock did not park the pill at order-events[0]@8',
+    ])
   })
 })
 

@@ -150,6 +150,7 @@ describe('the report', () => {
     parked: { 'decode-failed': 4 },
     skipped: 0,
     lost: [],
+    missed: [],
     repeated: [],
     doubled: [],
     parkedTwice: [{ service: 'payment', what: 'inventory-events[0]@2 parked 2 times', cause: 'killed' }],
@@ -159,6 +160,7 @@ describe('the report', () => {
     untold: [],
     commitsBack: [],
     repeatedEvents: 0,
+    recounted: 0,
   }
 
   const inJson = (different: Partial<Findings>, ...problems: readonly string[]): unknown =>
@@ -170,6 +172,7 @@ describe('the report', () => {
       outcomes: { delivered: 2, 'cancelled: out-of-stock': 1 },
       parked: { 'decode-failed': 4 },
       lost: 0,
+      missed: 0,
       repeated: 0,
       doubled: 0,
       parkedTwice: 1,
@@ -189,6 +192,7 @@ describe('the report', () => {
     expect(inJson({ misbooked: ['x'] })).toMatchObject({ misbooked: 1 })
     expect(inJson({ commitsBack: ['x'] })).toMatchObject({ commitsBack: 1 })
     expect(inJson({ unmarked: ['x'], untold: ['x', 'y'] })).toMatchObject({ unmarked: 1, untold: 2 })
+    expect(inJson({ missed: unexplained })).toMatchObject({ missed: 1, unexplained: 1 })
     expect(inJson({ doubled: explained })).toMatchObject({ doubled: 1, unexplained: 0 })
     expect(inJson({ repeated: unexplained, parkedTwice: unexplained })).toMatchObject({ repeated: 1, unexplained: 2 })
     expect(inJson({}, 'x')).toMatchObject({ problems: 1 })
@@ -220,6 +224,7 @@ describe('the report', () => {
       { unmarked: ['x'] },
       { untold: ['x'] },
       { commitsBack: ['x'] },
+      { missed: unexplained },
       { repeated: unexplained },
       { parkedTwice: unexplained },
     ]) {
@@ -228,7 +233,7 @@ describe('the report', () => {
   })
 
   test('fails the run for what was done twice, and takes no kill for a reason', () => {
-    expect(isBroken({ ...findings, repeated: explained })).toBe(false)
+    expect(isBroken({ ...findings, repeated: explained, missed: explained })).toBe(false)
     expect(isBroken({ ...findings, doubled: explained })).toBe(true)
   })
 

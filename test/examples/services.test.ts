@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { readConfiguration } from '../../examples/order-processing/shared/configuration.ts'
 import { watchUnderWay } from '../../examples/order-processing/shared/under-way.ts'
-import { MOST_IN_HANDLERS, SERVICES, WITH_INBOX } from '../../scripts/demo/duties.ts'
+import { AT_MOST_ONCE, MOST_IN_HANDLERS, SERVICES, WITH_INBOX } from '../../scripts/demo/duties.ts'
 import type { ProcessObservation } from '../../src/index.ts'
 import { noTelemetry } from '../../src/index.ts'
 
@@ -11,6 +11,8 @@ const example = (file: string): Promise<string> =>
 
 test('the audit excuses no more than the services have in handlers', async () => {
   expect(await example('services/payment.ts')).toContain(`concurrency: ${MOST_IN_HANDLERS.payment},`)
+  // A batch of each of the six partitions.
+  expect(await example('services/analytics.ts')).toContain(`maxBatchSize: ${MOST_IN_HANDLERS.analytics / 6},`)
   expect(await example('services/inventory.ts')).toContain(`concurrency: ${MOST_IN_HANDLERS.inventory},`)
 })
 
@@ -21,6 +23,13 @@ test('the audit asks those services for marks that have an inbox, and all of the
   )
   expect(new Set(withInbox.flat())).toEqual(WITH_INBOX)
   for (const service of WITH_INBOX) expect(await example('setup.ts')).toContain(`'${service}'`)
+})
+
+test('the audit judges those services by at most once that say so', async () => {
+  for (const service of SERVICES.keys()) {
+    const says = (await example(`services/${service}.ts`)).includes("delivery: 'at-most-once'")
+    expect(says).toBe(AT_MOST_ONCE.has(service))
+  }
 })
 
 const enough = {

@@ -1,3 +1,4 @@
+export { killAnalytics } from './kill-analytics.ts'
 export { killPayment } from './kill-payment.ts'
 export { restartRedis } from './restart-redis.ts'
 export { SCALED, scaleNotification } from './scale-notification.ts'

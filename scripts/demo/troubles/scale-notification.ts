@@ -12,7 +12,7 @@ const LEAVE_LIMIT_MS = 30_000
 
 /** Adds a second and a third member to a service that cannot take its mails back, and takes them away again when all have worked. */
 export const scaleNotification: Trouble = {
-  after: 0.81,
+  after: 0.8,
   async run({ fleet, database, say, stop }) {
     const first = fleet.first(SCALED)
     const added = [await fleet.start(SCALED), await fleet.start(SCALED)]

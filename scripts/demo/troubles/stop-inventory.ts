@@ -17,7 +17,7 @@ const LATE_WORK_LIMIT_MS = 30_000
  * works on them, and lets it go on.
  */
 export const stopInventory: Trouble = {
-  after: 0.06,
+  after: 0.03,
   async run(scene) {
     const { fleet, database, say, note, stop } = scene
     const zombie = fleet.first('inventory')

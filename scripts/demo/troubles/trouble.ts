@@ -39,6 +39,6 @@ export async function databaseMs(database: Client): Promise<number> {
 }
 
 /** So many of them, for people. */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
+export function counted(count: number, one: string, many: string = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
 }
