@@ -120,15 +120,16 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 
     const troubles = [stopInventory, killPayment, restartRedis, killAnalytics, scaleNotification]
     const incidents: Incident[] = []
+    const pace = createPace(options.orders, troubles.length + 1) // one part more: see `moreOrders`
     const scene = {
       fleet,
       database: await connect(),
       redis,
+      moreOrders: () => pace.nextLeg(),
       say,
       note: (incident: Incident) => incidents.push(incident),
       stop,
     }
-    const pace = createPace(options.orders, troubles.length)
     const placing = placeOrders(planOrders(options.orders, options.seed), pace, api, pillProducer, stop)
     placing.finished.catch(() => undefined) // seen below; a failed look at the tables must not leave it unhandled
     const watched = await watchUntilRest({

@@ -6,7 +6,7 @@ import { counted, databaseMs } from './trouble.ts'
 
 /** Kills the service that counts at most once in the middle of a batch, and starts it again: that batch is missed. */
 export const killAnalytics: Trouble = {
-  after: 0.62,
+  after: 0.52,
   async run({ fleet, database, say, note, stop }) {
     const victim = fleet.first('analytics')
     const batches = await stopInTheMiddle(victim, () => openBatches(database), stop)

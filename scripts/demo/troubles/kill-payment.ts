@@ -6,7 +6,7 @@ import { counted, databaseMs } from './trouble.ts'
 
 /** Kills the service whose effect cannot be taken back when that is worst, and starts it again: money is taken, and no row says so. */
 export const killPayment: Trouble = {
-  after: 0.23,
+  after: 0.18,
   async run({ fleet, database, say, note, stop }) {
     const victim = fleet.first('payment')
     const charged = await stopInTheMiddle(victim, () => chargedWithoutRow(database), stop)

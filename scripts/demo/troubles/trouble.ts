@@ -16,6 +16,8 @@ export interface Scene {
   /** For its own queries, one at a time. */
   readonly database: Client
   readonly redis: Redis
+  /** Lets the next part of the orders be placed, before the trouble has ended. */
+  readonly moreOrders: () => void
   /** Says something to whoever watches. */
   readonly say: (text: string) => void
   /** Tells the audit what was done. */
