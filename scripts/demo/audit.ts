@@ -249,15 +249,15 @@ function unsettledEvents(
   return unsettled
 }
 
-function lostPills({ log, letters, skips }: History, duties: readonly Duty[], levels: Levels): readonly string[] {
-  const ended = [...letters, ...skips.filter(({ service }) => levels.atMostOnce.has(service))] // these have no dead letters
-  const parked = new Set(ended.map((each) => `${each.service} ${place(each)}`))
+/** Whoever handles at most once has no dead letters: it skips a pill, and owes nothing for it. */
+function lostPills({ log, letters }: History, duties: readonly Duty[], { atMostOnce }: Levels): readonly string[] {
+  const parked = new Set(letters.map((letter) => `${letter.service} ${place(letter)}`))
   return log
     .filter((record) => record.kind === 'pill')
     .flatMap((pill) => {
       const readers = new Set(duties.filter((duty) => duty.topic === pill.topic).map((duty) => duty.service))
       return [...readers]
-        .filter((service) => !parked.has(`${service} ${place(pill)}`))
+        .filter((service) => !atMostOnce.has(service) && !parked.has(`${service} ${place(pill)}`))
         .map((service) => `${service} did not park the pill at ${place(pill)}`)
     })
 }
