@@ -116,10 +116,12 @@ async function announce(producer: Pick<Producer, 'send'>, verdict: Verdict): Pro
     headers: traceparent === null ? [] : [['traceparent', Buffer.from(traceparent)] as const],
   }
   const event = inventoryEventOf(verdict)
-  await producer.send(inventoryEvents, event, { ...options, id: eventId(event) })
-  if (verdict.verdict !== 'short') return
-  const cancelled = { type: 'order.cancelled', orderId, customerId, reason: 'out-of-stock' } as const
-  await producer.send(orderEvents, cancelled, { ...options, id: eventId(cancelled) })
+  const sends = [producer.send(inventoryEvents, event, { ...options, id: eventId(event) })]
+  if (verdict.verdict === 'short') {
+    const cancelled = { type: 'order.cancelled', orderId, customerId, reason: 'out-of-stock' } as const
+    sends.push(producer.send(orderEvents, cancelled, { ...options, id: eventId(cancelled) }))
+  }
+  await Promise.all(sends)
 }
 
 function inventoryEventOf({ verdict, orderId, customerId, totalCents, missing }: Verdict): InventoryEvent {
