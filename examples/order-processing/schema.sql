@@ -23,17 +23,57 @@ create index if not exists order_history_by_order on order_history (order_id);
 create table if not exists stock (sku text primary key, on_hand int not null check (on_hand >= 0));
 create table if not exists reservations (
   order_id text primary key,
+  customer_id text not null,
   items jsonb not null,
-  state text not null default 'reserved',
-  missing text
+  state text not null check (state in ('reserved', 'short', 'returned'))
+);
+-- What inventory has decided, for its announcer to tell: `announced_at` is null until Kafka has acknowledged the events.
+create table if not exists verdicts (
+  seq bigserial primary key,
+  order_id text not null,
+  customer_id text not null,
+  verdict text not null check (verdict in ('reserved', 'short', 'returned')),
+  total_cents int,
+  missing_sku text,
+  traceparent text,
+  announced_at timestamptz,
+  unique (order_id, verdict)
+);
+create index if not exists verdicts_to_announce on verdicts (order_id, seq) where announced_at is null;
+
+-- payment
+create table if not exists payments (
+  order_id text primary key,
+  amount_cents int not null,
+  state text not null check (state in ('pending', 'completed', 'declined'))
 );
 
--- payment, fulfilment, notification, analytics, points
-create table if not exists payments (order_id text primary key, amount_cents int not null, verdict text not null);
-create table if not exists shipments (order_id text primary key, state text not null);
+-- fulfilment
+create table if not exists shipments (
+  order_id text primary key,
+  state text not null check (state in ('confirmed', 'shipped', 'delivered', 'cancelled'))
+);
+
+-- notification, analytics, points
 create table if not exists notifications (order_id text, about text, primary key (order_id, about));
 create table if not exists event_counts (type text primary key, count int not null);
 create table if not exists points_ledger (order_id text primary key, customer_id text not null, points int not null);
+
+-- The world outside. These two belong to no service: they are what a payment gateway and a mail server keep for themselves, and they
+-- outlive whoever asks. Of one idempotency key there is one charge and one mail, however often it is asked for.
+create table if not exists gateway_charges (
+  idempotency_key text primary key,
+  order_id text not null,
+  amount_cents int not null,
+  verdict text not null,
+  asked int not null default 1
+);
+create table if not exists mail_server_mails (
+  idempotency_key text primary key,
+  order_id text not null,
+  about text not null,
+  asked int not null default 1
+);
 
 -- dead-letter-monitor
 create table if not exists dead_letters (

@@ -16,16 +16,18 @@ export type DemoArguments =
 /** The text of `--help`. */
 export const USAGE: string = `Usage: npm run demo [-- --orders N] [--seed S] [--serve] [--json] [--reset]
 
-Starts Kafka, PostgreSQL and the order-processing services, places orders with poison pills, short stock and flaky payments
-among them. On the way it stops an inventory process until another has its partitions and wakes it up, kills the payment service,
-and adds two members to the notification service and takes them away. It waits until every order has ended, and audits topics
-against tables. Exit code 1 when anything is lost, out of order, misbooked, or done twice without a kill or stop that explains it.
+Starts Kafka, PostgreSQL, Redis and the order-processing services, places orders with poison pills, short stock and flaky payments
+among them. On the way it stops an inventory process in the middle of a booking until another has its partitions and wakes it up, kills
+the payment service when money is taken and no row says so, kills Redis and starts it again, kills the service that counts at most once,
+and adds two members to the notification service and takes them away. It waits until every order has ended, and audits topics against tables, marks, and the books of the payment
+gateway and the mail server. Exit code 1 when anything is lost, done twice, out of order, misbooked, or handled again or
+missed without a kill or stop that explains it.
 
   --orders N   how many orders, 1 to 100000 (default 300)
   --seed S     makes all that is random the same again, 0 to 999999999 (default 1)
   --serve      keeps everything running after the audit, until Ctrl-C
-  --json       last line on stdout: { orders, outcomes, parked, lost, repeated, doubled, unexplained, outOfOrder, misbooked,
-               commitsBack, problems }; the rest goes to stderr
+  --json       last line on stdout: { orders, outcomes, parked, lost, missed, repeated, doubled, parkedTwice, unexplained,
+               outOfOrder, misbooked, unmarked, untold, commitsBack, problems }; the rest goes to stderr
   --reset      first deletes the demo's topics and groups that a given cluster (KAFKA_BROKERS) still has from a former run
   --help       this text`
 

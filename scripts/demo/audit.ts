@@ -3,6 +3,14 @@ import type { Duty } from './duties.ts'
 import { groupBy } from './group-by.ts'
 import type { Explanations, Incident } from './incidents.ts'
 import { createExplanations } from './incidents.ts'
+import type { Mark } from './marks.ts'
+import { unmarked } from './marks.ts'
+import type { Missed } from './missed.ts'
+import { explainMissed } from './missed.ts'
+import type { Charge, Mail } from './outside-world.ts'
+import { doneTwiceOutside, misbookedOutside } from './outside-world.ts'
+import type { Decision, Payment } from './told.ts'
+import { untold } from './told.ts'
 
 /** Everything that happened, as the topics and the tables tell it. */
 export interface History {
@@ -19,6 +27,17 @@ export interface History {
   readonly skips: readonly Skip[]
   /** Stock against reservations. */
   readonly stock: readonly StockRow[]
+  /** What the services with an inbox have marked as handled. */
+  readonly marks: readonly Mark[]
+  /** What inventory has decided. */
+  readonly decisions: readonly Decision[]
+  readonly payments: readonly Payment[]
+  /** The gateway's own books. */
+  readonly charges: readonly Charge[]
+  /** The mail server's own books. */
+  readonly mails: readonly Mail[]
+  /** Which mails notification has noted. */
+  readonly notified: readonly Mail[]
   /** Every commit, those of one group in the order in which the broker took them. */
   readonly commits: readonly Commit[]
   /** What was done to the services on the way. */
@@ -30,7 +49,13 @@ export type { Place }
 /** A record on a source topic: an event, or a poison pill that the demo put there. */
 export type LogRecord = Place &
   (
-    | { readonly kind: 'event'; readonly eventId: string; readonly type: string; readonly orderId: string }
+    | {
+        readonly kind: 'event'
+        readonly eventId: string
+        readonly type: string
+        readonly orderId: string
+        readonly value: Readonly<Record<string, unknown>>
+      }
     | { readonly kind: 'pill' }
   )
 
@@ -93,17 +118,33 @@ export interface Findings {
   readonly parked: Readonly<Record<string, number>>
   readonly skipped: number
   readonly lost: readonly string[]
+  /** Events that a service missed which handles at most once. */
+  readonly missed: readonly Missed[]
   /** Records that a service handled more than once, whether or not its tables recognised it. */
   readonly repeated: readonly Repetition[]
-  /** Work that was done more than once. */
+  /** Work that was done more than once: by the services' own rows, and by the books of the gateway and the mail server. No kill excuses it. */
   readonly doubled: readonly Repetition[]
+  /** Records that one group parked more than once: parking is at least once. */
+  readonly parkedTwice: readonly Repetition[]
   readonly outOfOrder: readonly string[]
-  /** Articles of which more or fewer left the shelf than were reserved. */
+  /** Articles of which more or fewer left the shelf than were reserved; charges and mails of which the services' rows say something else. */
   readonly misbooked: readonly string[]
+  /** Effects without the mark of their inbox, and marks without their effect. */
+  readonly unmarked: readonly string[]
+  /** Events that say other than the rows they follow from, and rows that nobody was told of. */
+  readonly untold: readonly string[]
   /** Commits of a group below an earlier one: what a zombie does that nobody refuses. */
   readonly commitsBack: readonly string[]
   /** Events that stand on a topic more than once, with the same id: repeated sends that readers recognise. */
   readonly repeatedEvents: number
+  /** How often such an event was handled again by a service that handles at most once: it knows records, and no ids. */
+  readonly recounted: number
+}
+
+/** Which services promise more, or less, than at least once. */
+export interface Levels {
+  readonly withInbox: ReadonlySet<string>
+  readonly atMostOnce: ReadonlySet<string>
 }
 
 const LIVES: readonly (readonly string[])[] = [
@@ -114,10 +155,14 @@ const ENDS = new Set(['delivered', 'cancelled'])
 
 /**
  * Holds what should have happened against what did: every accepted order ended, every event was worked on, parked or skipped by
- * every service that owes it, every pill was parked by every group that met it, nothing out of its order.
+ * every service that owes it, every pill was parked by every group that met it, nothing out of its order; nothing was done twice, what
+ * has an inbox has marked what it did and nothing else, and what was told is what the rows say.
  */
-export function audit(history: History, duties: readonly Duty[]): Findings {
-  const events = firstOccurrences(history.log)
+export function audit(history: History, duties: readonly Duty[], levels: Levels): Findings {
+  const { log, effects, marks, decisions, payments, charges, mails, notified } = history
+  const all = log.filter((record) => record.kind === 'event')
+  const events = firstOccurrences(all)
+  const unsettled = unsettledEvents(history, events, duties)
   // A record that was under way comes again once: as work or as a dead letter. Doubled work is a part of what was handled again.
   const again = createExplanations(history.incidents, history.effects)
   const twice = createExplanations(history.incidents, history.effects)
@@ -128,31 +173,41 @@ export function audit(history: History, duties: readonly Duty[]): Findings {
     skipped: history.skips.length,
     lost: [
       ...lostOrders(history, events),
-      ...lostEvents(history, events, duties),
-      ...lostPills(history, duties),
+      ...unsettled
+        .filter(({ service }) => !levels.atMostOnce.has(service))
+        .map(({ service, what }) => `${service} did nothing with ${what}`),
+      ...lostPills(history, duties, levels),
       ...history.letters
         .filter((letter) => !letter.stored)
         .map((letter) => `the dead letter of ${place(letter)} (${letter.service}) was not seen by the monitor`),
     ],
+    missed: explainMissed(
+      unsettled.filter(({ service }) => levels.atMostOnce.has(service)),
+      history.incidents,
+      effects,
+    ),
     repeated: repeatedRecords(history, again),
-    doubled: [...doubledEffects(history, twice), ...doubledLetters(history, again)],
-    outOfOrder: [...brokenLives(events), ...disorderedEffects(history.effects, events)],
-    misbooked: history.stock
-      .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
-      .map(
-        ({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`,
-      ),
+    doubled: [
+      ...doubledEffects(history, twice, levels),
+      ...doneTwiceOutside(charges, mails).map((each) => ({ ...each, cause: null })),
+    ],
+    parkedTwice: doubledLetters(history, again),
+    outOfOrder: [...brokenLives(events), ...disorderedEffects(effects, events)],
+    misbooked: [...misbookedArticles(history), ...misbookedOutside(charges, payments, mails, notified)],
+    unmarked: unmarked(levels.withInbox, marks, effects, events, duties),
+    untold: untold(decisions, payments, all),
     commitsBack: commitsBack(history.commits),
-    repeatedEvents: history.log.filter((record) => record.kind === 'event').length - events.length,
+    repeatedEvents: all.length - events.length,
+    recounted: recounted(history, levels),
   }
 }
 
 type EventRecord = Extract<LogRecord, { kind: 'event' }>
 
 /** Of each event the record that came first, in log order. */
-function firstOccurrences(log: readonly LogRecord[]): readonly EventRecord[] {
+function firstOccurrences(all: readonly EventRecord[]): readonly EventRecord[] {
   const first = new Map<string, EventRecord>()
-  for (const record of log.filter((each) => each.kind === 'event').toSorted(byPlace)) {
+  for (const record of all.toSorted(byPlace)) {
     const id = `${record.topic} ${record.eventId}`
     if (!first.has(id)) first.set(id, record)
   }
@@ -168,7 +223,12 @@ function lostOrders({ accepted, states }: History, events: readonly EventRecord[
   })
 }
 
-function lostEvents(history: History, events: readonly EventRecord[], duties: readonly Duty[]): readonly string[] {
+/** Events that a service owes its work for, and of which it has not told any outcome. */
+function unsettledEvents(
+  history: History,
+  events: readonly EventRecord[],
+  duties: readonly Duty[],
+): ReadonlyArray<Place & { readonly service: string; readonly what: string }> {
   const worked = new Set(history.effects.map(({ service, topic, eventId }) => `${service} ${topic} ${eventId}`))
   const settled = new Set([...history.letters, ...history.skips].map((each) => `${each.service} ${place(each)}`))
   // A repeated event may have been parked or skipped at its second place.
@@ -176,26 +236,28 @@ function lostEvents(history: History, events: readonly EventRecord[], duties: re
     history.log.filter((record) => record.kind === 'event'),
     (record) => `${record.topic} ${record.eventId}`,
   )
-  const lost: string[] = []
+  const unsettled: Array<Place & { readonly service: string; readonly what: string }> = []
   for (const { service, topic, types } of duties) {
     for (const event of events) {
       if (event.topic !== topic || !types.includes(event.type)) continue
       if (worked.has(`${service} ${topic} ${event.eventId}`)) continue
       if (places.get(`${topic} ${event.eventId}`)!.some((each) => settled.has(`${service} ${place(each)}`))) continue
-      lost.push(`${service} did nothing with ${event.eventId} at ${place(event)}`)
+      const { partition, offset } = event
+      unsettled.push({ service, what: `${event.eventId} at ${place(event)}`, topic, partition, offset })
     }
   }
-  return lost
+  return unsettled
 }
 
-function lostPills({ log, letters }: History, duties: readonly Duty[]): readonly string[] {
+/** Whoever handles at most once has no dead letters: it skips a pill, and owes nothing for it. */
+function lostPills({ log, letters }: History, duties: readonly Duty[], { atMostOnce }: Levels): readonly string[] {
   const parked = new Set(letters.map((letter) => `${letter.service} ${place(letter)}`))
   return log
     .filter((record) => record.kind === 'pill')
     .flatMap((pill) => {
       const readers = new Set(duties.filter((duty) => duty.topic === pill.topic).map((duty) => duty.service))
       return [...readers]
-        .filter((service) => !parked.has(`${service} ${place(pill)}`))
+        .filter((service) => !atMostOnce.has(service) && !parked.has(`${service} ${place(pill)}`))
         .map((service) => `${service} did not park the pill at ${place(pill)}`)
     })
 }
@@ -211,10 +273,15 @@ function repeatedRecords({ effects }: History, { causeOf }: Explanations): reado
     }))
 }
 
-function doubledEffects({ effects }: History, { causeOf }: Explanations): readonly Repetition[] {
+function doubledEffects(
+  { effects }: History,
+  { causeOf }: Explanations,
+  { atMostOnce }: Levels,
+): readonly Repetition[] {
   const done = groupBy(
     effects.filter((effect) => effect.kind === 'done'),
-    ({ service, topic, eventId }) => `${service} ${topic} ${eventId}`,
+    (effect) =>
+      `${effect.service} ${atMostOnce.has(effect.service) ? place(effect) : `${effect.topic} ${effect.eventId}`}`,
   )
   return [...done.values()]
     .filter((each) => each.length > 1)
@@ -223,6 +290,13 @@ function doubledEffects({ effects }: History, { causeOf }: Explanations): readon
       what: `${each[0]!.eventId}, ${each.length} times`,
       cause: causeOf(each) ?? (isSentAgain(each) ? 'sent again' : null),
     }))
+}
+
+function recounted({ effects }: History, { atMostOnce }: Levels): number {
+  const counted = effects.filter(({ service }) => atMostOnce.has(service))
+  const places = new Set(counted.map((effect) => `${effect.service} ${place(effect)}`))
+  const events = new Set(counted.map(({ service, topic, eventId }) => `${service} ${topic} ${eventId}`))
+  return places.size - events.size
 }
 
 /** Each time from another place of the log, and in another process: one process recognises the second by its id. */
@@ -241,6 +315,12 @@ function doubledLetters({ letters }: History, { causeOfLetters }: Explanations):
       )
       return { service, what: `${place(each[0]!)} parked ${each.length} times`, cause }
     })
+}
+
+function misbookedArticles({ stock }: History): readonly string[] {
+  return stock
+    .filter(({ opening, onHand, reserved }) => opening - onHand !== reserved)
+    .map(({ sku, opening, onHand, reserved }) => `${sku}: ${opening - onHand} left the shelf, ${reserved} are reserved`)
 }
 
 function commitsBack(commits: readonly Commit[]): readonly string[] {

@@ -88,6 +88,7 @@ export async function readLog(kafka: Kafka, pills: readonly Place[]): Promise<re
       eventId: text('holdfast-id') ?? placeId(place),
       type: event.type,
       orderId: event.orderId,
+      value: event,
     }
   })
 }

@@ -25,7 +25,13 @@ export const DUTIES: readonly Duty[] = [
 export const MONITOR = 'dead-letter-monitor'
 
 /** How many records one process of a service may have in handlers at a time: as the services say, of those to which something is done. */
-export const MOST_IN_HANDLERS = { inventory: 6, payment: 8 } as const
+export const MOST_IN_HANDLERS = { inventory: 5, payment: 8, analytics: 300 } as const
+
+/** The services that handle a record once or not at all. */
+export const AT_MOST_ONCE: ReadonlySet<string> = new Set(['analytics'])
+
+/** The services that mark what they have handled in the transaction of their work. */
+export const WITH_INBOX: ReadonlySet<string> = new Set(['order-api', 'inventory', 'points'])
 
 /** The topics of the example, without their dead letter topics. */
 export const TOPICS: readonly string[] = ['order-events', 'payment-events', 'inventory-events', 'notification-events']

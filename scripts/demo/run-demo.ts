@@ -3,12 +3,12 @@ import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 import { OPENING_STOCK } from '../../examples/order-processing/shared/catalogue.ts'
 import type { Services } from '../services/index.ts'
-import { startServices } from '../services/index.ts'
+import { startDurableRedis, startServices } from '../services/index.ts'
 import type { Findings } from './audit.ts'
 import { audit } from './audit.ts'
 import { makeRoom, readLetters, readLog } from './cluster.ts'
 import { journalEnd, readCommits } from './commit-journal.ts'
-import { DUTIES, SERVICES } from './duties.ts'
+import { AT_MOST_ONCE, DUTIES, SERVICES, WITH_INBOX } from './duties.ts'
 import { createFleet } from './fleet.ts'
 import type { Incident } from './incidents.ts'
 import type { PlannedOrder } from './order-plan.ts'
@@ -21,7 +21,8 @@ import { epitaph, startServiceProcess } from './service-processes.ts'
 import { orStopped, withPatience } from './stopping.ts'
 import { createDatabase, readTables } from './tables.ts'
 import { drawTrace, readSpans, tellingTrace } from './trace-tree.ts'
-import { killPayment, SCALED, scaleNotification, stopInventory } from './troubles/index.ts'
+import type { Redis } from './troubles/index.ts'
+import { killAnalytics, killPayment, restartRedis, SCALED, scaleNotification, stopInventory } from './troubles/index.ts'
 import { watchUntilRest } from './watch-until-rest.ts'
 
 /** How the demo shall run. */
@@ -46,7 +47,7 @@ const SESSION_TIMEOUT_MS = 6_000
 /**
  * Runs the whole demo and prints what came of it.
  *
- * @returns whether nothing was lost, out of order or misbooked.
+ * @returns whether nothing was lost, doubled, out of order or misbooked.
  * @throws Error when it could not be run to its end, with the reason.
  */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
@@ -58,12 +59,14 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const undo: Array<() => Promise<unknown>> = []
 
   try {
-    say('starting Kafka and PostgreSQL')
-    const services = await startAll(say, undo, stop)
+    say('starting Kafka, PostgreSQL and Redis')
+    const [services, redis] = await startAll(say, undo, stop)
     const brokers = services.kafka!.brokers
     const { url: databaseUrl, drop } = await createDatabase(services.postgres!.url)
     undo.push(drop)
-    say(`Kafka at ${brokers.join(',')} (${services.kafka!.how}), PostgreSQL (${services.postgres!.how})`)
+    say(
+      `Kafka at ${brokers.join(',')} (${services.kafka!.how}), PostgreSQL (${services.postgres!.how}), Redis (${redis.how})`,
+    )
 
     const kafka = new Kafka({ clientId: 'demo', brokers, logLevel: logLevel.NOTHING })
     const admin = kafka.admin()
@@ -75,6 +78,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     const environment = {
       KAFKA_BROKERS: brokers.join(','),
       DATABASE_URL: databaseUrl,
+      REDIS_URL: redis.url,
+      REDIS_PREFIX: `demo-${process.pid}-${Date.now()}:`, // a Redis that was given may know a former run's orders as done
       SEED: String(options.seed),
       TRACE_FILE: options.traceFile,
       SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
@@ -113,16 +118,18 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     await pillProducer.connect()
     undo.push(() => pillProducer.disconnect())
 
-    const troubles = [stopInventory, killPayment, scaleNotification]
+    const troubles = [stopInventory, killPayment, restartRedis, killAnalytics, scaleNotification]
     const incidents: Incident[] = []
+    const pace = createPace(options.orders, troubles.length + 1) // one part more: see `moreOrders`
     const scene = {
       fleet,
       database: await connect(),
+      redis,
+      moreOrders: () => pace.nextLeg(),
       say,
       note: (incident: Incident) => incidents.push(incident),
       stop,
     }
-    const pace = createPace(options.orders, troubles.length)
     const placing = placeOrders(planOrders(options.orders, options.seed), pace, api, pillProducer, stop)
     placing.finished.catch(() => undefined) // seen below; a failed look at the tables must not leave it unhandled
     const watched = await watchUntilRest({
@@ -159,6 +166,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
         incidents,
       },
       DUTIES,
+      { withInbox: WITH_INBOX, atMostOnce: AT_MOST_ONCE },
     )
 
     const delivered = placing.accepted.filter((orderId) => tables.states.get(orderId)?.state === 'delivered')
@@ -177,7 +185,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     ]
     out.write(`${lines.join('\n')}\n`)
     const sound = !isBroken(findings) && outside.length === 0
-    out.write(sound ? 'Nothing is lost, nothing is out of order.\n' : 'FAILED: see above.\n')
+    out.write(sound ? 'Nothing is lost, nothing is doubled, nothing is out of order.\n' : 'FAILED: see above.\n')
     if (options.json) process.stdout.write(`${reportJson(findings, outside)}\n`)
 
     if (options.serve) await serve(api, findings, out, stop)
@@ -195,11 +203,30 @@ async function startAll(
   say: (text: string) => void,
   undo: Array<() => Promise<unknown>>,
   stop: AbortSignal,
-): Promise<Services> {
+): Promise<readonly [Services, DemoRedis]> {
   const starting = startServices({ kafka: { nodes: 1 }, postgres: true, onProgress: say })
+  const startingRedis = startRedis(say)
+  startingRedis.catch(() => undefined) // seen below, unless the others could not be started
   const services = await orStopped(starting, stop)
   undo.push(() => services.close())
-  return services
+  const redis = await orStopped(startingRedis, stop)
+  undo.push(() => redis.close())
+  return [services, redis]
+}
+
+interface DemoRedis extends Redis {
+  readonly how: string
+  close(): Promise<void>
+}
+
+/** One of the demo's own, that can be killed and keeps what it has acknowledged, unless one is given. */
+async function startRedis(say: (text: string) => void): Promise<DemoRedis> {
+  const given = process.env['REDIS_URL']
+  if (given !== undefined && given !== '') {
+    return { url: given, how: 'REDIS_URL', server: null, close: async () => undefined }
+  }
+  const server = await startDurableRedis(say)
+  return { url: server.url, how: server.how, server, close: () => server.close() }
 }
 
 async function serve(api: string, findings: Findings, out: NodeJS.WriteStream, stop: AbortSignal): Promise<void> {

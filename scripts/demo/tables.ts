@@ -1,19 +1,26 @@
 import { Client } from 'pg'
 import type { History } from './audit.ts'
 import { placeId } from './cluster.ts'
+import { WITH_INBOX } from './duties.ts'
+import type { Mark } from './marks.ts'
+import type { Charge, Mail } from './outside-world.ts'
+import type { Decision, Payment } from './told.ts'
 
 /** What the tables say, as far as the audit asks. */
-export interface Tables extends Pick<History, 'states' | 'effects' | 'skips' | 'stock'> {
+export interface Tables extends Pick<
+  History,
+  'states' | 'effects' | 'skips' | 'stock' | 'marks' | 'decisions' | 'payments' | 'charges' | 'mails' | 'notified'
+> {
   /** Places on the dead letter topics that the monitor wrote down. */
   readonly storedLetters: ReadonlySet<string>
 }
 
-/** How many orders are in which state, and how many payments were made: for the progress line. */
+/** How many orders are in which state, what was parked, and what inventory has still to tell: for the progress line, and to see the end. */
 export interface Counts {
   readonly delivered: number
   readonly cancelled: number
-  readonly paid: number
   readonly parked: number
+  readonly unannounced: number
 }
 
 /** Makes a database of the demo's own, so that a given server's data is not touched. @returns its address, and how to drop it. */
@@ -49,8 +56,8 @@ export async function readCounts(database: Client): Promise<Counts> {
   const { rows } = await database.query<Counts>(`
     select (select count(*)::int from orders where state = 'delivered') as delivered,
            (select count(*)::int from orders where state = 'cancelled') as cancelled,
-           (select count(*)::int from payments) as paid,
-           (select count(*)::int from dead_letters) as parked`)
+           (select count(*)::int from dead_letters) as parked,
+           (select count(*)::int from verdicts where announced_at is null) as unannounced`)
   return rows[0]!
 }
 
@@ -83,7 +90,34 @@ export async function readTables(database: Client, openingStock: Readonly<Record
         select sum((item ->> 'quantity')::int) from reservations, jsonb_array_elements(items) item
         where state = 'reserved' and item ->> 'sku' = stock.sku
       ), 0)::int as reserved from stock`)
+    const marks: Mark[] = []
+    for (const service of WITH_INBOX) {
+      const inbox = `${service.replaceAll('-', '_')}_inbox`
+      const { rows } = await database.query<{ id: string }>(
+        `select encode(id, 'hex') as id from ${inbox} where outcome = 'handled'`,
+      )
+      marks.push(...rows.map(({ id }) => ({ service, id })))
+    }
+    const decisions = await database.query<Decision>(`
+      select seq::int, order_id as "orderId", customer_id as "customerId", verdict, total_cents as "totalCents",
+             missing_sku as missing, announced_at is not null as announced,
+             (select state from reservations where reservations.order_id = verdicts.order_id) as reservation
+      from verdicts`)
+    const payments = await database.query<Payment>(
+      'select order_id as "orderId", amount_cents as "amountCents", state from payments',
+    )
+    const charges = await database.query<Charge>(
+      'select order_id as "orderId", amount_cents as "amountCents", verdict from gateway_charges',
+    )
+    const mails = await database.query<Mail>('select order_id as "orderId", about from mail_server_mails')
+    const notified = await database.query<Mail>('select order_id as "orderId", about from notifications')
     return {
+      marks,
+      decisions: decisions.rows,
+      payments: payments.rows,
+      charges: charges.rows,
+      mails: mails.rows,
+      notified: notified.rows,
       states: new Map(orders.rows.map(({ order_id, state, reason }) => [order_id, { state, reason }])),
       effects: effects.rows.map(({ seq, service, process, topic, partition, log_offset, event_id, kind, at_ms }) => ({
         seq: Number(seq),

@@ -41,7 +41,7 @@ const STALL_LIMIT_MS = 45_000
 
 /**
  * Shows how far the orders are, lets the troubles happen, and returns when these are over, every accepted order has ended and every
- * group has read and committed everything, or when nothing moves any more.
+ * group has read and committed everything and nothing is left to be told, or when nothing moves any more.
  *
  * @throws Error when a service ends by itself, a trouble does not go as planned, or the placing of the orders fails or hangs.
  */
@@ -63,7 +63,7 @@ export async function watchUntilRest(watch: Watch): Promise<Watched> {
 
     if (trouble !== null) throw (trouble as { readonly error: unknown }).error
 
-    const { delivered, cancelled, parked } = await readCounts(watch.database)
+    const { delivered, cancelled, parked, unannounced } = await readCounts(watch.database)
     const now = await lags(watch.admin)
     const behind = now.lags.reduce((sum, lag) => sum + lag.behind, 0n)
     const ended = delivered + cancelled
@@ -81,12 +81,17 @@ export async function watchUntilRest(watch: Watch): Promise<Watched> {
 
     // Two more looks in which no log has grown: no event is on its way any more.
     const isAtRest =
-      happening === null && waiting.length === 0 && placing.done && behind === 0n && ended >= placing.accepted.length
+      happening === null &&
+      waiting.length === 0 &&
+      placing.done &&
+      behind === 0n &&
+      unannounced === 0 &&
+      ended >= placing.accepted.length
     calmLooks = isAtRest && now.ends === ends ? calmLooks + 1 : 0
     ends = now.ends
     if (calmLooks === 2) return { hanging: [] }
 
-    const newState = [placing.placed, ended, behind, ends].join()
+    const newState = [placing.placed, ended, behind, unannounced, ends].join()
     if (newState !== state) movedAt = performance.now()
     state = newState
     if (performance.now() - movedAt > STALL_LIMIT_MS) {

@@ -1,3 +1,5 @@
+export type { DurableRedis } from './durable-redis.ts'
+export { startDurableRedis } from './durable-redis.ts'
 export { startServices } from './start-services.ts'
 export type { KafkaOptions, Progress, RunningService, Services, ServicesOptions } from './services.ts'
 export type { KafkaNode, RunningKafka } from './kafka.ts'

@@ -66,7 +66,8 @@ async function start(command: string, folder: string): Promise<{ child: Child; p
   }
 }
 
-async function answersPing(port: number): Promise<boolean> {
+/** Does a Redis listen there, and answer? One that still loads what it has on disk does not. */
+export async function answersPing(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
   try {
     const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(1_000) })) as [Buffer]
@@ -78,7 +79,8 @@ async function answersPing(port: number): Promise<boolean> {
   }
 }
 
-async function findRedis(progress: Progress): Promise<{ command: string; how: string }> {
+/** Where the server's program is. @throws Error that says what to install. */
+export async function findRedis(progress: Progress): Promise<{ command: string; how: string }> {
   const onPath = await run('redis-server', ['--version']).then(
     () => true,
     () => false,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Consumer, ConsumerEvents } from '../../src/consumer/index.ts'
 import { skip } from '../../src/consumer/index.ts'
+import { HoldfastError } from '../../src/errors/index.ts'
 import { memoryDedupeStore } from '../../src/idempotency/index.ts'
 import type { World } from './world.ts'
 import { GROUP, gate, ids, orders, world } from './world.ts'
@@ -172,6 +173,28 @@ const scenes: Record<keyof ConsumerEvents, readonly [Scene, unknown]> = {
       return consumer().on(orders, () => skip('by decision'))
     },
     { position: record, reason: 'by decision' },
+  ],
+  abandoned: [
+    ({ consumer, append, cluster }) => {
+      append(ids(1))
+      const untilAborted = (_: unknown, { signal }: { signal: AbortSignal }): Promise<never> => {
+        cluster.expireSession(GROUP)
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+      }
+      return consumer(session).on(orders, untilAborted, { delivery: 'at-most-once' })
+    },
+    { position: record },
+  ],
+  unguarded: [
+    ({ consumer, append }) => {
+      append([{ id: 'o-1' }], { headers: [['holdfast-id', Buffer.from('id-1')]] })
+      const out = (): never => {
+        throw new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', 'down', { retriable: true })
+      }
+      const store = { begin: out, complete: out, abandon: out, renew: out }
+      return consumer().on(orders, () => {}, { dedupe: { store, onStoreDown: 'handle' } })
+    },
+    { position: record, messageId: 'id-1', step: 'begin' },
   ],
   'forged-headers': [
     ({ consumer, append }) => {

@@ -54,6 +54,7 @@ function looped({ subscription }: CheckedSubscription, openLanes: readonly OpenL
       parking: null,
       leases: null,
       inbox: null,
+      claim: () => Promise.resolve('held'),
       events: createEvents(silentLogger),
       logger: silentLogger,
       runtime,

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { Effect, History, Letter, LogRecord } from '../../scripts/demo/audit.ts'
+import type { Effect, History, Letter, Levels, LogRecord } from '../../scripts/demo/audit.ts'
 import { audit } from '../../scripts/demo/audit.ts'
 import type { Duty } from '../../scripts/demo/duties.ts'
 import type { Incident } from '../../scripts/demo/incidents.ts'
+import { markId } from '../../scripts/demo/marks.ts'
+import type { Decision, Payment } from '../../scripts/demo/told.ts'
 
 const DUTIES: readonly Duty[] = [
   { service: 'stock', topic: 'order-events', types: ['order.created'] },
@@ -12,6 +14,7 @@ const DUTIES: readonly Duty[] = [
     types: ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered'],
   },
 ]
+const LEVELS: Levels = { withInbox: new Set(['stock']), atMostOnce: new Set(['views']) }
 const LIFE = ['order.created', 'order.confirmed', 'order.shipped', 'order.delivered']
 
 const event = (offset: number, type: string, orderId = 'o-1', partition = 0): LogRecord => ({
@@ -22,6 +25,7 @@ const event = (offset: number, type: string, orderId = 'o-1', partition = 0): Lo
   eventId: `${orderId}/${type}`,
   type,
   orderId,
+  value: { type, orderId },
 })
 const pill = (offset: number): LogRecord => ({
   kind: 'pill',
@@ -55,6 +59,11 @@ const letter = (service: string, offset: number, different: Partial<Letter> = {}
   ...different,
 })
 
+const mark = (service: string, eventId: string): History['marks'][number] => ({
+  service,
+  id: markId(service, { topic: 'order-events', eventId }),
+})
+
 /** One order that was delivered, and everybody did their work once and in order. */
 function sound(different: Partial<History> = {}): History {
   return {
@@ -65,12 +74,18 @@ function sound(different: Partial<History> = {}): History {
     letters: [],
     skips: [],
     stock: [{ sku: 'mouse', opening: 10, onHand: 7, reserved: 3 }],
+    marks: [mark('stock', 'o-1/order.created'), mark('stock', 'o-1/order.shipped')], // the second is none of its business
+    decisions: [],
+    payments: [],
+    charges: [],
+    mails: [],
+    notified: [],
     commits: [0n, 2n, 2n, 4n].map((offset) => ({ service: 'mail', topic: 'order-events', partition: 0, offset })),
     incidents: [],
     ...different,
   }
 }
-const find = (different: Partial<History>): ReturnType<typeof audit> => audit(sound(different), DUTIES)
+const find = (different: Partial<History>): ReturnType<typeof audit> => audit(sound(different), DUTIES, LEVELS)
 
 test('a sound history has nothing to complain about', () => {
   expect(find({})).toEqual({
@@ -79,12 +94,17 @@ test('a sound history has nothing to complain about', () => {
     parked: {},
     skipped: 0,
     lost: [],
+    missed: [],
     repeated: [],
     doubled: [],
+    parkedTwice: [],
     outOfOrder: [],
     misbooked: [],
+    unmarked: [],
+    untold: [],
     commitsBack: [],
     repeatedEvents: 0,
+    recounted: 0,
   })
 })
 
@@ -176,10 +196,17 @@ describe('doubled', () => {
     expect(find({ effects }).doubled).toEqual([])
   })
 
-  test('a record that one group parked twice; two groups each park their own', () => {
-    expect(find({ letters: [letter('mail', 2), letter('stock', 2)] }).doubled).toEqual([])
-    expect(find({ letters: [letter('mail', 2), letter('mail', 2)] }).doubled).toEqual([
-      { service: 'mail', what: 'order-events[0]@2 parked 2 times', cause: null },
+  test('an order that the gateway charged under two keys, whatever the services’ rows say', () => {
+    const charge = { orderId: 'o-1', amountCents: 500, verdict: 'completed' } as const
+    expect(find({ charges: [charge, charge, { ...charge, orderId: 'o-2' }] }).doubled).toEqual([
+      { service: 'payment', what: 'o-1 was charged 2 times at the gateway', cause: null },
+    ])
+  })
+
+  test('a mail that went out under two keys; two mails of one order are two', () => {
+    const mail = { orderId: 'o-1', about: 'order.shipped' }
+    expect(find({ mails: [mail, mail, { ...mail, about: 'order.delivered' }] }).doubled).toEqual([
+      { service: 'notification', what: 'o-1/order.shipped was mailed 2 times', cause: null },
     ])
   })
 
@@ -188,6 +215,13 @@ describe('doubled', () => {
     expect(findings.repeatedEvents).toBe(1)
     expect(findings.doubled).toEqual([])
   })
+})
+
+test('parked twice is a record that one group parked twice; two groups each park their own', () => {
+  expect(find({ letters: [letter('mail', 2), letter('stock', 2)] }).parkedTwice).toEqual([])
+  expect(find({ letters: [letter('mail', 2), letter('mail', 2)] }).parkedTwice).toEqual([
+    { service: 'mail', what: 'order-events[0]@2 parked 2 times', cause: null },
+  ])
 })
 
 describe('handled again', () => {
@@ -289,7 +323,7 @@ describe('a doubled effect', () => {
   const parkedAt = (...timesMs: readonly number[]): readonly Letter[] =>
     timesMs.map((atMs) => letter('stock', 2, { atMs }))
   const causeOfLetters = (letters: readonly Letter[], ...incidents: readonly Incident[]): readonly unknown[] =>
-    find({ letters, incidents }).doubled.map(({ cause }) => cause)
+    find({ letters, incidents }).parkedTwice.map(({ cause }) => cause)
 
   test('of parking is explained by what was done to the service between the two', () => {
     expect(causeOfLetters(parkedAt(1_000_400, 1_007_000), killed)).toEqual(['killed'])
@@ -377,6 +411,200 @@ test('misbooked: what left the shelf is not what is reserved', () => {
   expect(find({ stock: [{ sku: 'mouse', opening: 10, onHand: 6, reserved: 3 }] }).misbooked).toEqual([
     'mouse: 4 left the shelf, 3 are reserved',
   ])
+})
+
+describe('misbooked outside', () => {
+  const payment: Payment = { orderId: 'o-1', amountCents: 500, state: 'completed' }
+  const charge = { orderId: 'o-1', amountCents: 500, verdict: 'completed' } as const
+  const said = [
+    {
+      ...event(0, 'payment.completed'),
+      topic: 'payment-events',
+      value: { type: 'payment.completed', orderId: 'o-1', amountCents: 500 },
+    },
+  ]
+  const misbooked = (different: Partial<History>): readonly string[] =>
+    find({ payments: [payment], charges: [charge], ...different }).misbooked
+
+  test('not a payment that the gateway’s books tell of in the same words', () => {
+    expect(misbooked({ log: [...sound().log, ...said] })).toEqual([])
+  })
+
+  test('a payment without a charge, a charge without a payment, and one of another sum or verdict', () => {
+    expect(misbooked({ charges: [] })).toEqual(['o-1 is completed, and the gateway knows nothing of it'])
+    expect(misbooked({ payments: [] })).toEqual(['o-1 was charged, and no row says so'])
+    expect(misbooked({ charges: [{ ...charge, amountCents: 501 }] })).toEqual([
+      'o-1: the row says completed, 500; the gateway completed, 501',
+    ])
+    expect(misbooked({ charges: [{ ...charge, verdict: 'declined' }] })).toEqual([
+      'o-1: the row says completed, 500; the gateway declined, 500',
+    ])
+  })
+
+  test('a mail that nobody noted, and a note without its mail', () => {
+    const mail = { orderId: 'o-1', about: 'order.shipped' }
+    expect(find({ mails: [mail], notified: [mail] }).misbooked).toEqual([])
+    expect(find({ mails: [mail] }).misbooked).toEqual(['o-1/order.shipped was mailed, and no row says so'])
+    expect(find({ notified: [mail] }).misbooked).toEqual(['o-1/order.shipped is noted, and was not mailed'])
+  })
+})
+
+describe('effects that differ from marks', () => {
+  test('an effect whose mark is missing', () => {
+    expect(find({ marks: [] }).unmarked).toEqual(['stock did its work for o-1/order.created, and has no mark of it'])
+  })
+
+  test('a mark whose effect is missing, of an event that is the service’s business', () => {
+    const effects = sound().effects.filter(({ service }) => service === 'mail')
+    expect(find({ effects }).unmarked).toEqual(['stock has marked o-1/order.created, and not done its work'])
+  })
+
+  test('a mark of another service, or of something that is not on the log', () => {
+    const [created] = sound().marks
+    expect(find({ marks: [created!, mark('stock', 'o-9/order.created')] }).unmarked).toHaveLength(1)
+    expect(find({ marks: [{ ...created!, service: 'mail' }] }).unmarked).toEqual([
+      'stock did its work for o-1/order.created, and has no mark of it',
+      expect.stringContaining('mail has a mark of nothing that is on the log'),
+    ])
+  })
+
+  test('not the effects of a service without an inbox', () => {
+    expect(audit(sound({ marks: [] }), DUTIES, { ...LEVELS, withInbox: new Set() }).unmarked).toEqual([])
+  })
+})
+
+describe('a service that handles at most once', () => {
+  const duties: readonly Duty[] = [{ service: 'views', topic: 'order-events', types: ['order.viewed'] }]
+  const log = Array.from({ length: 8 }, (_, i) => event(i, 'order.viewed', `o-${i}`))
+  const view = (offset: number, process: number, different: Partial<Effect> = {}): Effect =>
+    effect(offset, 'views', '', { eventId: `o-${offset}/order.viewed`, offset: BigInt(offset), process, ...different })
+  const viewsKilled: Incident = { kind: 'killed', service: 'views', process: 100, mostInHandlers: 3, atMs: 1_000_500 }
+  const findViews = (effects: readonly Effect[], different: Partial<History> = {}): ReturnType<typeof audit> =>
+    audit(sound({ accepted: [], log, effects, marks: [], incidents: [viewsKilled], ...different }), duties, LEVELS)
+  const [first, second] = [
+    [0, 1, 2].map((offset) => view(offset, 100)),
+    [5, 6, 7].map((offset) => view(offset, 200)),
+  ] as const
+
+  test('misses what a killed process had claimed and not done: that is no loss', () => {
+    const { lost, missed } = findViews([...first, ...second])
+    expect(lost).toEqual([])
+    expect(missed).toEqual(
+      [3, 4].map((offset) => ({
+        service: 'views',
+        what: `o-${offset}/order.viewed at order-events[0]@${offset}`,
+        cause: 'killed',
+      })),
+    )
+  })
+
+  const causes = (...given: Parameters<typeof findViews>): readonly unknown[] =>
+    findViews(...given).missed.map(({ cause }) => cause)
+
+  test('has no reason to miss anything when nothing was done to it, or to another', () => {
+    expect(causes([...first, ...second], { incidents: [] })).toEqual([null, null])
+    expect(causes([...first, ...second], { incidents: [{ ...viewsKilled, service: 'mail' }] })).toEqual([null, null])
+  })
+
+  test('has none for what lies in the midst of one process’s work, nor for more than it had in handlers', () => {
+    expect(causes([view(0, 100), view(2, 100), ...[3, 4, 5, 6, 7].map((offset) => view(offset, 200))])).toEqual([null])
+    expect(causes([...[0, 1, 2, 3, 4].map((offset) => view(offset, 100)), view(5, 200), view(7, 200)])).toEqual([null])
+    expect(causes([view(0, 100), ...second])).toEqual(['killed', 'killed', 'killed', null])
+  })
+
+  test('may not handle a record twice, whatever was killed; an event that was sent again is another record', () => {
+    const whole = [...[0, 1, 2, 3, 4].map((offset) => view(offset, 100)), ...second]
+    expect(findViews([...whole, view(4, 200)]).doubled).toEqual([
+      { service: 'views', what: 'o-4/order.viewed, 2 times', cause: 'killed' },
+    ])
+    const again = findViews([...whole, view(4, 200, { offset: 8n })], {
+      log: [...log, event(8, 'order.viewed', 'o-4')],
+    })
+    expect(again.doubled).toEqual([])
+    expect(again.recounted).toBe(1)
+  })
+
+  test('owes nothing for a pill, since it has no dead letters', () => {
+    const whole = [0, 1, 2, 3, 4, 5, 6, 7].map((offset) => view(offset, 100))
+    expect(findViews(whole, { log: [...log, pill(8)] }).lost).toEqual([])
+  })
+})
+
+describe('events that differ from rows', () => {
+  const decision: Decision = {
+    seq: 1,
+    orderId: 'o-1',
+    customerId: 'ada',
+    verdict: 'reserved',
+    totalCents: 500,
+    missing: null,
+    announced: true,
+    reservation: 'reserved',
+  }
+  const short: Decision = { ...decision, verdict: 'short', missing: 'mouse', reservation: 'short' }
+  const told = (topic: string, type: string, value: object, offset = 0): LogRecord =>
+    ({
+      ...event(offset, type),
+      topic,
+      value: { type, orderId: 'o-1', ...value },
+    }) as LogRecord
+  const reserved = { customerId: 'ada', totalCents: 500 }
+  const untold = (decisions: readonly Decision[], ...events: readonly LogRecord[]): readonly string[] =>
+    find({ decisions, log: [...sound().log, ...events] }).untold
+
+  test('not what was told as the row says, however often', () => {
+    const said = [0, 1].map((offset) => told('inventory-events', 'inventory.reserved', reserved, offset))
+    expect(untold([decision], ...said)).toEqual([])
+  })
+
+  test('not an article that is short, with the order that is cancelled for it', () => {
+    const cancelled = { customerId: 'ada', reason: 'out-of-stock' }
+    const said = [
+      told('inventory-events', 'inventory.short', { sku: 'mouse' }),
+      told('order-events', 'order.cancelled', cancelled, 9),
+    ]
+    expect(untold([short], ...said)).toEqual([])
+    expect(untold([short], said[0]!)).toEqual(['order-events o-1/order.cancelled follows from a row, and was not told'])
+  })
+
+  test('a verdict that was rolled back and told all the same', () => {
+    const said = told('inventory-events', 'inventory.short', { sku: 'mouse' })
+    expect(untold([], said)).toEqual(['inventory-events o-1/inventory.short was told, and no row says so'])
+    expect(untold([decision], told('inventory-events', 'inventory.reserved', reserved), said)).toHaveLength(1)
+  })
+
+  test('an order that is cancelled without a row; not one whose payment was declined, which fulfilment cancels', () => {
+    const cancelled = (reason: string): LogRecord => told('order-events', 'order.cancelled', { reason }, 9)
+    expect(untold([], cancelled('out-of-stock'))).toHaveLength(1)
+    expect(untold([], cancelled('payment-declined'))).toEqual([])
+  })
+
+  test('an event that says something else than its row, the second time too', () => {
+    const said = told('inventory-events', 'inventory.reserved', reserved)
+    const other = told('inventory-events', 'inventory.reserved', { ...reserved, totalCents: 499 }, 1)
+    expect(untold([decision], said, other)).toEqual([
+      'inventory-events o-1/inventory.reserved says other than its row: totalCents',
+    ])
+  })
+
+  test('a row that was not announced, and one of which the last word is another than the reservation’s', () => {
+    const said = told('inventory-events', 'inventory.reserved', reserved)
+    expect(untold([{ ...decision, announced: false }], said)).toEqual(['o-1 is reserved, and that is not announced'])
+    expect(untold([{ ...decision, reservation: 'returned' }], said)).toEqual([
+      'o-1 is reserved, and its reservation returned',
+    ])
+  })
+
+  test('a payment that was told otherwise, not at all, or has come to no end', () => {
+    const payment: Payment = { orderId: 'o-1', amountCents: 500, state: 'completed' }
+    const charges = [{ orderId: 'o-1', amountCents: 500, verdict: 'completed' } as const]
+    const of = (paid: Payment, ...events: readonly LogRecord[]): readonly string[] =>
+      find({ payments: [paid], charges, log: [...sound().log, ...events] }).untold
+    expect(of(payment, told('payment-events', 'payment.completed', { amountCents: 500 }))).toEqual([])
+    expect(of(payment, told('payment-events', 'payment.completed', { amountCents: 7 }))).toHaveLength(1)
+    expect(of(payment)).toEqual(['payment-events o-1/payment.completed follows from a row, and was not told'])
+    expect(of({ ...payment, state: 'pending' })).toEqual(['o-1: its payment has come to no end'])
+  })
 })
 
 test('outcomes and reasons are counted', () => {

@@ -150,12 +150,17 @@ describe('the report', () => {
     parked: { 'decode-failed': 4 },
     skipped: 0,
     lost: [],
+    missed: [],
     repeated: [],
-    doubled: [{ service: 'payment', what: 'o-1, 2 times', cause: 'killed' }],
+    doubled: [],
+    parkedTwice: [{ service: 'payment', what: 'inventory-events[0]@2 parked 2 times', cause: 'killed' }],
     outOfOrder: [],
     misbooked: [],
+    unmarked: [],
+    untold: [],
     commitsBack: [],
     repeatedEvents: 0,
+    recounted: 0,
   }
 
   const inJson = (different: Partial<Findings>, ...problems: readonly string[]): unknown =>
@@ -167,11 +172,15 @@ describe('the report', () => {
       outcomes: { delivered: 2, 'cancelled: out-of-stock': 1 },
       parked: { 'decode-failed': 4 },
       lost: 0,
+      missed: 0,
       repeated: 0,
-      doubled: 1,
+      doubled: 0,
+      parkedTwice: 1,
       unexplained: 0,
       outOfOrder: 0,
       misbooked: 0,
+      unmarked: 0,
+      untold: 0,
       commitsBack: 0,
       problems: 0,
     })
@@ -182,15 +191,20 @@ describe('the report', () => {
     expect(inJson({ outOfOrder: ['x'] })).toMatchObject({ outOfOrder: 1 })
     expect(inJson({ misbooked: ['x'] })).toMatchObject({ misbooked: 1 })
     expect(inJson({ commitsBack: ['x'] })).toMatchObject({ commitsBack: 1 })
-    expect(inJson({ repeated: unexplained, doubled: unexplained })).toMatchObject({ repeated: 1, unexplained: 2 })
+    expect(inJson({ unmarked: ['x'], untold: ['x', 'y'] })).toMatchObject({ unmarked: 1, untold: 2 })
+    expect(inJson({ missed: unexplained })).toMatchObject({ missed: 1, unexplained: 1 })
+    expect(inJson({ doubled: explained })).toMatchObject({ doubled: 1, unexplained: 0 })
+    expect(inJson({ repeated: unexplained, parkedTwice: unexplained })).toMatchObject({ repeated: 1, unexplained: 2 })
     expect(inJson({}, 'x')).toMatchObject({ problems: 1 })
   })
 
+  const explained = [{ service: 'payment', what: 'o-1, 2 times', cause: 'killed' as const }]
   const unexplained = [{ service: 'mail', what: 'o-1 at order-events[0]@2, 2 times', cause: null }]
 
-  test('says why an effect is doubled, or that nobody knows', () => {
-    expect(reportTable(findings, 'mail').join('\n')).toContain('1 by payment (killed between')
-    const text = reportTable({ ...findings, doubled: unexplained }, 'mail').join('\n')
+  test('says why a record was handled again, or that nobody knows', () => {
+    const explainedText = reportTable({ ...findings, repeated: explained }, 'mail').join('\n')
+    expect(explainedText).toContain('1 by payment (killed between')
+    const text = reportTable({ ...findings, parkedTwice: [], repeated: unexplained }, 'mail').join('\n')
     expect(text).toContain('1 by mail (UNEXPLAINED)')
     expect(text).not.toContain('killed')
   })
@@ -201,18 +215,26 @@ describe('the report', () => {
     expect(rows('points')).toMatch(/by points +0 /)
   })
 
-  test('fails the run for what is lost, out of order, misbooked, committed backwards, or repeated without a reason', () => {
+  test('fails the run for all that does not hold, and for what is repeated without a reason', () => {
     expect(isBroken(findings)).toBe(false)
     for (const broken of [
       { lost: ['x'] },
       { outOfOrder: ['x'] },
       { misbooked: ['x'] },
+      { unmarked: ['x'] },
+      { untold: ['x'] },
       { commitsBack: ['x'] },
+      { missed: unexplained },
       { repeated: unexplained },
-      { doubled: unexplained },
+      { parkedTwice: unexplained },
     ]) {
       expect(isBroken({ ...findings, ...broken })).toBe(true)
     }
+  })
+
+  test('fails the run for what was done twice, and takes no kill for a reason', () => {
+    expect(isBroken({ ...findings, repeated: explained, missed: explained })).toBe(false)
+    expect(isBroken({ ...findings, doubled: explained })).toBe(true)
   })
 
   test('shows the first ten of many findings', () => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { readConfiguration } from '../../examples/order-processing/shared/configuration.ts'
 import { watchUnderWay } from '../../examples/order-processing/shared/under-way.ts'
-import { MOST_IN_HANDLERS } from '../../scripts/demo/duties.ts'
+import { AT_MOST_ONCE, MOST_IN_HANDLERS, SERVICES, WITH_INBOX } from '../../scripts/demo/duties.ts'
 import type { ProcessObservation } from '../../src/index.ts'
 import { noTelemetry } from '../../src/index.ts'
 
@@ -11,11 +11,32 @@ const example = (file: string): Promise<string> =>
 
 test('the audit excuses no more than the services have in handlers', async () => {
   expect(await example('services/payment.ts')).toContain(`concurrency: ${MOST_IN_HANDLERS.payment},`)
-  expect(await example('services/inventory.ts')).toContain("createService('inventory')\n") // the default
-  expect(await example('shared/service.ts')).toContain(`const CONNECTIONS = ${MOST_IN_HANDLERS.inventory}\n`)
+  // A batch of each of the six partitions.
+  expect(await example('services/analytics.ts')).toContain(`maxBatchSize: ${MOST_IN_HANDLERS.analytics / 6},`)
+  expect(await example('services/inventory.ts')).toContain(`concurrency: ${MOST_IN_HANDLERS.inventory},`)
 })
 
-const enough = { KAFKA_BROKERS: 'localhost:9092', DATABASE_URL: 'postgres://localhost/orders' }
+test('the audit asks those services for marks that have an inbox, and all of them have its table', async () => {
+  const names = [...SERVICES.keys()]
+  const withInbox = await Promise.all(
+    names.map(async (name) => ((await example(`services/${name}.ts`)).includes('{ inbox') ? [name] : [])),
+  )
+  expect(new Set(withInbox.flat())).toEqual(WITH_INBOX)
+  for (const service of WITH_INBOX) expect(await example('setup.ts')).toContain(`'${service}'`)
+})
+
+test('the audit judges those services by at most once that say so', async () => {
+  for (const service of SERVICES.keys()) {
+    const says = (await example(`services/${service}.ts`)).includes("delivery: 'at-most-once'")
+    expect(says).toBe(AT_MOST_ONCE.has(service))
+  }
+})
+
+const enough = {
+  KAFKA_BROKERS: 'localhost:9092',
+  DATABASE_URL: 'postgres://localhost/orders',
+  REDIS_URL: 'redis://localhost:6379',
+}
 
 test('a session lasts 30 s unless the environment says otherwise, as the demo does', () => {
   expect(readConfiguration(enough).sessionTimeoutMs).toBe(30_000)
@@ -25,7 +46,7 @@ test('a session lasts 30 s unless the environment says otherwise, as the demo do
 test('all that is wrong with the environment is said at once', () => {
   for (const SESSION_TIMEOUT_MS of ['5999', '1800001', '6e3', '']) {
     expect(() => readConfiguration({ DATABASE_URL: 'x', SESSION_TIMEOUT_MS })).toThrow(
-      /^KAFKA_BROKERS is missing.*\nSESSION_TIMEOUT_MS is not a whole number of 6000 to 1800000$/,
+      /^KAFKA_BROKERS is missing.*\nREDIS_URL is missing.*\nSESSION_TIMEOUT_MS is not a whole number of 6000 to 1800000$/,
     )
   }
 })

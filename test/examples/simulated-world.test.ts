@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
-import { mailBehaviour, simulatedMailServer } from '../../examples/order-processing/shared/mail-server.ts'
-import {
-  GatewayUnavailable,
-  gatewayBehaviour,
-  simulatedGateway,
-} from '../../examples/order-processing/shared/payment-gateway.ts'
+import { mailBehaviour } from '../../examples/order-processing/shared/mail-server.ts'
+import { gatewayBehaviour } from '../../examples/order-processing/shared/payment-gateway.ts'
 
 const ORDERS = Array.from({ length: 1_000 }, (_, i) => `order-${i}`)
-const never = new AbortController().signal
 
 test('the gateway behaves the same way after a restart, so that a redelivered order meets the same verdict', () => {
   for (const orderId of ORDERS) expect(gatewayBehaviour(7, orderId)).toEqual(gatewayBehaviour(7, orderId))
-  expect(gatewayBehaviour(1, 'order-0')).toEqual({ failingAttempts: 0, declines: false, delayMs: 2 })
+  expect(gatewayBehaviour(1, 'order-0')).toEqual({
+    failingAttempts: 0,
+    losesAnswers: false,
+    declines: false,
+    delayMs: 2,
+  })
 })
 
 test('another seed makes other orders fail', () => {
@@ -29,24 +29,17 @@ test('of a thousand orders some meet each trouble and most meet none', () => {
   expect(share((each) => each.failingAttempts === 0 && !each.declines)).toBeGreaterThan(700)
 })
 
-test('a flaky order fails exactly its first attempts, which are fewer than the payment service makes', async () => {
-  const gateway = simulatedGateway(1)
-  const flaky = ORDERS.find((orderId) => gatewayBehaviour(1, orderId).failingAttempts === 2)!
-  await expect(gateway.charge(flaky, 100, 1, never)).rejects.toThrow(GatewayUnavailable)
-  await expect(gateway.charge(flaky, 100, 2, never)).rejects.toThrow(GatewayUnavailable)
-  await expect(gateway.charge(flaky, 100, 3, never)).resolves.toMatch(/completed|declined/)
+test('of the orders whose gateway fails, some lose their charge’s answer and some are not charged before', () => {
+  const flaky = ORDERS.map((orderId) => gatewayBehaviour(1, orderId)).filter((each) => each.failingAttempts > 0)
+  const losing = flaky.filter((each) => each.losesAnswers).length
+  expect(losing).toBeGreaterThan(20)
+  expect(flaky.length - losing).toBeGreaterThan(20)
 })
 
-test('a slow charge ends when the partition is taken away, so that it holds up no rebalance', async () => {
-  const slow = ORDERS.find((orderId) => gatewayBehaviour(1, orderId).delayMs > 100)!
-  await expect(simulatedGateway(1).charge(slow, 100, 1, AbortSignal.abort())).rejects.toThrow('aborted')
-})
-
-test('the mail server refuses some mails once and some for ever', async () => {
-  const mailServer = simulatedMailServer(1)
-  const first = (behaviour: string): string => ORDERS.find((orderId) => mailBehaviour(1, orderId) === behaviour)!
-  await mailServer.send(first('taken'), 'order.shipped', 1)
-  await expect(mailServer.send(first('refused-once'), 'order.shipped', 1)).rejects.toThrow('try again later')
-  await expect(mailServer.send(first('refused-once'), 'order.shipped', 2)).resolves.toBeUndefined()
-  await expect(mailServer.send(first('refused'), 'order.shipped', 99)).rejects.toThrow('mailbox unavailable')
+test('some mails are refused once, some for ever, and most are taken', () => {
+  const count = (behaviour: string): number =>
+    ORDERS.filter((orderId) => mailBehaviour(1, orderId) === behaviour).length
+  expect(count('refused')).toBeGreaterThan(10)
+  expect(count('refused-once')).toBeGreaterThan(20)
+  expect(count('taken')).toBeGreaterThan(850)
 })

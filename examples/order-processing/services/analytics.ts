@@ -1,11 +1,14 @@
-// Counts events, as many at a time as there are: one transaction for a batch instead of one for each event. A missed count matters
-// less than a stuck partition, so a failure is skipped: declared here, counted, never silent.
+// Counts events, as many at a time as there are, at most once: a missed count matters less than one that is counted twice or a partition that
+// stands still. The offsets of a batch move before its handler is called, so what it was in the middle of when it died is missed, and what
+// fails is skipped: declared here, counted, never silent.
+import type { Position } from 'holdfast'
+import type { PoolClient } from 'pg'
 import { orderEvents } from '../contracts/index.ts'
 import { inTransaction, recordEffects } from '../shared/database.ts'
 import { createService } from '../shared/service.ts'
 import { decided } from '../shared/simulated-world.ts'
 
-const { configuration, consumer, database, dedupe, log, start } = createService('analytics')
+const { configuration, consumer, database, log, start } = createService('analytics')
 
 class WarehouseBusy extends Error {
   override readonly name: string = 'WarehouseBusy'
@@ -16,6 +19,7 @@ consumer.onBatch(
   async (messages, batch) => {
     const isRefused = (id: string): boolean => decided(configuration.seed, 'warehouse-busy', id) < 1 / 50
     const counted = messages.filter(({ id }) => !isRefused(id))
+    const refused = messages.filter(({ id }) => isRefused(id))
     await inTransaction(database, async (tx) => {
       // Sorted, so that two batches never wait for each other in a circle.
       for (const type of [...new Set(counted.map(({ value }) => value.type))].sort()) {
@@ -30,24 +34,31 @@ consumer.onBatch(
         'analytics',
         counted.map((message) => ({ message, context: message.context })),
       )
+      // Here and not when they are skipped: what a crash leaves of a batch is all of it, or nothing.
+      for (const { context } of refused) await recordSkip(tx, context, 'refused')
     })
-    // These fail alone; had the transaction failed, all would have been tried again one by one.
-    for (const message of messages) {
-      if (isRefused(message.id)) batch.fail(message, new WarehouseBusy('too many writers'))
-    }
+    for (const message of refused) batch.fail(message, new WarehouseBusy('too many writers'))
   },
-  { dedupe, maxBatchSize: 200, maxBatchWaitMs: 50, errors: [{ when: WarehouseBusy, verdict: 'skip' }] },
+  { delivery: 'at-most-once', maxBatchSize: 50, maxBatchWaitMs: 50 }, // no more than may be missed
 )
 
+// What could not be read comes to no handler.
 consumer.listen('skipped', ({ position, reason }) => {
-  const { topic, partition, offset } = position
-  database
-    .query(
-      `insert into skips (service, topic, partition, log_offset, reason) values ('analytics', $1, $2, $3, $4)
-       on conflict do nothing`,
-      [topic, partition, String(offset), reason],
-    )
-    .catch((error: unknown) => log.error({ error: (error as Error).message }, 'a skip could not be written down'))
+  recordSkip(database, position, reason).catch((error: unknown) => {
+    log.error({ error: (error as Error).message }, 'a skip could not be written down')
+  })
 })
 
 await start()
+
+async function recordSkip(
+  tx: Pick<PoolClient, 'query'>,
+  { topic, partition, offset }: Position,
+  reason: string,
+): Promise<void> {
+  await tx.query(
+    `insert into skips (service, topic, partition, log_offset, reason) values ('analytics', $1, $2, $3, $4)
+     on conflict do nothing`,
+    [topic, partition, String(offset), reason],
+  )
+}

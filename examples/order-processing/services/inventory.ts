@@ -1,80 +1,73 @@
 // Reserves the goods of new orders, cancels orders whose goods are short, and takes goods back when a payment is declined.
-import { eventId, inventoryEvents, orderEvents, paymentEvents } from '../contracts/index.ts'
-import { inTransaction, recordEffect } from '../shared/database.ts'
-import { createService } from '../shared/service.ts'
 import type { PoolClient } from 'pg'
+import { orderEvents, paymentEvents } from '../contracts/index.ts'
+import { recordEffect } from '../shared/database.ts'
+import { createService } from '../shared/service.ts'
+import { currentTraceparent } from '../shared/tracing.ts'
+import { createAnnouncer } from './inventory-announcer.ts'
+import type { Verdict } from './inventory-announcer.ts'
 
 // Orders are the keys: the events of one order are handled one after the other, those of different orders side by side. Two orders
 // that want the same article meet at its row in the database, which lets one go first.
-const { consumer, database, dedupe, producer, start } = createService('inventory')
+const service = createService('inventory', {
+  concurrency: 5, // each in a transaction: of eight connections two are the inbox's, and one is the announcer's
+})
+const { consumer, inbox, start } = service
 
+// Stock, reservation, verdict and the mark that the event was handled are one transaction: all of it happens, once, or nothing. So nothing
+// is sent here, where it could still be rolled back. What is committed the announcer tells.
 consumer.on(
   orderEvents,
   async (message, context) => {
+    const { tx } = context
     const event = message.value
     if (event.type !== 'order.created') return
     const { orderId, customerId, items, totalCents } = event
 
-    const missing = await inTransaction(database, async (tx) => {
-      // The row of the order is the guard: a redelivered event finds it and takes nothing from the stock a second time.
-      const isNew = await tx.query(
-        'insert into reservations (order_id, items) values ($1, $2) on conflict (order_id) do nothing',
-        [orderId, JSON.stringify(items)],
-      )
-      if (isNew.rowCount === 0) {
-        await recordEffect(tx, 'inventory', message, context, 'known')
-        const known = await tx.query<{ missing: string | null }>(
-          'select missing from reservations where order_id = $1',
-          [orderId],
-        )
-        return known.rows[0]!.missing
-      }
-      const short = await firstShort(tx, items)
-      if (short === null) await changeStock(tx, items, -1)
-      await tx.query('update reservations set state = $2, missing = $3 where order_id = $1', [
-        orderId,
-        short === null ? 'reserved' : 'short',
-        short,
-      ])
-      await recordEffect(tx, 'inventory', message, context)
-      return short
-    })
-
-    // Sent on every delivery, also when the work was already known: a crash after the transaction may have lost the send.
-    if (missing === null) {
-      const reserved = { type: 'inventory.reserved', orderId, customerId, totalCents } as const
-      await producer.send(inventoryEvents, reserved, { id: eventId(reserved) })
-    } else {
-      const short = { type: 'inventory.short', orderId, sku: missing } as const
-      await producer.send(inventoryEvents, short, { id: eventId(short) })
-      const cancelled = { type: 'order.cancelled', orderId, customerId, reason: 'out-of-stock' } as const
-      await producer.send(orderEvents, cancelled, { id: eventId(cancelled) })
-    }
+    const missing = await firstShort(tx, items)
+    const verdict = missing === null ? 'reserved' : 'short'
+    if (missing === null) await changeStock(tx, items, -1)
+    await tx.query('insert into reservations (order_id, customer_id, items, state) values ($1, $2, $3, $4)', [
+      orderId,
+      customerId,
+      JSON.stringify(items),
+      verdict,
+    ])
+    await decide(tx, { orderId, customerId, verdict, totalCents, missing })
+    await recordEffect(tx, 'inventory', message, context)
   },
-  { dedupe },
+  { inbox },
 )
 
 consumer.on(
   paymentEvents,
   async (message, context) => {
-    const { type, orderId } = message.value
+    const { tx } = context
+    const { type, orderId, customerId } = message.value
     if (type !== 'payment.declined') return
-    await inTransaction(database, async (tx) => {
-      const reservation = await tx.query<{ items: Items }>(
-        "update reservations set state = 'returned' where order_id = $1 and state = 'reserved' returning items",
-        [orderId],
-      )
-      const items = reservation.rows[0]?.items
-      if (items !== undefined) await changeStock(tx, items, +1)
-      await recordEffect(tx, 'inventory', message, context, items === undefined ? 'known' : 'done')
-    })
-    const returned = { type: 'inventory.returned', orderId } as const
-    await producer.send(inventoryEvents, returned, { id: eventId(returned) })
+    const reservation = await tx.query<{ items: Items }>(
+      "update reservations set state = 'returned' where order_id = $1 and state = 'reserved' returning items",
+      [orderId],
+    )
+    if (reservation.rows[0] === undefined) throw new Error('a payment was declined for goods that are not reserved')
+    await changeStock(tx, reservation.rows[0].items, +1)
+    await decide(tx, { orderId, customerId, verdict: 'returned', totalCents: null, missing: null })
+    await recordEffect(tx, 'inventory', message, context)
   },
-  { dedupe },
+  { inbox },
 )
 
-await start()
+await start({ after: createAnnouncer(service) })
+
+/** Writes down what the announcer is to tell. */
+async function decide(tx: PoolClient, verdict: Omit<Verdict, 'seq' | 'traceparent'>): Promise<void> {
+  const { orderId, customerId, verdict: kind, totalCents, missing } = verdict
+  await tx.query(
+    `insert into verdicts (order_id, customer_id, verdict, total_cents, missing_sku, traceparent)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [orderId, customerId, kind, totalCents, missing, currentTraceparent()],
+  )
+}
 
 type Items = ReadonlyArray<{ readonly sku: string; readonly quantity: number }>
 

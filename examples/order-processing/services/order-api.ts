@@ -7,10 +7,10 @@ import { HoldfastError } from 'holdfast'
 import { z } from 'zod'
 import { eventId, Item, notificationEvents, orderEvents } from '../contracts/index.ts'
 import { PRICES_IN_CENTS } from '../shared/catalogue.ts'
-import { inTransaction, recordEffect } from '../shared/database.ts'
+import { recordEffect } from '../shared/database.ts'
 import { createService } from '../shared/service.ts'
 
-const { configuration, consumer, database, dedupe, log, producer, start } = createService('order-api')
+const { configuration, consumer, database, inbox, log, producer, start } = createService('order-api')
 
 const NewOrder = z.strictObject({
   /** Give one, and repeating the request after a lost answer orders once. It belongs to what was first ordered with it. */
@@ -80,7 +80,10 @@ async function isAnotherOrder(orderId: string, customerId: string, items: unknow
   return found.rows[0]?.is_same === false
 }
 
-// A state only ever moves forward, whatever is delivered again.
+const ADD_HISTORY =
+  'insert into order_history (event_id, order_id, type, detail, happened_at) values ($1, $2, $3, $4, $5)'
+
+// Rows and mark are one transaction: an event that comes again is not seen here. A state only ever moves forward, whatever an operator replays.
 const RANK = { created: 0, confirmed: 1, shipped: 2, delivered: 3, cancelled: 3 } as const
 
 consumer.on(
@@ -90,44 +93,34 @@ consumer.on(
     const state = event.type.slice('order.'.length) as keyof typeof RANK
     const reason = event.type === 'order.cancelled' ? event.reason : null
     const items = event.type === 'order.created' ? JSON.stringify(event.items) : null
-    await inTransaction(database, async (tx) => {
-      const entry = await tx.query(
-        `insert into order_history (event_id, order_id, type, detail, happened_at) values ($1, $2, $3, $4, $5)
-         on conflict (event_id) do nothing`,
-        [message.id, event.orderId, event.type, reason, message.time],
-      )
-      await tx.query(
-        `insert into orders (order_id, customer_id, items, state, rank, reason) values ($1, $2, $3, $4, $5, $6)
-         on conflict (order_id) do update set state = excluded.state, rank = excluded.rank, reason = excluded.reason
-         where orders.rank < excluded.rank`,
-        [event.orderId, event.customerId, items, state, RANK[state], reason],
-      )
-      await recordEffect(tx, 'order-api', message, context, entry.rowCount === 0 ? 'known' : 'done')
-    })
+    await context.tx.query(ADD_HISTORY, [message.id, event.orderId, event.type, reason, message.time])
+    await context.tx.query(
+      `insert into orders (order_id, customer_id, items, state, rank, reason) values ($1, $2, $3, $4, $5, $6)
+       on conflict (order_id) do update set state = excluded.state, rank = excluded.rank, reason = excluded.reason
+       where orders.rank < excluded.rank`,
+      [event.orderId, event.customerId, items, state, RANK[state], reason],
+    )
+    await recordEffect(context.tx, 'order-api', message, context)
   },
-  { dedupe },
+  { inbox },
 )
 
 consumer.on(
   notificationEvents,
   async (message, context) => {
     const { type, orderId, about } = message.value
-    await inTransaction(database, async (tx) => {
-      const entry = await tx.query(
-        `insert into order_history (event_id, order_id, type, detail, happened_at) values ($1, $2, $3, $4, $5)
-         on conflict (event_id) do nothing`,
-        [message.id, orderId, type, about, message.time],
-      )
-      await recordEffect(tx, 'order-api', message, context, entry.rowCount === 0 ? 'known' : 'done')
-    })
+    await context.tx.query(ADD_HISTORY, [message.id, orderId, type, about, message.time])
+    await recordEffect(context.tx, 'order-api', message, context)
   },
-  { dedupe },
+  { inbox },
 )
 
 await start({
-  async open() {
-    const address = await http.listen({ port: configuration.port, host: '127.0.0.1' })
-    log.info({ address }, 'listening')
+  before: {
+    async open() {
+      const address = await http.listen({ port: configuration.port, host: '127.0.0.1' })
+      log.info({ address }, 'listening')
+    },
+    close: () => http.close(),
   },
-  close: () => http.close(),
 })

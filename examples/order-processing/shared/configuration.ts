@@ -2,6 +2,9 @@
 export interface Configuration {
   readonly brokers: string[]
   readonly databaseUrl: string
+  readonly redisUrl: string
+  /** Heads every key in Redis: for a Redis that is shared with others. */
+  readonly redisPrefix: string
   /** Makes the simulated outside world (payment gateway, mail server) fail in the same places on every run. */
   readonly seed: number
   readonly port: number
@@ -11,10 +14,12 @@ export interface Configuration {
 
 /** Reads the environment; all that is missing is named at once, before anything connects. */
 export function readConfiguration(environment: Readonly<Record<string, string | undefined>>): Configuration {
-  const { KAFKA_BROKERS, DATABASE_URL, SEED = '1', PORT = '3000', SESSION_TIMEOUT_MS = '30000' } = environment
+  const { KAFKA_BROKERS, DATABASE_URL, REDIS_URL, REDIS_PREFIX = '' } = environment
+  const { SEED = '1', PORT = '3000', SESSION_TIMEOUT_MS = '30000' } = environment
   const problems = [
     ...(KAFKA_BROKERS ? [] : ['KAFKA_BROKERS is missing: localhost:9092, or what `npm run broker` prints']),
     ...(DATABASE_URL ? [] : ['DATABASE_URL is missing: what `npm run broker -- --postgres` prints']),
+    ...(REDIS_URL ? [] : ['REDIS_URL is missing: what `npm run broker -- --redis` prints']),
     ...(/^\d{1,9}$/.test(SEED) ? [] : ['SEED is not a whole number']),
     ...(/^\d{1,5}$/.test(PORT) ? [] : ['PORT is not a port']),
     ...(isSessionTimeout(SESSION_TIMEOUT_MS) ? [] : ['SESSION_TIMEOUT_MS is not a whole number of 6000 to 1800000']),
@@ -23,6 +28,8 @@ export function readConfiguration(environment: Readonly<Record<string, string | 
   return {
     brokers: KAFKA_BROKERS!.split(','),
     databaseUrl: DATABASE_URL!,
+    redisUrl: REDIS_URL!,
+    redisPrefix: REDIS_PREFIX,
     seed: Number(SEED),
     port: Number(PORT),
     sessionTimeoutMs: Number(SESSION_TIMEOUT_MS),

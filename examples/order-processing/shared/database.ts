@@ -21,6 +21,11 @@ export async function inTransaction<T>(database: Pool, work: (tx: PoolClient) =>
   }
 }
 
+/** Where a service with an inbox keeps its marks: a table of its own, as with all else. */
+export function inboxTable(service: string): string {
+  return `${service.replaceAll('-', '_')}_inbox`
+}
+
 /** A message, and where it came from. */
 export interface Received {
   readonly message: Pick<Message<{ orderId: string }>, 'id' | 'value'>
@@ -28,8 +33,7 @@ export interface Received {
 }
 
 /**
- * Writes down that a service has done its work for an event; the audit reads it. Always in the transaction of the work itself, or
- * right after it where it happened outside the database.
+ * Writes down that a service has done its work for an event; the audit reads it. Always in the transaction of the work itself.
  *
  * @param kind - `done` when the work was done now; `known` when the service's own tables say that it had been done before.
  */

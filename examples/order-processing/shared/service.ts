@@ -1,10 +1,13 @@
-import type { Consumer, DedupeStore, Logger, Producer } from 'holdfast'
+import type { Consumer, DedupeStore, Inbox, Logger, Producer } from 'holdfast'
 import { closeOnSignals, createConsumer, createProducer, memoryDedupeStore } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { openTelemetry, semconvFrom } from 'holdfast/otel'
+import { postgresInbox } from 'holdfast/postgres'
+import type { PoolClient } from 'pg'
 import { Pool } from 'pg'
 import type { Configuration } from './configuration.ts'
 import { readConfiguration } from './configuration.ts'
+import { inboxTable } from './database.ts'
 import { createLog } from './log.ts'
 import { startTracing } from './tracing.ts'
 import { watchUnderWay } from './under-way.ts'
@@ -16,33 +19,43 @@ export interface Service {
   readonly consumer: Consumer
   readonly producer: Producer
   readonly database: Pool
+  /** Makes what a handler writes through `context.tx` happen once. Needs a table: see `setup.ts`. */
+  readonly inbox: Inbox<PoolClient>
   /** Recognises redelivered events for as long as this process lives; a restart forgets them. */
   readonly dedupe: { readonly store: DedupeStore }
   /** Connects, and returns when the first partitions are assigned. SIGTERM and Ctrl-C end the service in order. */
-  readonly start: (entrance?: Entrance) => Promise<void>
+  readonly start: (parts?: Parts) => Promise<void>
 }
 
-/** Where work comes in other than from Kafka. */
-export interface Entrance {
-  /** Called when the producer has started: what comes in is sent on, and needs no partition of this process. */
-  open(): Promise<unknown>
-  /** Called before all else is closed. */
-  close(): Promise<unknown>
+/** What a service has beside its consumer. */
+export interface Parts {
+  /** Where work comes in other than from Kafka. Opened when the producer has started: it needs no partition. Closed before all else. */
+  readonly before?: Part
+  /** What handlers leave work for, or work with. Opened before the consumer, and closed after it, while the producer still sends. */
+  readonly after?: Part
+}
+
+/** Something that is opened once and closed once. */
+export interface Part {
+  open?(): unknown
+  close(): unknown
 }
 
 /** How a service differs from the others. */
 export interface ServiceOptions {
   /**
-   * Messages in handlers at a time. As many as there are database connections is right for handlers that mostly talk to the database;
-   * one that waits for something else may have more.
+   * Messages in handlers at a time. With an inbox each of them has a connection, so no more than there are, without the two that the
+   * inbox needs itself; one that waits for something else may have more.
    *
-   * @defaultValue `CONNECTIONS`
+   * @defaultValue {@link IN_TRANSACTIONS}
    */
   readonly concurrency?: number
 }
 
 /** Database connections of one process: a dozen processes share the 100 that PostgreSQL has by default. */
-const CONNECTIONS = 6
+const CONNECTIONS = 8
+/** Handlers that may each hold a connection: the inbox keeps two for itself. */
+const IN_TRANSACTIONS = CONNECTIONS - 2
 
 /** The longest that a transaction may stand open between two statements, with its locks. */
 const IDLE_IN_TRANSACTION_MS = 10_000
@@ -52,7 +65,7 @@ const STATEMENT_TIMEOUT_MS = 15_000
 const DATABASE_TIMEOUT_MS = 20_000
 
 /** Wires a service. Nothing connects before `start`. */
-export function createService(name: string, { concurrency = CONNECTIONS }: ServiceOptions = {}): Service {
+export function createService(name: string, { concurrency = IN_TRANSACTIONS }: ServiceOptions = {}): Service {
   const configuration = readConfiguration(process.env)
   const stopTracing = startTracing(name)
   const log = createLog(name)
@@ -100,16 +113,22 @@ export function createService(name: string, { concurrency = CONNECTIONS }: Servi
     consumer,
     producer,
     database,
+    inbox: postgresInbox(database, { table: inboxTable(name) }),
     dedupe: { store: memoryDedupeStore({ maxEntries: 50_000 }) },
-    start: async (entrance) => {
-      // In this order: take no new work, finish and commit what is under way, and only then close what handlers use.
-      const kept = [consumer, producer, { close: () => database.end() }, { close: stopTracing }]
-      closeOnSignals(entrance === undefined ? kept : [entrance, ...kept], { logger: log })
+    start: async ({ before, after } = {}) => {
+      // In this order: take no new work, finish and commit what is under way, tell what is still to be told, and only then close what
+      // all of them use.
+      const all = [before, consumer, after, producer, { close: () => database.end() }, { close: stopTracing }]
+      closeOnSignals(
+        all.filter((each) => each !== undefined),
+        { logger: log },
+      )
       // A consumer that ends by itself for good has lost its purpose: leave, and let the supervisor start a new process.
       consumer.closed.catch((error: unknown) => die(log, error))
       try {
         await producer.start()
-        await entrance?.open()
+        await before?.open?.()
+        await after?.open?.()
         await consumer.start()
         log.info({}, 'ready')
       } catch (error) {

@@ -1,4 +1,6 @@
+export { killAnalytics } from './kill-analytics.ts'
 export { killPayment } from './kill-payment.ts'
+export { restartRedis } from './restart-redis.ts'
 export { SCALED, scaleNotification } from './scale-notification.ts'
 export { stopInventory } from './stop-inventory.ts'
-export type { Scene, Trouble } from './trouble.ts'
+export type { Redis, Scene, Trouble } from './trouble.ts'

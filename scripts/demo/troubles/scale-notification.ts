@@ -12,11 +12,12 @@ const LEAVE_LIMIT_MS = 30_000
 
 /** Adds a second and a third member to a service that cannot take its mails back, and takes them away again when all have worked. */
 export const scaleNotification: Trouble = {
-  after: 0.7,
-  async run({ fleet, database, say, stop }) {
+  after: 0.68,
+  async run({ fleet, database, moreOrders, say, stop }) {
     const first = fleet.first(SCALED)
     const added = [await fleet.start(SCALED), await fleet.start(SCALED)]
     for (const service of added) await fleet.ready(service)
+    moreOrders() // for three: those that were there when they joined may be done by now
     const pids = [first, ...added].map(({ child }) => child.pid)
 
     const giveUpAt = performance.now() + WORK_LIMIT_MS // too few orders: then it is no more than a rebalance

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { MOST_IN_HANDLERS } from '../duties.ts'
-import type { LogLine, ServiceProcess } from '../service-processes.ts'
+import type { LogLine } from '../service-processes.ts'
 import { pause, withPatience } from '../stopping.ts'
-import type { Scene, Trouble } from './trouble.ts'
-import { databaseMs } from './trouble.ts'
+import { stopInTheMiddle } from './stop-in-the-middle.ts'
+import type { Trouble } from './trouble.ts'
+import { counted, databaseMs } from './trouble.ts'
 
 /** Too few orders, and nobody has anything to do: then it is no more than a rebalance. */
 const WORK_LIMIT_MS = 8_000
@@ -17,12 +17,12 @@ const LATE_WORK_LIMIT_MS = 30_000
  * works on them, and lets it go on.
  */
 export const stopInventory: Trouble = {
-  after: 0.1,
+  after: 0.03,
   async run(scene) {
     const { fleet, database, say, note, stop } = scene
     const zombie = fleet.first('inventory')
     const { pid } = zombie.child
-    const bookings = await stopInTheMiddle(zombie, scene)
+    const bookings = await stopInTheMiddle(zombie, () => openBookings(database), stop)
     const fromMs = await databaseMs(database)
     const next = await fleet.start('inventory')
     await fleet.ready(next)
@@ -34,7 +34,7 @@ export const stopInventory: Trouble = {
         `after ${forS} s process ${next.child.pid} has its partitions and works on them`,
     )
 
-    const open = await openTransactions('inventory', database)
+    const open = await openBookings(database)
     const undone = bookings.filter((each) => !open.includes(each)).length
     const wokenAt = new Date().toISOString()
     const later = ({ time }: LogLine): boolean => String(time) >= wokenAt
@@ -60,24 +60,12 @@ export const stopInventory: Trouble = {
   },
 }
 
-/** Stops it while it has transactions open. @returns their sessions; none when it never had one for long. */
-async function stopInTheMiddle({ child, name }: ServiceProcess, { database, stop }: Scene): Promise<readonly number[]> {
-  const giveUpAt = performance.now() + WORK_LIMIT_MS
-  for (;;) {
-    child.signal('SIGSTOP')
-    await sleep(20) // a statement that it has sent is carried out all the same
-    const open = await openTransactions(name, database)
-    if (open.length > 0 || performance.now() > giveUpAt) return open
-    child.signal('SIGCONT')
-    await pause(10, stop)
-  }
-}
-
-/** The database sessions of a service in which a transaction waits for its next statement. */
-async function openTransactions(service: string, database: Client): Promise<readonly number[]> {
+/** The database sessions in which inventory has marked a message, and is not done with it: a booking, or the look at one. */
+async function openBookings(database: Client): Promise<readonly number[]> {
   const { rows } = await database.query<{ pid: number }>(
-    "select pid from pg_stat_activity where application_name = $1 and state = 'idle in transaction'",
-    [service],
+    `select distinct activity.pid from pg_stat_activity as activity join pg_locks as held using (pid)
+     where application_name = 'inventory' and state = 'idle in transaction'
+       and held.relation = 'inventory_inbox'::regclass and held.mode = 'RowExclusiveLock'`,
   )
   return rows.map(({ pid }) => pid)
 }
@@ -96,8 +84,4 @@ function partitionsLost({ message, partitions }: LogLine): number | undefined {
 
 function recordsEnded({ message, records }: LogLine): number | undefined {
   return String(message).startsWith('what was under way when') ? (records as number) : undefined
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import type { DurableRedis } from '../../services/index.ts'
 import type { Fleet } from '../fleet.ts'
 import type { Incident } from '../incidents.ts'
 
@@ -14,11 +15,21 @@ export interface Scene {
   readonly fleet: Fleet
   /** For its own queries, one at a time. */
   readonly database: Client
+  readonly redis: Redis
+  /** Lets the next part of the orders be placed, before the trouble has ended. */
+  readonly moreOrders: () => void
   /** Says something to whoever watches. */
   readonly say: (text: string) => void
   /** Tells the audit what was done. */
   readonly note: (incident: Incident) => void
   readonly stop: AbortSignal
+}
+
+/** The Redis of the services. */
+export interface Redis {
+  readonly url: string
+  /** Null for one that was given, and is not the demo's to kill. */
+  readonly server: Pick<DurableRedis, 'kill' | 'restart'> | null
 }
 
 /** The database's clock, by which the effects are dated. */
@@ -27,4 +38,9 @@ export async function databaseMs(database: Client): Promise<number> {
     'select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms',
   )
   return rows[0]!.ms
+}
+
+/** So many of them, for people. */
+export function counted(count: number, one: string, many: string = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
 }
