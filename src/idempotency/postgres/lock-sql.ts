@@ -1,8 +1,9 @@
 /** What a lock asks of its session. */
 export interface LockSql {
   /**
-   * $1 the key, $2 the sequence, $3 the lease in ms. One row: the backend's process id, and when the key was free the fencing token and the
-   * session's `idle_session_timeout` as it was before it became the lease.
+   * $1 the key, $2 the sequence, $3 the lease in ms, $4 what the server has called its process, or null: another one takes nothing, since a
+   * pooler would keep the lock. One row: the process id, and when the key was free the fencing token and the session's `idle_session_timeout`
+   * as it was before it became the lease.
    */
   readonly take: string
   /** $1 the key. One row when this session has it: asked by way of what locks there are, since a pooler may have put another session here. */
@@ -16,7 +17,8 @@ export interface LockSql {
 /** The same for every lock: which one is a value. */
 export const lockSql: LockSql = {
   take: `with taken as materialized (
-  select current_setting('idle_session_timeout') as before, pg_try_advisory_lock($1::bigint) as mine
+  select current_setting('idle_session_timeout') as before,
+    case when coalesce($4::integer, pg_backend_pid()) = pg_backend_pid() then pg_try_advisory_lock($1::bigint) end as mine
 )
 select pg_backend_pid() as pid, before, case when mine then nextval($2::regclass)::text end as token,
   case when mine then set_config('idle_session_timeout', ($3::bigint)::text, false) end as lease

@@ -53,9 +53,7 @@ export function postgresLock(pool: PgPool, options: PostgresLockOptions = {}): D
   if (problems.length > 0) throw storeRefusals.unfitOptions(LOCK, problems)
   const sequence = qualifiedSequence(options)
 
-  const refusePooler = (client: PgClient, pid: number): void => {
-    if (!allowPooler && isPooled(client, pid)) throw storeRefusals.unfitOptions(LOCK, [POOLED])
-  }
+  const expectedPid = (client: PgClient): number | null => (allowPooler ? null : toldPid(client))
 
   return createLock(
     {
@@ -65,8 +63,9 @@ export function postgresLock(pool: PgPool, options: PostgresLockOptions = {}): D
         const session = await openSession(pool)
         try {
           const sentAt = runtime.clock.monotonic()
-          const [row] = (await session.ask(lockSql.take, [key, sequence, leaseMs])) as readonly Taken[]
-          refusePooler(session.client, row!.pid)
+          const expected = expectedPid(session.client)
+          const [row] = (await session.ask(lockSql.take, [key, sequence, leaseMs, expected])) as readonly Taken[]
+          if ((expected ?? row!.pid) !== row!.pid) throw storeRefusals.unfitOptions(LOCK, [POOLED])
           if (row!.token === null) {
             session.close(false)
             return null
@@ -88,7 +87,7 @@ export function postgresLock(pool: PgPool, options: PostgresLockOptions = {}): D
             ...(isFit === false
               ? [{ path: 'sequence', message: `${sequence} must have cache 1 and no cycle, or tokens do not grow` }]
               : []),
-            ...(!allowPooler && isPooled(session.client, pid) ? [POOLED] : []),
+            ...((expectedPid(session.client) ?? pid) === pid ? [] : [POOLED]),
           ]
           if (unfit.length > 0) throw storeRefusals.unfitOptions(LOCK, unfit)
           session.close(false)
@@ -126,10 +125,13 @@ function keyOf(sequence: string, name: string): string {
   return String(idHash(`holdfast lock ${sequence} ${JSON.stringify(name)}`).readBigInt64BE())
 }
 
-/** What a server calls the process of a session when it begins is what it calls it later: a pooler has told a number of its own. */
-function isPooled(client: PgClient, pid: number): boolean {
+/**
+ * What the server called the process of this session when it began, if the client tells: it is still that, unless a pooler stands in between,
+ * which has told a number of its own.
+ */
+function toldPid(client: PgClient): number | null {
   const told: unknown = Reflect.get(client, 'processID')
-  return typeof told === 'number' && told !== pid
+  return typeof told === 'number' ? told : null
 }
 
 function refusalOf(error: unknown, where: LockSequence): unknown {
