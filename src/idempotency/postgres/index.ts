@@ -10,6 +10,8 @@ export type { PostgresLockOptions } from './postgres-lock.ts'
 export { postgresLock } from './postgres-lock.ts'
 export type { InboxOptions, PostgresInboxOptions } from './postgres-inbox.ts'
 export { postgresInbox } from './postgres-inbox.ts'
+export type { PrismaDatabase, PrismaExecutor, PrismaTransactionOptions } from './prisma-inbox.ts'
+export { prismaInbox } from './prisma-inbox.ts'
 export type {
   DrizzleDatabase,
   DrizzleExecutor,

@@ -6,8 +6,10 @@ export interface Transactions<Tx> {
   /**
    * Does the work in one transaction, on a connection taken for it: committed when the work resolves, rolled back when it rejects. Rejects
    * with what the work, or the client, rejects with. When the signal aborts the connection may be destroyed at once.
+   *
+   * @param withinMs - how long the work may take before the signal aborts: for clients that end long transactions themselves
    */
-  transact<T>(work: (tx: Tx, query: Query) => Promise<T>, signal: AbortSignal): Promise<T>
+  transact<T>(work: (tx: Tx, query: Query) => Promise<T>, signal: AbortSignal, withinMs: number): Promise<T>
   /** Runs a statement by itself, on another connection. */
   readonly query: Query
   /**

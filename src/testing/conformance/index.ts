@@ -5,6 +5,9 @@ export type { DistributedLockConformanceOptions } from './distributed-lock-confo
 export type { DistributedLockWorld } from './distributed-lock/index.ts'
 export { distributedLockConformance } from './distributed-lock-conformance.ts'
 export { driverConformance } from './driver-conformance.ts'
+export type { InboxConformanceOptions } from './inbox-conformance.ts'
+export type { InboxWorld } from './inbox/index.ts'
+export { inboxConformance } from './inbox-conformance.ts'
 export type {
   ClusterFaults,
   ConformanceOutcome,
