@@ -58,9 +58,11 @@ export function redisLock(client: RedisClient, options: RedisLockOptions = {}): 
         const sentAt = runtime.clock.monotonic()
         const token = await redis.run(TAKE, key, [holder, String(leaseMs), WEEK])
         if (token === null) return null
+        const text = String(token as string | number)
+        if (!/^\d+$/.test(text)) throw new Error('an answer that no script of ours gives')
         const giveBack = async (): Promise<void> => void (await redis.run(GIVE_BACK, key, [holder]))
         return {
-          token: BigInt(String(token)),
+          token: BigInt(text),
           sentAt,
           renew: async () => Number(await redis.run(RENEW_LOCK, key, [holder, String(leaseMs), WEEK])) === 1,
           giveBack,

@@ -268,6 +268,7 @@ describe('on PostgreSQL', () => {
     const told = new Promise<void>((resolve) => held.signal.addEventListener('abort', () => resolve()))
     await clients[0]!.query('select pg_advisory_unlock_all()')
     await told
+    expect(held.signal.reason).toMatchObject({ code: 'HOLDFAST_LOCK_LOST' })
     await (await acquired(lock)).release()
   })
 
