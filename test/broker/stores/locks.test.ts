@@ -1,6 +1,6 @@
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import pg from 'pg'
-import { createClient } from 'redis'
+import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
 import type { DistributedLock, HeldLock } from '../../../src/idempotency/index.ts'
@@ -14,15 +14,18 @@ import { startLockWorker } from './lock-worker-process.ts'
 import { fresh, realTime, startStores } from './world.ts'
 
 let services: Services
+let clustered: Services
 let pool: pg.Pool
 beforeAll(async () => {
   services = await startStores({ postgres: true, redis: true })
+  clustered = await startStores({ redis: 'cluster' })
   pool = new pg.Pool({ connectionString: services.postgres!.url })
   await pool.query(postgresLockSql({}))
 })
 afterAll(async () => {
   await pool?.end()
-  await services.close()
+  await services?.close()
+  await clustered?.close()
 })
 
 /** A process's way to a lock: by its server's address, and a place of its own on it. */
@@ -57,14 +60,38 @@ const kinds: Readonly<Record<string, { readonly server: 'redis' | 'postgres'; re
   },
 }
 
-for (const [kind, { server, connect }] of Object.entries(kinds)) {
+/** On a cluster a client finds its nodes by the addresses that they give: it is told the proxy's in their place. */
+const clusters: Readonly<Record<string, Connect>> = {
+  async 'ioredis, on a cluster'(url, prefix) {
+    const [proxy, node] = [new URL(url), new URL(clustered.redis!.url)]
+    const at = { host: proxy.hostname, port: Number(proxy.port) }
+    const client = new Cluster([at], { natMap: { [node.host]: at } })
+    client.on('error', () => {})
+    return { lock: redisLock(client, { prefix }), close: () => client.disconnect() }
+  },
+  async 'node-redis, on a cluster'(url, prefix) {
+    const [proxy, node] = [new URL(url), new URL(clustered.redis!.url)]
+    const at = { host: proxy.hostname, port: Number(proxy.port) }
+    const client = createCluster({ rootNodes: [{ url }], nodeAddressMap: { [node.host]: at } })
+    client.on('error', () => {})
+    await client.connect()
+    return { lock: redisLock(client, { prefix }), close: () => client.destroy() }
+  },
+}
+
+const subjects: ReadonlyArray<readonly [kind: string, url: () => string, connect: Connect]> = [
+  ...Object.entries(kinds).map(([kind, { server, connect }]) => [kind, () => services[server]!.url, connect] as const),
+  ...Object.entries(clusters).map(([kind, connect]) => [kind, () => clustered.redis!.url, connect] as const),
+]
+
+for (const [kind, urlOf, connect] of subjects) {
   distributedLockConformance({
-    name: `a lock on ${server}, through ${kind}`,
+    name: `a lock through ${kind}`,
     describe,
     test,
     leaseMs: 600,
     async create() {
-      const url = services[server]!.url
+      const url = urlOf()
       const proxy = await silentProxy(url)
       const place = fresh('lock')
       const [near, far] = [await connect(proxy.url, place), await connect(url, place)]

@@ -165,7 +165,7 @@ const defects: ReadonlyArray<readonly [defect: string, promise: string, make: Ma
   [
     'does not wait',
     'gives a lock to one who waits',
-    but((lock) => ({ acquire: (name, { waitMs: _, ...options } = {}) => lock.acquire(name, options) })),
+    but((lock) => ({ acquire: (name, { leaseMs = 1_000 } = {}) => lock.acquire(name, { leaseMs }) })),
   ],
   [
     'says busy when the time is up',
@@ -181,7 +181,9 @@ const defects: ReadonlyArray<readonly [defect: string, promise: string, make: Ma
   [
     'waits on after its caller has gone',
     'lets the caller end the wait',
-    but((lock) => ({ acquire: (name, { signal: _, ...options } = {}) => lock.acquire(name, options) })),
+    but((lock) => ({
+      acquire: (name, { leaseMs = 1_000, waitMs = 60_000 } = {}) => lock.acquire(name, { leaseMs, waitMs }),
+    })),
   ],
   [
     'ends with the signal of its wait',
