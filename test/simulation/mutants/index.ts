@@ -1,5 +1,6 @@
 import { consumingMutants } from './consuming-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
+import { lockMutants } from './lock-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { producingMutants } from './producing-mutants.ts'
 import { testedMutants } from './tested-mutants.ts'
@@ -13,5 +14,6 @@ export const mutants: readonly Mutant[] = [
   ...producingMutants,
   ...transactingMutants,
   ...idempotencyMutants,
+  ...lockMutants,
   ...testedMutants,
 ]
