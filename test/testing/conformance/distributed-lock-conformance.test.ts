@@ -182,7 +182,8 @@ const defects: ReadonlyArray<readonly [defect: string, promise: string, make: Ma
     'waits on after its caller has gone',
     'lets the caller end the wait',
     but((lock) => ({
-      acquire: (name, { leaseMs = 1_000, waitMs = 60_000 } = {}) => lock.acquire(name, { leaseMs, waitMs }),
+      acquire: (name, { leaseMs = 1_000, waitMs } = {}) =>
+        lock.acquire(name, waitMs === undefined ? { leaseMs } : { leaseMs, waitMs }),
     })),
   ],
   [
