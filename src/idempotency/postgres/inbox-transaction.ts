@@ -31,42 +31,39 @@ export interface InboxTransactionOptions<Tx> {
  */
 export async function tryTransaction<Tx, T>(
   { database, sql, ttlMs, unavailable }: InboxTransactionOptions<Tx>,
-  { signal, idleTimeoutMs }: InboxCall,
+  call: InboxCall,
   places: readonly Placed[],
   work: (tx: Tx, fresh: readonly InboxMessage[]) => Promise<InboxEnd<T>>,
 ): Promise<Tried<T>> {
+  const { signal, idleTimeoutMs } = call
   const ids = places.map(({ place }) => place)
   const tokens = places.map(({ message }) => message.token)
   let end: Ending<T> = { kind: 'begun' }
   let stopListening = (): void => {}
   try {
-    return await database.transact(
-      async (tx, query) => {
-        const rows = await query(sql.mark, [ids, tokens, ttlMs, 'handled', idleTimeoutMs])
-        const marked = new Set((rows as readonly Marked[]).map(({ id }) => nameOf(id)))
-        const fresh = places.filter(({ place }) => marked.has(nameOf(place)))
-        const [first] = fresh
-        if (first === undefined) return { kind: 'known' }
-        // A client that destroys its side leaves the statement under way, and its locks, to the server.
-        const { pid } = rows[0] as Marked
-        const stop = (): void => void database.query(sql[database.outOfTime], [pid]).catch(ignore)
-        signal.addEventListener('abort', stop)
-        stopListening = () => signal.removeEventListener('abort', stop)
+    return await database.transact(async (tx, query) => {
+      const rows = await query(sql.mark, [ids, tokens, ttlMs, 'handled', idleTimeoutMs])
+      const marked = new Set((rows as readonly Marked[]).map(({ id }) => nameOf(id)))
+      const fresh = places.filter(({ place }) => marked.has(nameOf(place)))
+      const [first] = fresh
+      if (first === undefined) return { kind: 'known' }
+      // A client that destroys its side leaves the statement under way, and its locks, to the server.
+      const { pid } = rows[0] as Marked
+      const stop = (): void => void database.query(sql[database.outOfTime], [pid]).catch(ignore)
+      signal.addEventListener('abort', stop)
+      stopListening = () => signal.removeEventListener('abort', stop)
 
-        const messages = fresh.map(({ message }) => message)
-        const { commit, value } = await work(tx, messages).catch(async (thrown: unknown) => {
-          end = { kind: 'threw', thrown, alive: await isAlive(query) }
-          throw thrown
-        })
-        end = { kind: 'ended', commit, value }
-        if (!commit) throw new RollBack()
-        const [own] = await query(sql.own, [first.place, first.message.token])
-        if (own === undefined) throw endedItself()
-        return { kind: 'committed', value, fresh: messages }
-      },
-      signal,
-      idleTimeoutMs,
-    )
+      const messages = fresh.map(({ message }) => message)
+      const { commit, value } = await work(tx, messages).catch(async (thrown: unknown) => {
+        end = { kind: 'threw', thrown, alive: await isAlive(query) }
+        throw thrown
+      })
+      end = { kind: 'ended', commit, value }
+      if (!commit) throw new RollBack()
+      const [own] = await query(sql.own, [first.place, first.message.token])
+      if (own === undefined) throw endedItself()
+      return { kind: 'committed', value, fresh: messages }
+    }, call)
   } catch (error) {
     return verdictOn(error, end, unavailable)
   } finally {

@@ -52,8 +52,8 @@ export function prismaInbox<Tx extends PrismaExecutor>(
     async (statement, values) =>
       executor.$queryRawUnsafe<readonly unknown[]>(statement, ...values)
   return inboxOn(options, has(prisma, ['$transaction', '$queryRawUnsafe']), 'a PrismaClient', {
-    transact(work, signal, withinMs) {
-      const longestMs = Math.min(withinMs + LATER_MS, MAX_TIMER_MS)
+    transact(work, { signal, idleTimeoutMs }) {
+      const longestMs = Math.min(idleTimeoutMs + LATER_MS, MAX_TIMER_MS)
       return prisma.$transaction(
         async (tx) => {
           signal.throwIfAborted() // it may have waited long for its connection
