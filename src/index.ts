@@ -62,10 +62,14 @@ export type {
 export type { ErrorCode, HoldfastErrorOptions, Problem } from './errors/index.ts'
 export { ERROR_CODES, HoldfastError } from './errors/index.ts'
 export type {
+  AcquireOptions,
+  AcquireResult,
   BeginOptions,
   BeginResult,
   DedupeOutcome,
   DedupeStore,
+  DistributedLock,
+  HeldLock,
   Inbox,
   InboxBegin,
   InboxCall,
@@ -74,7 +78,9 @@ export type {
   InboxMessage,
   InboxResult,
   LeaseToken,
+  LockBusy,
   MemoryDedupeStoreOptions,
+  WithLockResult,
 } from './idempotency/index.ts'
 export { dedupeId, memoryDedupeStore } from './idempotency/index.ts'
 export type { LogFields, Logger } from './logger/index.ts'

@@ -16,16 +16,18 @@ const run = promisify(execFile)
 const STARTS = 3
 const READY_WITHIN_MS = 10_000
 const EMBEDDED_REDIS_VERSION = '1.4.3'
+const SLOTS = 16_384
+const SLOTS_A_LINE = 4_096 // a line has 64 KB at most
 
 /**
  * Provides Redis: `REDIS_URL` if set; else `redis-server` on the PATH; else the binary inside Maven's `embedded-redis`. It keeps
- * nothing on disk.
+ * nothing on disk. A cluster is always one of its own: a single node that has every slot.
  *
  * @throws Error that says what to install, or shows the end of the server's log.
  */
-export async function startRedis(progress: Progress): Promise<RunningService> {
+export async function startRedis(progress: Progress, isCluster: boolean): Promise<RunningService> {
   const given = process.env['REDIS_URL']
-  if (given !== undefined && given !== '') {
+  if (given !== undefined && given !== '' && !isCluster) {
     progress('using REDIS_URL')
     return { url: given, how: 'REDIS_URL', close: async () => undefined }
   }
@@ -34,7 +36,7 @@ export async function startRedis(progress: Progress): Promise<RunningService> {
   progress('redis: starting')
   const folder = await makeFolder('redis')
   try {
-    const { child, port } = await start(command, folder)
+    const { child, port } = await start(command, folder, isCluster)
     progress(`redis: ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
     return {
       url: `redis://127.0.0.1:${port}`,
@@ -50,14 +52,17 @@ export async function startRedis(progress: Progress): Promise<RunningService> {
   }
 }
 
-async function start(command: string, folder: string): Promise<{ child: Child; port: number }> {
+async function start(command: string, folder: string, isCluster: boolean): Promise<{ child: Child; port: number }> {
   for (let tries = 1; ; tries++) {
     const [port = 0] = await freePorts(1)
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-    const child = await startChild({ command, args: [...settings, '--dir', folder], folder })
+    // A node that has met no other does not know its own address, and clients take it for lost.
+    const cluster = isCluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []
+    const child = await startChild({ command, args: [...settings, ...cluster, '--dir', folder], folder })
     const deadline = performance.now() + READY_WITHIN_MS
     while (child.exit === undefined && performance.now() < deadline) {
-      if (await answersPing(port)) return { child, port }
+      const isReady = (await answersPing(port)) && (!isCluster || (await takeAllSlots(port)))
+      if (isReady) return { child, port }
       await sleep(20)
     }
     await child.stop('SIGKILL', 0)
@@ -66,12 +71,26 @@ async function start(command: string, folder: string): Promise<{ child: Child; p
   }
 }
 
+/** Makes a cluster of the node; true once it is one, some two seconds after its start. */
+async function takeAllSlots(port: number): Promise<boolean> {
+  for (let slot = 0; slot < SLOTS; slot += SLOTS_A_LINE) {
+    const slots = Array.from({ length: SLOTS_A_LINE }, (_, i) => slot + i)
+    await answers(port, `CLUSTER ADDSLOTS ${slots.join(' ')}`, /./) // says so where it has them already
+  }
+  return answers(port, 'CLUSTER INFO', /cluster_state:ok/)
+}
+
 /** Does a Redis listen there, and answer? One that still loads what it has on disk does not. */
-export async function answersPing(port: number): Promise<boolean> {
-  const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
+export function answersPing(port: number): Promise<boolean> {
+  return answers(port, 'PING', /^\+PONG/)
+}
+
+/** Does the server answer so? */
+async function answers(port: number, line: string, pattern: RegExp): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(`${line}\r\n`))
   try {
     const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(1_000) })) as [Buffer]
-    return answer.toString().startsWith('+PONG')
+    return pattern.test(answer.toString())
   } catch {
     return false
   } finally {

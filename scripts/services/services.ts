@@ -17,7 +17,8 @@ export interface RunningService {
 export interface ServicesOptions {
   readonly kafka?: KafkaOptions
   readonly postgres?: boolean
-  readonly redis?: boolean
+  /** `cluster`: one node that is a cluster, which clients of clusters can be tried on. */
+  readonly redis?: boolean | 'cluster'
   /** @defaultValue silent */
   readonly onProgress?: Progress
   /**

@@ -15,7 +15,9 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const [kafka, postgres, redis] = await Promise.allSettled([
     options.kafka === undefined ? undefined : startKafka(options.kafka, progress),
     options.postgres === true ? startPostgres(progress) : undefined,
-    options.redis === true ? startRedis(progress) : undefined,
+    options.redis === true || options.redis === 'cluster'
+      ? startRedis(progress, options.redis === 'cluster')
+      : undefined,
   ])
   const all = [kafka, postgres, redis]
   const started = all.flatMap((result) => (result.status === 'fulfilled' ? (result.value ?? []) : []))

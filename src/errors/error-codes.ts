@@ -47,10 +47,14 @@ export const ERROR_CODES = {
   HOLDFAST_DEAD_LETTER_UNREACHABLE: 'the dead letter topic cannot be written; the partition waits',
   /** The dead letter topic is missing or unfit; found at start. */
   HOLDFAST_DEAD_LETTER_TOPIC_UNFIT: 'the dead letter topic is missing or unfit',
-  /** The dedupe store does not answer; the record waits. */
-  HOLDFAST_STORE_UNAVAILABLE: 'the dedupe store does not answer; the record waits',
+  /** The dedupe store does not answer, and the record waits; or the server of a lock does not. */
+  HOLDFAST_STORE_UNAVAILABLE: 'the dedupe store, or the server of a lock, does not answer',
   /** A dedupe lease ended or passed to somebody else before it was completed. */
   HOLDFAST_LEASE_LOST: 'a dedupe lease passed to somebody else',
+  /** Somebody else had a lock for as long as it was waited for. */
+  HOLDFAST_LOCK_TIMEOUT: 'a lock was taken for as long as it was waited for',
+  /** A lock passed to somebody else, or was not confirmed in time, before its holder gave it back. */
+  HOLDFAST_LOCK_LOST: 'a lock was lost before it was given back',
   /** The committed offset is no longer on the log. */
   HOLDFAST_OFFSET_OUT_OF_RANGE: 'the committed offset is no longer on the log',
   /** A rule ended the consumer at a failure; the offset of its record did not move. */

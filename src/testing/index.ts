@@ -4,12 +4,21 @@ export type {
   ConformanceResult,
   DedupeStoreConformanceOptions,
   DedupeStoreWorld,
+  DistributedLockConformanceOptions,
+  DistributedLockWorld,
   DriverConformanceOptions,
   DriverWorld,
+  InboxConformanceOptions,
+  InboxWorld,
   TestableFaults,
   TestRunner,
 } from './conformance/index.ts'
-export { dedupeStoreConformance, driverConformance } from './conformance/index.ts'
+export {
+  dedupeStoreConformance,
+  distributedLockConformance,
+  driverConformance,
+  inboxConformance,
+} from './conformance/index.ts'
 export type { Failpoints, Hold } from './failpoints.ts'
 export { failpoints } from './failpoints.ts'
 export { seededRandom } from './seeded-random.ts'

@@ -59,7 +59,10 @@ export function memoryInbox(): MemoryInbox {
     },
     outcomeOf: (id) => rows.get(id)?.outcome,
     async handle({ messages, signal }, work) {
-      const rowsOf = await Promise.all(messages.map(({ id }) => free(id)))
+      let rowsOf: readonly Row[]
+      // While it waits for one of its messages, another transaction can take one that was free.
+      do rowsOf = await Promise.all(messages.map(({ id }) => free(id)))
+      while (rowsOf.some(({ held }) => held !== null))
       signal.throwIfAborted()
       const fresh = messages.filter(({ id }, i) => {
         const isFirst = messages.findIndex((other) => other.id === id) === i

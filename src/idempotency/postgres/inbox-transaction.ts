@@ -31,10 +31,11 @@ export interface InboxTransactionOptions<Tx> {
  */
 export async function tryTransaction<Tx, T>(
   { database, sql, ttlMs, unavailable }: InboxTransactionOptions<Tx>,
-  { signal, idleTimeoutMs }: InboxCall,
+  call: InboxCall,
   places: readonly Placed[],
   work: (tx: Tx, fresh: readonly InboxMessage[]) => Promise<InboxEnd<T>>,
 ): Promise<Tried<T>> {
+  const { signal, idleTimeoutMs } = call
   const ids = places.map(({ place }) => place)
   const tokens = places.map(({ message }) => message.token)
   let end: Ending<T> = { kind: 'begun' }
@@ -62,7 +63,7 @@ export async function tryTransaction<Tx, T>(
       const [own] = await query(sql.own, [first.place, first.message.token])
       if (own === undefined) throw endedItself()
       return { kind: 'committed', value, fresh: messages }
-    }, signal)
+    }, call)
   } catch (error) {
     return verdictOn(error, end, unavailable)
   } finally {

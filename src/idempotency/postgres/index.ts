@@ -1,11 +1,17 @@
 export type { DedupeTable } from './dedupe-table.ts'
 export { dedupeTableSql as postgresDedupeSql } from './dedupe-table.ts'
+export type { LockSequence } from './lock-sequence.ts'
+export { lockSequenceSql as postgresLockSql } from './lock-sequence.ts'
 export type { PostgresPool } from './postgres-client.ts'
 export type { PostgresDedupeStore, PostgresDedupeStoreOptions } from './postgres-dedupe-store.ts'
 export { postgresDedupeStore } from './postgres-dedupe-store.ts'
 export type { ClientOf, Isolation, PgClient, PgPool, PgResult } from './pg-transactions.ts'
+export type { PostgresLockOptions } from './postgres-lock.ts'
+export { postgresLock } from './postgres-lock.ts'
 export type { InboxOptions, PostgresInboxOptions } from './postgres-inbox.ts'
 export { postgresInbox } from './postgres-inbox.ts'
+export type { PrismaDatabase, PrismaExecutor, PrismaTransactionOptions } from './prisma-inbox.ts'
+export { prismaInbox } from './prisma-inbox.ts'
 export type {
   DrizzleDatabase,
   DrizzleExecutor,

@@ -52,7 +52,7 @@ export function pgTransactions<Client extends PgClient>(
   const begin = isolation === undefined ? 'begin' : `begin isolation level ${isolation}`
 
   return {
-    async transact(work, signal) {
+    async transact(work, { signal }) {
       const client = await pool.connect()
       let released = false
       let inCommit = false

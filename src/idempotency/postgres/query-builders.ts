@@ -154,7 +154,8 @@ export function drizzleInbox<Tx extends DrizzleExecutor>(
   })
 }
 
-function inboxOn<Tx>(
+/** Makes an {@link Inbox} of a query builder, once its options fit. @param what - what `db` has to be */
+export function inboxOn<Tx>(
   { isolation, maxConnections, ...rest }: QueryBuilderInboxOptions,
   fits: boolean,
   what: string,
@@ -172,7 +173,8 @@ function inboxOn<Tx>(
   return createInbox(transactions, rest)
 }
 
-function has(given: unknown, names: readonly string[]): boolean {
+/** Has it these methods? */
+export function has(given: unknown, names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(Object(given), name) === 'function')
 }
 

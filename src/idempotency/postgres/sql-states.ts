@@ -4,7 +4,7 @@ export function sqlStateOf(error: unknown): string | null {
   for (let depth = 0; depth < MOST_CAUSES && typeof each === 'object' && each !== null; depth++) {
     const state = stateIn(each)
     if (state !== null) return state
-    each = Reflect.get(each, 'cause')
+    each = fieldOf(Reflect.get(each, 'meta'), 'driverAdapterError') ?? Reflect.get(each, 'cause')
   }
   return null
 }
@@ -12,13 +12,23 @@ export function sqlStateOf(error: unknown): string | null {
 const MOST_CAUSES = 5
 
 function stateIn(error: object): string | null {
-  const meta: unknown = Reflect.get(error, 'meta') // where Prisma puts the database's own code
-  const codes: unknown[] = [
-    typeof meta === 'object' && meta !== null ? Reflect.get(meta, 'code') : null,
+  const codes = [
+    fieldOf(Reflect.get(error, 'meta'), 'code'), // where Prisma's engines put the database's own code
+    Reflect.get(error, 'originalCode'), // where its driver adapters do
     Reflect.get(error, 'code'),
   ]
-  const state = codes.find((code) => typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code))
+  const state = codes.find(isState)
   return typeof state === 'string' ? state : null
+}
+
+/** Prisma's own codes look like those of the database, and say less: that of a collision alone is taken. */
+function isState(code: unknown): boolean {
+  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || !/\d/.test(code)) return false
+  return !/^P[1-9]\d{3}$/.test(code) || code === 'P2034'
+}
+
+function fieldOf(holder: unknown, name: string): unknown {
+  return typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined
 }
 
 /** The database has ended the transaction for the sake of others: serialization_failure, deadlock_detected, lock_not_available; Prisma's word for them. */

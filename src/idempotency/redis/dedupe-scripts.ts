@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { RedisScript } from './redis-client.ts'
+import { NOW, redisScript as script } from './redis-script.ts'
 
 /*
  * One hash for each message: so all of it lies on one node of a cluster, and a script changes it in one step.
@@ -7,15 +7,7 @@ import type { RedisScript } from './redis-client.ts'
  *   lease, leaseUntil          who works on it, and until when; it stands there when it has run out, too
  *   attempt                    the number of that lease's attempt; without a lease, how many have come to nothing
  *   outcome, by, markedUntil   how it was done, under which lease, and how long that is remembered
- *
- * Times are the server's own milliseconds: clocks of clients that differ change nothing.
  */
-const NOW = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function number(value) return tonumber(value or 0) or 0 end
-local function text(value) return string.format('%.0f', value) end
-`
 
 /** Begins. ARGV: token, length of the lease, 1 for a replay, how long a mark is kept. Answers `started` attempt, `done` outcome, or `busy` ms left. */
 export const BEGIN: RedisScript = script(`${NOW}
@@ -64,7 +56,3 @@ redis.call('HSET', KEYS[1], 'leaseUntil', text(untilMs))
 redis.call('PEXPIREAT', KEYS[1], text(math.max(number(kept[2]), untilMs + number(ARGV[3]))))
 return 1
 `)
-
-function script(text: string): RedisScript {
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
-}

@@ -5,9 +5,10 @@ import type { RedisPort } from './redis-client.ts'
  * Refuses a Redis that throws keys away when its memory is full. One that does not tell (a user without the right to ask, a cluster of
  * node-redis) is taken as it is.
  *
+ * @param loss - what it would forget, and what comes of it
  * @throws HOLDFAST_CONFIG_INVALID
  */
-export async function refuseEviction(redis: RedisPort, store: string): Promise<void> {
+export async function refuseEviction(redis: RedisPort, store: string, loss: string): Promise<void> {
   const infos = await redis.memoryInfo().catch(() => [])
   const policies = infos.flatMap((info) => {
     const limit = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
@@ -16,6 +17,6 @@ export async function refuseEviction(redis: RedisPort, store: string): Promise<v
   })
   const [policy] = policies
   if (policy === undefined) return
-  const message = `maxmemory-policy is ${policy}: a full Redis would forget what is done, and messages would be handled again. Set noeviction, or allow it by allowEviction: true`
+  const message = `maxmemory-policy is ${policy}: a full Redis would forget ${loss}. Set noeviction, or allow it by allowEviction: true`
   throw storeRefusals.unfitOptions(store, [{ path: 'client', message }])
 }

@@ -7,3 +7,5 @@ export type {
 } from './redis-client.ts'
 export type { RedisDedupeStoreOptions } from './redis-dedupe-store.ts'
 export { redisDedupeStore } from './redis-dedupe-store.ts'
+export type { RedisLockOptions } from './redis-lock.ts'
+export { redisLock } from './redis-lock.ts'

@@ -91,7 +91,7 @@ export function redisDedupeStore(client: RedisClient, options: RedisDedupeStoreO
       if (Number(await askBy(token, RENEW, String(leaseMs), keepMs)) !== 1) throw storeRefusals.leaseLost('renew')
     },
     async check() {
-      if (!allowEviction) await refuseEviction(redis, STORE)
+      if (!allowEviction) await refuseEviction(redis, STORE, 'what is done, and messages would be handled again')
     },
   }
 }

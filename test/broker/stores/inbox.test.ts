@@ -1,10 +1,12 @@
 import pg from 'pg'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
 import type { Inbox, InboxCall, InboxDone, InboxResult } from '../../../src/idempotency/index.ts'
 import type { PostgresInboxOptions } from '../../../src/idempotency/postgres/index.ts'
 import { postgresDedupeSql, postgresInbox } from '../../../src/idempotency/postgres/index.ts'
+import { inboxConformance } from '../../../src/testing/index.ts'
 import { failureOf } from '../../helpers/failure-of.ts'
+import { breakablePool, inboxWorld } from './inbox-world.ts'
 import { fresh, startStores } from './world.ts'
 
 let services: Services
@@ -16,6 +18,18 @@ beforeAll(async () => {
 afterAll(async () => {
   await pool?.end()
   await services.close()
+})
+
+inboxConformance({
+  name: 'an inbox on a pool of pg',
+  describe,
+  test,
+  create: () =>
+    inboxWorld(pool, (table) => {
+      const own = breakablePool(services.postgres!.url)
+      const inbox = postgresInbox(own, { table }) as Inbox<unknown>
+      return { inbox, run: (tx, statement) => (tx as pg.PoolClient).query(statement), close: () => own.end() }
+    }),
 })
 
 /** An inbox with a table of effects beside it. */
@@ -53,65 +67,6 @@ async function thrownBy(work: Promise<unknown>): Promise<unknown> {
     (thrown: unknown) => thrown,
   )
 }
-
-test('effect and mark are committed together, and a second delivery is known by the mark', async () => {
-  const { inbox, write, written } = await world()
-  const first = await inbox.handle(message(), async (tx) => kept(await write(tx, 'a').then(() => 7)))
-  expect(first).toEqual({ kind: 'committed', value: 7, done: NONE })
-  const again = async (): Promise<never> => expect.unreachable()
-  expect(told(await inbox.handle(message('m', 'two'), again))).toEqual({ kind: 'done', done: ['m handled false'] })
-  expect(await written()).toEqual(['a'])
-})
-
-test('a work that throws, or that is not to be kept, leaves neither effect nor mark', async () => {
-  const { inbox, write, written } = await world()
-  const fault = new Error('no stock')
-  const throws = inbox.handle(message(), async (tx) => {
-    await write(tx, 'a')
-    throw fault
-  })
-  expect(await thrownBy(throws)).toBe(fault)
-  const parks = await inbox.handle(message(), async (tx) => {
-    await write(tx, 'a')
-    return { commit: false, value: 'park' }
-  })
-  expect(parks).toEqual({ kind: 'rolled-back', value: 'park', done: NONE })
-  expect(await written()).toEqual([])
-  await inbox.handle(message(), async (tx) => kept(await write(tx, 'b')))
-  expect(await written()).toEqual(['b'])
-})
-
-test('of two that have the same message one waits for the other, and goes on only when that leaves nothing', async () => {
-  const { inbox, write, written } = await world()
-  for (const succeeds of [false, true]) {
-    const id = `m-${succeeds}`
-    let open = (): void => {}
-    const opened = new Promise<void>((resolve) => (open = resolve))
-    let begun = (): void => {}
-    const hasBegun = new Promise<void>((resolve) => (begun = resolve))
-    const first = inbox.handle(message(id), async (tx) => {
-      await write(tx, `first-${id}`)
-      begun()
-      await opened
-      if (!succeeds) throw new Error('fails')
-      return kept('first')
-    })
-    await hasBegun
-    let second: unknown = null
-    const waiting = inbox
-      .handle(message(id, 'two'), async (tx) => kept(await write(tx, `second-${id}`).then(() => 'second')))
-      .then((result) => (second = told(result)))
-    await waitUntil(async () => (await blocked()) > 0)
-    expect(second).toBe(null)
-    open()
-    await first.catch(() => {})
-    await waiting
-    expect(second).toEqual(
-      succeeds ? { kind: 'done', done: [`${id} handled false`] } : { kind: 'committed', value: 'second', done: [] },
-    )
-  }
-  expect(await written()).toEqual(['first-m-true', 'second-m-false'])
-})
 
 test('what the database ends for the sake of others is repeated whole, and both come to their end', async () => {
   const { inbox, effects, written } = await world()
@@ -279,60 +234,6 @@ test('a shorter time that the pool was told itself stands', async () => {
   await own.end()
 })
 
-test('beginnings are counted until the message is done, and what is parked or handled stays so', async () => {
-  const { inbox } = await world()
-  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 1 })
-  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 2 })
-  await inbox.abandon('m', 1)
-  expect(await inbox.begin('m')).toEqual({ kind: 'started', attempt: 2 })
-  await inbox.complete({ id: 'm', token: 'one' }, 'parked')
-  await inbox.complete({ id: 'm', token: 'two' }, 'handled')
-  expect(await inbox.begin('m')).toEqual({ kind: 'done', outcome: 'parked' })
-  expect(told(await inbox.handle(message(), async () => kept(1)))).toEqual({ kind: 'done', done: ['m parked true'] })
-  await inbox.abandon('m', 3)
-  expect(await inbox.begin('m')).toEqual({ kind: 'done', outcome: 'parked' })
-})
-
-test('a batch is one transaction: what of it was done before is left out, and one message twice is handled once', async () => {
-  const { inbox, write, written } = await world()
-  await inbox.handle(message('b', 'before'), async (tx) => kept(await write(tx, 'b')))
-  const messages = ['c', 'b', 'a', 'c'].map((id, i) => ({ id, token: `t-${i}` }))
-  const call: InboxCall = { ...message(), messages }
-  const result = await inbox.handle(call, async (tx, fresh) => {
-    for (const { id } of fresh) await write(tx, id)
-    return kept(fresh.map(({ token }) => token))
-  })
-  expect(told(result)).toEqual({
-    kind: 'committed',
-    value: ['t-0', 't-2'],
-    done: ['b handled false', 'c handled false'],
-  })
-  expect(await written()).toEqual(['a', 'b', 'c'])
-  const again = await inbox.handle(call, async () => kept(expect.unreachable()))
-  expect(told(again)).toEqual({
-    kind: 'done',
-    done: ['c handled true', 'b handled false', 'a handled true', 'c handled false'],
-  })
-})
-
-test('batches with the same messages in another order wait for one another, and none is ended for it', async () => {
-  const { inbox, effects } = await world()
-  const ids = Array.from({ length: 50 }, (_, i) => `m-${i}`)
-  let calls = 0
-  const orders = [ids, ids.toReversed(), ids.toSorted(), ids.toSorted().toReversed()]
-  await Promise.all(
-    orders.map((order, i) =>
-      inbox.handle({ ...message(), messages: order.map((id) => ({ id, token: String(i) })) }, async (tx, fresh) => {
-        calls++
-        await tx.query(`insert into ${effects} select unnest($1::text[])`, [fresh.map(({ id }) => id)])
-        return kept(null)
-      }),
-    ),
-  )
-  const { rows } = await pool.query<{ n: number }>(`select count(*)::int as n from ${effects}`)
-  expect([rows[0]!.n, calls]).toEqual([50, 1])
-})
-
 test('a mark past its time is none', async () => {
   const { inbox, write, written } = await world({ ttlMs: 1 })
   await inbox.handle(message(), async (tx) => kept(await write(tx, 'a')))
@@ -369,19 +270,6 @@ test('a database that is out is said to be so by every call', async () => {
   await gone.end()
 })
 
-test('a server that ends in the midst of a handler is no fault of its message', async () => {
-  const { inbox, write, written } = await world()
-  const ended = inbox.handle(message(), async (tx) => {
-    await write(tx, 'a')
-    const { rows } = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
-    await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid])
-    await write(tx, 'b')
-    return kept(null)
-  })
-  expect((await failureOf(ended)).code).toBe('HOLDFAST_STORE_UNAVAILABLE')
-  expect(await written()).toEqual([])
-})
-
 async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
   await expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true)
 }
@@ -390,7 +278,6 @@ async function activity(where: string): Promise<readonly { readonly pid: number 
   return (await pool.query<{ pid: number }>(`select pid from pg_stat_activity where ${where}`)).rows
 }
 
-const blocked = async (): Promise<number> => (await activity(`wait_event_type = 'Lock'`)).length
 const sleeping = async (): Promise<number[]> =>
   (await activity(`query like '%pg_sleep%' and wait_event = 'PgSleep'`)).map(({ pid }) => pid)
 const idleInTransaction = async (): Promise<number> => (await activity(`state = 'idle in transaction'`)).length

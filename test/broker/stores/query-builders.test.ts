@@ -7,8 +7,20 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Services } from '../../../scripts/services/index.ts'
 import type { Inbox, InboxCall } from '../../../src/idempotency/index.ts'
 import type { Isolation } from '../../../src/idempotency/postgres/index.ts'
-import { drizzleInbox, knexInbox, kyselyInbox, postgresDedupeSql } from '../../../src/idempotency/postgres/index.ts'
+import {
+  drizzleInbox,
+  knexInbox,
+  kyselyInbox,
+  postgresDedupeSql,
+  prismaInbox,
+} from '../../../src/idempotency/postgres/index.ts'
+import { sqlStateOf } from '../../../src/idempotency/postgres/sql-states.ts'
+import { inboxConformance } from '../../../src/testing/index.ts'
 import { failureOf } from '../../helpers/failure-of.ts'
+import type { Subject } from './inbox-world.ts'
+import { breakablePool, inboxWorld } from './inbox-world.ts'
+import type { PrismaClient } from './prisma-client.ts'
+import { createPrismaClient, STOCK_SQL } from './prisma-client.ts'
 import { fresh, startStores } from './world.ts'
 
 let services: Services
@@ -24,16 +36,9 @@ afterAll(async () => {
   await services.close()
 })
 
-/** An inbox, and a way to run a statement in its transactions. */
-interface Subject {
-  readonly inbox: Inbox<unknown>
-  run(tx: unknown, statement: string): Promise<unknown>
-  close(): Promise<unknown>
-}
-
 const subjects: Readonly<Record<string, (table: string, isolation?: Isolation) => Subject>> = {
   kysely(table, isolation) {
-    const dialect = new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) })
+    const dialect = new PostgresDialect({ pool: breakablePool(url) })
     const db = new Kysely<Record<string, never>>({ dialect, plugins: [new CamelCasePlugin()] })
     const inbox = kyselyInbox(db, { table, ...(isolation && { isolation }) })
     const typed: Subject['run'] = (tx, statement) => (tx as typeof db).executeQuery(CompiledQuery.raw(statement))
@@ -46,13 +51,31 @@ const subjects: Readonly<Record<string, (table: string, isolation?: Isolation) =
     return { inbox: inbox as Inbox<unknown>, run: typed, close: () => db.destroy() }
   },
   drizzle(table, isolation) {
-    const own = new pg.Pool({ connectionString: url })
+    const own = breakablePool(url)
     const db = drizzle(own)
     const inbox = drizzleInbox(db, drizzleSql, { table, ...(isolation && { isolation }) })
     const typed: Subject['run'] = (tx, statement) => (tx as typeof db).execute(drizzleSql.raw(statement))
     return { inbox: inbox as Inbox<unknown>, run: typed, close: () => own.end() }
   },
+  prisma(table, isolation) {
+    const prisma = createPrismaClient(url)
+    const inbox = prismaInbox(prisma, { table, ...(isolation && { isolation }) })
+    // What a statement answers with `void` Prisma cannot read.
+    const typed: Subject['run'] = (tx, statement) =>
+      /pg_sleep/.test(statement)
+        ? (tx as PrismaClient).$executeRawUnsafe(statement)
+        : (tx as PrismaClient).$queryRawUnsafe(statement)
+    return { inbox: inbox as Inbox<unknown>, run: typed, close: () => prisma.$disconnect() }
+  },
 }
+
+for (const [name, make] of Object.entries(subjects))
+  inboxConformance({
+    name: `an inbox on ${name}`,
+    describe,
+    test,
+    create: () => inboxWorld(pool, (table) => make(table)),
+  })
 
 const call = (...ids: string[]): InboxCall => ({
   messages: ids.map((id) => ({ id, token: `t-${id}` })),
@@ -61,7 +84,7 @@ const call = (...ids: string[]): InboxCall => ({
 })
 const kept = { commit: true, value: null }
 
-describe.each(Object.entries(subjects))('an inbox on %s', (_, make) => {
+describe.each(Object.entries(subjects))('the transactions of an inbox on %s', (_, make) => {
   async function world(isolation?: Isolation) {
     const [table, effects] = [fresh('inbox'), fresh('effects')]
     await pool.query(postgresDedupeSql({ table }))
@@ -74,39 +97,6 @@ describe.each(Object.entries(subjects))('an inbox on %s', (_, make) => {
       (await pool.query<{ id: string }>(`select id from ${effects} order by id`)).rows.map(({ id }) => id)
     return { ...subject, effects, write, written }
   }
-
-  test('commits effect and mark together, knows what was done, and leaves nothing of what failed', async () => {
-    const { inbox, write, written } = await world()
-    await inbox.check(4)
-    const fault = new Error('no stock')
-    const throws = inbox.handle(call('a'), async (tx) => {
-      await write(tx, 'a')
-      throw fault
-    })
-    await expect(throws).rejects.toBe(fault)
-    const parks = await inbox.handle(call('a'), async (tx) => {
-      await write(tx, 'a')
-      return { commit: false, value: 'park' }
-    })
-    expect(parks).toMatchObject({ kind: 'rolled-back', value: 'park' })
-    expect(await written()).toEqual([])
-
-    const both = await inbox.handle(call('b', 'a'), async (tx, fresh) => {
-      for (const { id } of fresh) await write(tx, id)
-      return kept
-    })
-    expect(both.kind).toBe('committed')
-    const again = await inbox.handle(call('b', 'c'), async (tx, fresh) => {
-      for (const { id } of fresh) await write(tx, id)
-      return kept
-    })
-    expect([...again.done].map(([{ id }, done]) => [id, done])).toEqual([['b', { outcome: 'handled', own: true }]])
-    expect(await written()).toEqual(['a', 'b', 'c'])
-    expect(await inbox.begin('d')).toEqual({ kind: 'started', attempt: 1 })
-    await inbox.complete({ id: 'd', token: 't' }, 'parked')
-    expect(await inbox.begin('d')).toEqual({ kind: 'done', outcome: 'parked' })
-    await inbox.close()
-  })
 
   test('repeats what the database ends for the sake of others: deadlocks, and conflicts of serializable transactions', async () => {
     for (const isolation of [undefined, 'serializable'] as const) {
@@ -154,8 +144,7 @@ describe.each(Object.entries(subjects))('an inbox on %s', (_, make) => {
       await run(tx, 'select pg_sleep(600)')
       return kept
     })
-    const thrown = (await hangs.catch((error: unknown) => error)) as Error & { readonly code?: string }
-    expect(thrown.code ?? (thrown.cause as { readonly code?: string }).code).toBe('57014') // query_canceled
+    expect(sqlStateOf(await hangs.catch((error: unknown) => error))).toBe('57014') // query_canceled
     expect((await inbox.handle(call('a'), async () => kept)).kind).toBe('committed')
   })
 })
@@ -166,4 +155,86 @@ test('what is no such thing is refused with all that is wrong', () => {
   )
   expect(() => knexInbox({} as never)).toThrow('a Knex instance is needed')
   expect(() => drizzleInbox({} as never, drizzleSql)).toThrow('a Drizzle database and its sql is needed')
+  expect(() => prismaInbox({} as never)).toThrow('a PrismaClient is needed')
+})
+
+describe('an inbox on Prisma', () => {
+  async function prismaWorld() {
+    const table = fresh('inbox')
+    await pool.query(postgresDedupeSql({ table }))
+    await pool.query(`drop table if exists "Stock"; ${STOCK_SQL}; insert into "Stock" values ('x', 0), ('y', 0)`)
+    const prisma = createPrismaClient(url)
+    onTestFinished(() => prisma.$disconnect())
+    const left = async (): Promise<unknown> =>
+      (await pool.query(`select sku, "left" from "Stock" order by sku`)).rows.map(({ sku, left: n }) => [sku, n])
+    return { inbox: prismaInbox(prisma, { table }), left }
+  }
+  const take = (sku: string) => ({ where: { sku }, data: { left: { increment: 1 } } })
+
+  test('commits what is written through its models, and repeats their deadlocks', async () => {
+    const { inbox, left } = await prismaWorld()
+    let calls = 0
+    const waiting: (() => void)[] = []
+    const crossing = (id: string, order: readonly string[]): Promise<unknown> =>
+      inbox.handle(call(id), async (tx) => {
+        calls++
+        for (const [i, sku] of order.entries()) {
+          await tx.stock.update(take(sku))
+          if (i > 0 || calls > 2) continue
+          await new Promise<void>((resolve) => {
+            waiting.push(resolve)
+            if (waiting.length === 2) for (const each of waiting.splice(0)) each()
+          })
+        }
+        return kept
+      })
+    await Promise.all([crossing('a', ['x', 'y']), crossing('b', ['y', 'x'])])
+    expect(calls).toBeGreaterThanOrEqual(3)
+    expect(await left()).toEqual([
+      ['x', 2],
+      ['y', 2],
+    ])
+  })
+
+  test('gives a handler the time that it has, and not the 5 s after which Prisma ends a transaction', async () => {
+    const { inbox, left } = await prismaWorld()
+    const slow = await inbox.handle(call('a'), async (tx) => {
+      await tx.stock.update(take('x'))
+      await tx.$executeRawUnsafe('select pg_sleep(5.5)')
+      await tx.stock.update(take('x'))
+      return kept
+    })
+    expect(slow.kind).toBe('committed')
+    expect(await left()).toEqual([
+      ['x', 2],
+      ['y', 0],
+    ])
+  })
+
+  test('tells Prisma the handler’s time and a while more, and begins nothing once that is over', async () => {
+    const { inbox, left } = await prismaWorld()
+    const given: unknown[] = []
+    const table = fresh('inbox')
+    await pool.query(postgresDedupeSql({ table }))
+    const prisma = createPrismaClient(url)
+    onTestFinished(() => prisma.$disconnect())
+    const watched = {
+      $queryRawUnsafe: prisma.$queryRawUnsafe.bind(prisma),
+      $transaction: <T>(work: (tx: never) => Promise<T>, options: object) => {
+        given.push(options)
+        return prisma.$transaction(work as never, options) as Promise<T>
+      },
+    }
+    await prismaInbox(watched, { table, isolation: 'repeatable read' }).handle(call('a'), async () => kept)
+    expect(given).toEqual([{ maxWait: 65_000, timeout: 65_000, isolationLevel: 'RepeatableRead' }])
+    const aborted = inbox.handle({ ...call('b'), signal: AbortSignal.abort(new Error('out of time')) }, async (tx) => {
+      await tx.stock.update(take('x'))
+      return kept
+    })
+    expect((await failureOf(aborted)).code).toBe('HOLDFAST_STORE_UNAVAILABLE')
+    expect(await left()).toEqual([
+      ['x', 0],
+      ['y', 0],
+    ])
+  })
 })

@@ -1,5 +1,5 @@
-import { Redis } from 'ioredis'
-import { createClient } from 'redis'
+import { Cluster, Redis } from 'ioredis'
+import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
 import type { RedisClient } from '../../../src/idempotency/redis/index.ts'
@@ -9,12 +9,19 @@ import { failureOf } from '../../helpers/failure-of.ts'
 import { fresh, realTime, startStores } from './world.ts'
 
 let services: Services
+let clustered: Services
 let url: string
+let clusterUrl: string
 beforeAll(async () => {
   services = await startStores({ redis: true })
+  clustered = await startStores({ redis: 'cluster' })
   url = services.redis!.url
+  clusterUrl = clustered.redis!.url
 })
-afterAll(() => services.close())
+afterAll(async () => {
+  await services?.close()
+  await clustered?.close()
+})
 
 interface Connected {
   readonly client: RedisClient
@@ -33,7 +40,20 @@ const clients: Readonly<Record<string, () => Promise<Connected>>> = {
   },
 }
 
-for (const [name, connect] of Object.entries(clients)) {
+const clusterClients: typeof clients = {
+  'ioredis, on a cluster': async () => {
+    const { hostname: host, port } = new URL(clusterUrl)
+    const client = new Cluster([{ host, port: Number(port) }])
+    return { client, close: async () => client.disconnect() }
+  },
+  'node-redis, on a cluster': async () => {
+    const client = createCluster({ rootNodes: [{ url: clusterUrl }] })
+    await client.connect()
+    return { client, close: async () => client.destroy() }
+  },
+}
+
+for (const [name, connect] of Object.entries({ ...clients, ...clusterClients })) {
   dedupeStoreConformance({
     name: `the Redis store, through ${name}`,
     describe,
@@ -106,6 +126,27 @@ describe.each(Object.entries(clients))('through %s', (_, connect) => {
     await expect(redisDedupeStore(narrow).check!()).resolves.toBeUndefined()
     narrow.disconnect()
     admin.disconnect()
+  })
+})
+
+describe.each(Object.entries(clusterClients))('through %s', (_, connect) => {
+  test('a cluster whose nodes may throw keys away is refused where its client tells', async () => {
+    const { client, close } = await connect()
+    const { hostname, port } = new URL(clusterUrl)
+    const admin = new Redis(Number(port), hostname)
+    const store = redisDedupeStore(client)
+    await store.check!()
+    await admin.config('SET', 'maxmemory', '100mb')
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    try {
+      if ('nodes' in client) expect((await failureOf(store.check!())).code).toBe('HOLDFAST_CONFIG_INVALID')
+      else await expect(store.check!()).resolves.toBeUndefined()
+    } finally {
+      await admin.config('SET', 'maxmemory-policy', 'noeviction')
+      await admin.config('SET', 'maxmemory', '0')
+    }
+    admin.disconnect()
+    await close()
   })
 })
 

@@ -6,7 +6,7 @@ import { startServices } from '../../../scripts/services/index.ts'
 /** Real servers of one test file. */
 export async function startStores(wanted: {
   readonly postgres?: boolean
-  readonly redis?: boolean
+  readonly redis?: boolean | 'cluster'
 }): Promise<Services> {
   return startServices({ ...wanted, onProgress: () => {} })
 }

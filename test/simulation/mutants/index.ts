@@ -1,6 +1,7 @@
 import { atMostOnceMutants } from './at-most-once-mutants.ts'
 import { consumingMutants } from './consuming-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
+import { lockMutants } from './lock-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { planMutants } from './plan-mutants.ts'
 import { producingMutants } from './producing-mutants.ts'
@@ -17,5 +18,6 @@ export const mutants: readonly Mutant[] = [
   ...idempotencyMutants,
   ...atMostOnceMutants,
   ...planMutants,
+  ...lockMutants,
   ...testedMutants,
 ]
