@@ -1,6 +1,7 @@
 import type { Consumer } from '../../../src/consumer/index.ts'
 import { createConsumer } from '../../../src/consumer/index.ts'
 import type { Driver } from '../../../src/driver/index.ts'
+import { formatPartition } from '../../../src/record/index.ts'
 import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation/index.ts'
 import { watchCommits } from '../../../src/testing/simulation/index.ts'
 import { anyFailure } from '../cluster-faults.ts'
@@ -44,7 +45,8 @@ export const atMostOnce: Scenario = (simulation) => {
     placed,
     groupId: GROUP,
     inPeace: plan.calm,
-    concurrency: plan.concurrency,
+    // What is on its way when its text is refused gives its place up to what is below it.
+    mostAtRisk: plan.concurrency * (strikes.textRefusals > 0 ? 2 : 1),
     isOrdered: (name) => planOf(name).ordering !== 'none',
     isBatch: (name) => planOf(name).mode === 'batch',
     laneOf,
@@ -101,6 +103,10 @@ export const atMostOnce: Scenario = (simulation) => {
       commitIntervalMs: int(100),
     })
     for (const topic of plan.topics) subscribe(consumer, process, topic)
+    for (const name of ['assigned', 'revoked', 'lost'] as const)
+      consumer.listen(name, (event) =>
+        simulation.note(`${process.name}: ${name} ${event.partitions.map(formatPartition).join(', ')}`),
+      )
     consumer.listen('abandoned', ({ position }) => calls.abandoned(process, placed.at(position)))
     consumer.listen('skipped', ({ position }) => calls.skipped(placed.at(position)))
     consumer.listen('timed-out', ({ position }) => calls.timedOut(process, placed.at(position)))

@@ -35,8 +35,8 @@ export interface CallsOptions {
   readonly groupId: string
   /** Nothing may be lost at all. */
   readonly inPeace: boolean
-  /** How many places a process has. */
-  readonly concurrency: number
+  /** How many places a process may lose with a crash. */
+  readonly mostAtRisk: number
   readonly isOrdered: (topic: string) => boolean
   readonly isBatch: (topic: string) => boolean
   /** Of records that wait for one another. */
@@ -47,7 +47,7 @@ export interface CallsOptions {
 
 /** Makes {@link Calls}: none yet. */
 export function createCalls(options: CallsOptions): Calls {
-  const { simulation, placed, groupId, inPeace, concurrency, isDisturbed } = options
+  const { simulation, placed, groupId, inPeace, mostAtRisk, isDisturbed } = options
   const { cluster, violation, note } = simulation
   const calls = new Map<Placed, Call>()
   const claims = new Map<Placed, Set<SimulatedProcess>>()
@@ -98,9 +98,11 @@ export function createCalls(options: CallsOptions): Calls {
           if (!isGone(process, each)) riskOf(process).add(each)
         }
       }
-      const places = placesOf(riskOf(process))
-      if (places > concurrency)
-        violation('too-many-at-risk', `${process.name} would lose ${places} with a crash, and has ${concurrency} places`)
+      const risk = riskOf(process)
+      if (placesOf(risk) > mostAtRisk) {
+        const ids = [...risk].map(({ id }) => id).join(', ')
+        violation('too-many-at-risk', `${process.name} would lose ${ids} with a crash, more than ${mostAtRisk}`)
+      }
     },
     begun(process, each, isZombie) {
       const before = calls.get(each)
