@@ -11,7 +11,10 @@ import type { Pipeline } from './pipeline.ts'
 export async function claimOffset(delivery: Delivery, pipeline: Pipeline): Promise<ClaimResult> {
   const { epoch, claim } = pipeline
   const { record, ticket } = delivery
-  const result = await claim({ epoch, offset: record.offset, ticket }, placeOf(delivery, pipeline))
+  const result = await claim(
+    { epoch, offset: record.offset, ticket, inOrder: delivery.batch !== null },
+    placeOf(delivery, pipeline),
+  )
   if (delivery.wait !== null) goOn(delivery, pipeline)
   delivery.claimed = result === 'held'
   if (result === 'abandoned') reportAbandoned(delivery, pipeline)

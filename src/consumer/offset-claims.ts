@@ -31,6 +31,8 @@ export interface ClaimedRecord {
   readonly epoch: Epoch
   readonly offset: bigint
   readonly ticket: number
+  /** Only when all below it have moved: of messages that are called together none may go without those before it. */
+  readonly inOrder: boolean
 }
 
 /** The place in which a claimed record will be handled: with one for each that is claimed, a crash loses no more than there are places. */
@@ -103,10 +105,10 @@ export function createOffsetClaims(onClaimed: (epoch: Epoch) => void, hasText: (
 
   return {
     async claim(record, place) {
-      const { epoch, offset } = record
+      const { epoch, offset, inOrder } = record
       while (!epoch.stopped) {
         // The lowest record without an outcome never waits: so whoever does, waits for something that goes on.
-        if (offset === epoch.tracker!.watermark() || hasRoom(epoch)) {
+        if (offset === epoch.tracker!.watermark() || (!inOrder && hasRoom(epoch))) {
           const admitted = admit(record, place)
           release(epoch)
           return admitted

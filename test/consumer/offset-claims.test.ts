@@ -16,8 +16,8 @@ function setup(records: number) {
   const ended: Record<number, string> = {}
   const waiting: number[] = []
   const places: number[] = []
-  const claim = (offset: number): void => {
-    const record = { epoch, offset: BigInt(offset), ticket: tickets[offset]! }
+  const claim = (offset: number, inOrder = false): void => {
+    const record = { epoch, offset: BigInt(offset), ticket: tickets[offset]!, inOrder }
     const place = { leave: () => void waiting.push(offset), take: async () => void places.push(offset) }
     void claims.claim(record, place).then((result) => (ended[offset] = result))
   }

@@ -85,7 +85,8 @@ export function createCalls(options: CallsOptions): Calls {
     if (unhandled.has(each)) return true
     const call = calls.get(each)
     if (call === undefined) return isExplained(each)
-    return call.how !== 'running' || call.process.state === 'killed'
+    if (call.process.state === 'killed' || call.how === 'handled') return true
+    return call.how === 'failed' && (told.has(each) || isGone(call.process, each))
   }
 
   return {

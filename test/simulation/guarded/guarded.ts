@@ -139,7 +139,7 @@ export const guarded: Scenario = (simulation) => {
       const { messageId } = placed.at(position)
       ledger.excuse(messageId, 'its handler took too long')
       ledger.failed(messageId)
-      store.failed(process, messageId)
+      if (ledger.isAtWork(process, messageId)) store.failed(process, messageId) // else it was told to end before
     })
     consumer.start().catch((error: unknown) => {
       simulation.note(`${process.name} does not start: ${String(error)}`)

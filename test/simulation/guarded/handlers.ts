@@ -58,17 +58,23 @@ export function createHandlers(process: SimulatedProcess, world: HandlerWorld): 
     await process.pause(int(mostMs + 1))
   }
 
+  /** Uses up an attempt; unless it was told to end, and fails over that. */
+  const fail = ({ placed: { messageId }, signal }: Call): void => {
+    ledger.failed(messageId)
+    if (!signal.aborted) world.onFailure(process, messageId)
+  }
+
   /** Has its effect, or fails. */
   const finish = (call: Call): void => {
     const { messageId } = call.placed
     const fate = world.fateOf(messageId)
     if (fate === 'skip') {
       ledger.excused(call.placed)
+      fail(call)
       throw Object.assign(new Error('SKIP'), { code: 'SKIP' })
     }
     if (fate === 'poison' || (!world.healed && chance(plan.fails))) {
-      ledger.failed(messageId)
-      if (!call.signal.aborted) world.onFailure(process, messageId)
+      fail(call)
       throw new Error('fails')
     }
     ledger.happened(call)
@@ -94,10 +100,10 @@ export function createHandlers(process: SimulatedProcess, world: HandlerWorld): 
       try {
         await work(plan.handlerMs)
         for (const [i, call] of calls.entries()) {
-          const { lane, messageId } = call.placed
+          const { lane } = call.placed
           try {
             if (failed.has(lane)) {
-              ledger.failed(messageId)
+              fail(call)
               throw new Error('behind a failed one')
             }
             finish(call)
