@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { pauseFor, retryAfter } from '../../src/consumer/index.ts'
+import { pauseFor, retryAfter, skip } from '../../src/consumer/index.ts'
 import { memoryDedupeStore } from '../../src/idempotency/index.ts'
 import { watchCommits } from '../../src/testing/simulation/index.ts'
 import { gate, GROUP, ids, orders, world } from './world.ts'
@@ -191,6 +191,30 @@ test('what is claimed and cannot be handled before the partition goes is told as
   await runtime.advance(1_000)
   expect(abandoned).toEqual([0n])
   expect(committed()).toBe(1n)
+})
+
+test('what a handler has come to after its partition went is told all the same: nobody else will ever tell it', async () => {
+  const { consumer, append, runtime, start, cluster } = world()
+  append(ids(2))
+  const open = gate()
+  const one = consumer(session).on(
+    orders,
+    async ({ value }) => {
+      await open.opened
+      return value.id === 'o-1' ? skip('too late') : undefined
+    },
+    { ...atMostOnce, ordering: 'none' },
+  )
+  const told: string[] = []
+  for (const name of ['handled', 'skipped', 'abandoned', 'lost'] as const) one.listen(name, () => told.push(name))
+  await start(one)
+  await runtime.runUntil(() => one.health().partitions[0]?.watermark === 2n)
+  cluster.expireSession(GROUP)
+  await runtime.runUntil(() => told.includes('lost'))
+  open.open()
+  await runtime.advance(10_000)
+  expect(told).toEqual(['lost', 'skipped', 'handled'])
+  await runtime.run(one.close())
 })
 
 test('an error of ours behind the handler does not have it called again', async () => {

@@ -104,6 +104,21 @@ test('who has waited takes a place before anything of it moves: a crash loses no
   expect(places).toEqual([33])
 })
 
+test('what is called together is claimed in order, however much room there is: none may go without those before it', async () => {
+  const { claim, waiting, ended, acknowledge, epoch } = setup(6)
+  claim(1, true)
+  claim(2, true)
+  expect(waiting).toEqual([1, 2])
+  claim(0, true)
+  await settled()
+  await acknowledge()
+  expect(ended).toEqual({ 0: 'held', 1: 'held', 2: 'held' })
+  claim(4, true)
+  epoch.stop()
+  await settled()
+  expect(ended[4]).toBe('none')
+})
+
 test('without text in commits all but the lowest wait, and what was on its way gives up its place: the lowest may need it', async () => {
   const { claim, waiting, ended, acknowledge, refuseText } = setup(8)
   for (const offset of [1, 3]) claim(offset)
