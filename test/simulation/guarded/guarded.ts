@@ -19,7 +19,8 @@ import { createRemoteStore } from './remote-store.ts'
 const GROUP = 'payments'
 const TOPIC = 'orders'
 const ATTEMPTS = 3
-const LEASE_MS = 1_000
+const HANDLER_TIMEOUT_MS = 1_200
+const LEASE_MS = 1_300
 const STORE_TIMEOUT_MS = 250
 
 /** Made once: schedules are short, and many. */
@@ -118,7 +119,7 @@ export const guarded: Scenario = (simulation) => {
         timeoutMs: STORE_TIMEOUT_MS,
         onStoreDown: plan.onStoreDown,
       },
-      handlerTimeoutMs: 2_500,
+      handlerTimeoutMs: HANDLER_TIMEOUT_MS,
     } as const
     if (plan.mode === 'batch')
       consumer.onBatch(orders, handlers.batch, { ...options, maxBatchSize: plan.maxBatchSize, maxBatchWaitMs: int(30) })

@@ -53,7 +53,7 @@ export function createHandlers(process: SimulatedProcess, world: HandlerWorld): 
   }
 
   const work = async (mostMs: number): Promise<void> => {
-    if (!world.healed && chance(plan.long)) await process.pause(700 + int(1_300))
+    if (!world.healed && chance(plan.long)) await process.pause(500 + int(600))
     if (!world.healed && chance(plan.slow)) await process.pause(3_000)
     await process.pause(int(mostMs + 1))
   }

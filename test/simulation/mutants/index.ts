@@ -1,5 +1,6 @@
 import { atMostOnceMutants } from './at-most-once-mutants.ts'
 import { consumingMutants } from './consuming-mutants.ts'
+import { guardedMutants } from './guarded-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
 import type { Mutant } from './mutant.ts'
 import { planMutants } from './plan-mutants.ts'
@@ -17,5 +18,6 @@ export const mutants: readonly Mutant[] = [
   ...idempotencyMutants,
   ...atMostOnceMutants,
   ...planMutants,
+  ...guardedMutants,
   ...testedMutants,
 ]
