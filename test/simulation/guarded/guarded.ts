@@ -140,7 +140,8 @@ export const guarded: Scenario = (simulation) => {
       const { messageId } = placed.at(position)
       ledger.excuse(messageId, 'its handler took too long')
       ledger.failed(messageId)
-      if (ledger.isAtWork(process, messageId)) store.failed(process, messageId) // else it was told to end before
+      // Else it was told to end before, or another message of its batch may be at fault.
+      if (ledger.atWork(process, messageId)?.among === 1) store.failed(process, messageId)
     })
     consumer.start().catch((error: unknown) => {
       simulation.note(`${process.name} does not start: ${String(error)}`)

@@ -44,12 +44,12 @@ export function createHandlers(process: SimulatedProcess, world: HandlerWorld): 
     return () => void active.delete(lane)
   }
 
-  const begin = (context: Omit<MessageContext, 'ack' | 'tx'>): Call => {
+  const begin = (context: Omit<MessageContext, 'ack' | 'tx'>, among: number): Call => {
     const each = placed.at(context)
     world.onBegin(process, each)
     if (context.attempt < 1 || context.attempt > world.maxAttempts)
       simulation.violation('attempts-above', `${each.messageId} is handled as attempt ${context.attempt}`)
-    return ledger.begun(process, each, context.signal)
+    return ledger.begun({ process, placed: each, signal: context.signal, among })
   }
 
   const work = async (mostMs: number): Promise<void> => {
@@ -84,7 +84,7 @@ export function createHandlers(process: SimulatedProcess, world: HandlerWorld): 
     async single(_, context) {
       const each = placed.at(context)
       const leave = enter(plan.ordering === 'partition' ? `${each.topic}[${each.partition}]` : each.lane)
-      const call = begin(context)
+      const call = begin(context, 1)
       try {
         await work(plan.handlerMs)
         finish(call)
@@ -95,7 +95,7 @@ export function createHandlers(process: SimulatedProcess, world: HandlerWorld): 
     },
     async batch(messages, batch) {
       const leave = enter(`${batch.topic}[${batch.partition}]`)
-      const calls = messages.map(({ context }) => begin(context))
+      const calls = messages.map(({ context }) => begin(context, messages.length))
       const failed = new Set<string>() // what is behind a failed message of its key must fail as well, or it would come first
       try {
         await work(plan.handlerMs)

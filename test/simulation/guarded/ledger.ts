@@ -7,6 +7,8 @@ export interface Call {
   readonly process: SimulatedProcess
   readonly placed: Placed
   readonly signal: AbortSignal
+  /** How many messages it has. */
+  readonly among: number
 }
 
 /** What happened to messages, of which several records may be copies, and why something of it may happen again. */
@@ -14,10 +16,10 @@ export interface Ledger {
   /** From now on its effect may come again, for a reason that is known. */
   excuse(messageId: string, why: string): void
   isExcused(messageId: string): boolean
-  begun(process: SimulatedProcess, placed: Placed, signal: AbortSignal): Call
+  begun(call: Call): Call
   ended(call: Call): void
-  /** Has this process a call of the message that goes on, and nobody has told it to end? */
-  isAtWork(process: SimulatedProcess, messageId: string): boolean
+  /** The call of the message that this process has, goes on, and nobody has told to end. */
+  atWork(process: SimulatedProcess, messageId: string): Call | undefined
   happened(call: Call): void
   /** A call has failed by its own fault. */
   failed(messageId: string): void
@@ -83,10 +85,10 @@ export function createLedger(options: LedgerOptions): Ledger {
       excuses.set(messageId, (excuses.get(messageId) ?? new Set()).add(why))
     },
     isExcused,
-    begun(process, each, signal) {
+    begun(call) {
+      const { process, placed: each } = call
       const { messageId } = each
       note(`${process.name} handles ${messageId} (${each.lane} ${each.offset})`)
-      const call = { process, placed: each, signal }
       const before = calls.get(messageId) ?? new Set()
       if (!isExcused(messageId) && !isDisturbed(process)) {
         if (isMarked(messageId)) violation('handled-after-mark', `${process.name} handles ${messageId}`)
@@ -100,8 +102,8 @@ export function createLedger(options: LedgerOptions): Ledger {
     ended(call) {
       calls.get(call.placed.messageId)!.delete(call)
     },
-    isAtWork: (process, messageId) =>
-      [...(calls.get(messageId) ?? [])].some((call) => call.process === process && isGoingOn(call)),
+    atWork: (process, messageId) =>
+      [...(calls.get(messageId) ?? [])].find((call) => call.process === process && isGoingOn(call)),
     happened(call) {
       const { process, placed: each, signal } = call
       const { messageId } = each

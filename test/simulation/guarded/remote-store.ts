@@ -133,7 +133,7 @@ export function createRemoteStore(options: RemoteStoreOptions): RemoteStore {
     if (told === null || abandonFailed || givenBack) return
     if (!told.inTime && simulation.now - told.atMs > TIME_TO_GIVE_BACK_MS)
       violation('not-given-back', `${process.name} has heard too late that it may begin ${messageId}, and keeps it`)
-    if (told.inTime && options.ledger().isAtWork(process, messageId))
+    if (told.inTime && options.ledger().atWork(process, messageId) !== undefined)
       violation('lease-not-kept', `${process.name} is at work on ${messageId}, and its lease has run out`)
   }
 
