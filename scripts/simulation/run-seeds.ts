@@ -34,8 +34,8 @@ const YOUNG_MB = 128
 
 /** What a thread keeps to, by turns; both take about as long. */
 const OWN: readonly (readonly ScenarioName[])[] = [
-  ['consuming', 'producing'],
-  ['transacting', 'shop'],
+  ['consuming', 'producing', 'at-most-once'],
+  ['transacting', 'shop', 'guarded'],
 ]
 
 /** Runs seeds in worker threads of a simulator that `bundleSimulator` made. */

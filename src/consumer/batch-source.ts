@@ -27,6 +27,8 @@ export function createBatchSource(
 ): BatchSource {
   const { clock } = pipeline.runtime
   const gathering = createBatchGathering(handler, pipeline)
+  // Two of one message would wait for each other: one for the lease that the other holds, and that one for its place in the order.
+  const isGuarded = pipeline.subscription.dedupe !== null
   let timer: Timer | null = null
 
   return {
@@ -40,7 +42,15 @@ export function createBatchSource(
         return []
       }
       const members: Delivery[] = []
-      while (members.length < maxSize && lanes.ready()) members.push(lanes.take()!)
+      const ids = new Set<string>()
+      while (members.length < maxSize && lanes.ready()) {
+        if (isGuarded) {
+          const { messageId } = lanes.first()!
+          if (ids.has(messageId)) break
+          ids.add(messageId)
+        }
+        members.push(lanes.take()!)
+      }
       gathering.begin(members)
       for (const delivery of members) delivery.batch = gathering
       return members

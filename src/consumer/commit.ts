@@ -7,10 +7,11 @@ import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Epoch } from './epoch.ts'
 import type { Events } from './events.ts'
-import { encodeFinishedRanges, MAX_METADATA_BYTES } from './finished-ranges.ts'
+import { decodeFinishedRanges, encodeFinishedRanges, MAX_METADATA_BYTES } from './finished-ranges.ts'
 import type { Mutable } from './mutable.ts'
 import type { OffsetClaims } from './offset-claims.ts'
 import { createOffsetClaims } from './offset-claims.ts'
+import type { FinishedRange } from './offset-tracker.ts'
 import { within } from './within.ts'
 
 /** Commits watermarks, and what is finished above them: one request under way, all partitions of one assignment together. */
@@ -52,6 +53,8 @@ export interface CommitterOptions {
   readonly intervalMs: number
   /** Can text travel with a commit (`Capabilities.commitMetadata`)? Without it, what is finished above a watermark is not committed. */
   readonly metadata: boolean
+  /** Is nothing of a topic to be handled twice? */
+  readonly isAtMostOnce: (topic: string) => boolean
   /** Has the group not confirmed the membership for longer than the session timeout? */
   isSuspect(): boolean
   /** Resolves when the group has confirmed the membership, or the epoch has stopped. Never rejects. */
@@ -85,7 +88,10 @@ export function createCommitter(options: CommitterOptions): Committer {
   let closed = false
   const closing = new AbortController()
 
-  const claims = createOffsetClaims((epoch) => committer.moved(epoch))
+  const claims = createOffsetClaims(
+    (epoch) => committer.moved(epoch),
+    () => withRanges,
+  )
   const isUrgent = (): boolean => waitingRecords >= MAX_WAITING_RECORDS || claims.areUrgent()
 
   const schedule = (): void => {
@@ -162,6 +168,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       'the broker refuses text with committed offsets: from now on a restart repeats what was finished out of order',
     )
     await acknowledged(writes)
+    claims.textRefused()
   }
 
   /** A process that stood still for long may have lost the partitions, and hears of it with the next heartbeat: that comes first. */
@@ -177,7 +184,21 @@ export function createCommitter(options: CommitterOptions): Committer {
   const writesOf = (epochs: readonly Epoch[], ranges: boolean): readonly Write[] => {
     const behind = epochs.filter(isBehind)
     const maxBytes = Math.min(MAX_METADATA_BYTES, Math.floor(MAX_REQUEST_METADATA_BYTES / behind.length))
-    return behind.map((epoch) => writeOf(epoch, ranges ? maxBytes : 0))
+    return behind.map((epoch) =>
+      writeOf(epoch, ranges ? epoch.tracker!.finishedRanges() : knownAnyway(epoch), maxBytes),
+    )
+  }
+
+  /**
+   * What is written where the text for all of it is refused: nothing, and what was finished out of order is handled again. At most once that must not
+   * be: what the broker has taken already stays with it, and takes no more room than it did.
+   */
+  const knownAnyway = (epoch: Epoch): readonly FinishedRange[] => {
+    if (!options.metadata || !options.isAtMostOnce(epoch.topic)) return []
+    const text = texts.get(epoch)
+    const known = text === undefined ? epoch.inherited : decodeFinishedRanges(epoch.committed!, text)
+    const from = epoch.tracker!.watermark()
+    return known.flatMap(({ first, last }) => (last < from ? [] : [{ first: first < from ? from : first, last }]))
   }
 
   const isNews = ({ epoch, revision, offset }: Write): boolean => {
@@ -204,7 +225,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Has it finished more than the broker knows of, and may it still say so? */
   const isBehind = (epoch: Epoch): boolean => {
     const { tracker, committed, committedRevision } = epoch
-    if (epoch.dead || tracker === null) return false
+    if (epoch.dead || tracker === null || claims.hasGivenUp(epoch)) return false
     if (isAhead(epoch)) return true
     if (!withRanges || tracker.revision === committedRevision || tracker.watermark() !== committed) return false
     return hasRanges(epoch)
@@ -287,11 +308,10 @@ interface Write {
   readonly offset: CommitOffset
 }
 
-function writeOf(epoch: Epoch, maxBytes: number): Write {
-  const tracker = epoch.tracker!
+function writeOf(epoch: Epoch, ranges: Iterable<FinishedRange>, maxBytes: number): Write {
   const offset = offsetOf(epoch)
-  const metadata = encodeFinishedRanges(offset.offset, tracker.finishedRanges(), maxBytes)
-  return { epoch, revision: tracker.revision, offset: metadata === '' ? offset : { ...offset, metadata } }
+  const metadata = encodeFinishedRanges(offset.offset, ranges, maxBytes)
+  return { epoch, revision: epoch.tracker!.revision, offset: metadata === '' ? offset : { ...offset, metadata } }
 }
 
 function hasText({ offset }: Write): boolean {

@@ -141,7 +141,7 @@ export interface SubscriptionOptions<Tx = undefined> {
    * `at-least-once`: after its outcome. A crash has it handled again, and nothing is lost.
    *
    * `at-most-once`: before its handler is called, which waits until the broker has the commit. No message is handled twice, and a crash loses
-   * those that were in handlers: `concurrency` at the most. One that fails is skipped and counted (`skipped`), whatever it fails for, so
+   * those that were in handlers: `concurrency` at the most, or twice as many just when a broker refuses text with commits. One that fails is skipped and counted (`skipped`), whatever it fails for, so
    * `retry`, `deadLetter`, `onExhausted: 'pause'`, `dedupe`, `inbox`, `ack: 'manual'` and the verdicts `retry`, `park` and `pause` have no meaning beside it. For
    * views, counters and logs, where one too many is worse than one too few.
    *
@@ -274,7 +274,10 @@ export interface ConsumerEvents {
   }
   readonly parked: { readonly position: Position; readonly deadLetterTopic: string; readonly reason: string }
   readonly skipped: { readonly position: Position; readonly reason: string }
-  /** At most once: the offset has moved, and its handler was not called, or was interrupted, before the partition went. It will not come again. */
+  /**
+   * At most once: the offset has moved, or may have, and its handler was not called, or was interrupted, before the partition went. It may never come
+   * again, and if it was called it will not.
+   */
   readonly abandoned: { readonly position: Position }
   /**
    * The dedupe store was out, and by `onStoreDown: 'handle'` a message went on without it. `begin`: it was handled without a look whether it had been

@@ -15,6 +15,8 @@ export interface Epoch extends TopicPartition {
   readonly name: string
   /** Null until the start position is known. */
   readonly tracker: OffsetTracker | null
+  /** What was finished above its start before it began. */
+  readonly inherited: readonly FinishedRange[]
   /** The last offset that the broker acknowledged; null when the group has none, or its own is to be overwritten. */
   committed: bigint | null
   /** What the tracker's revision was when it was committed last; -1 before the first time. */
@@ -83,11 +85,16 @@ export function createEpoch({ topic, partition }: TopicPartition, number: number
     },
     onUngated: () => {},
     tracker: null,
+    inherited: [],
     stopped: false,
     dead: false,
     gated: false,
     wait: () => mostUrgent(waits),
-    begin: (start, finished) => void (epoch.tracker ??= createOffsetTracker(start, finished)),
+    begin(start, finished = []) {
+      if (epoch.tracker !== null) return
+      epoch.tracker = createOffsetTracker(start, finished)
+      epoch.inherited = finished
+    },
     addWait(wait) {
       if (waits.has(wait)) return
       waits.add(wait)

@@ -83,6 +83,7 @@ export function createMember(options: MemberOptions): Member {
     events,
     intervalMs: settings.commitIntervalMs,
     metadata: driver.capabilities.commitMetadata,
+    isAtMostOnce: (topic) => subscriptions.get(topic)!.delivery === 'at-most-once',
     isSuspect: () => isSuspect(),
     confirmMembership: (epoch) => confirmMembership(epoch),
   })

@@ -11,15 +11,19 @@ export type ClaimResult = 'held' | 'none' | 'abandoned'
 export interface OffsetClaims {
   /**
    * Lets the offset of a record move. Resolves when a commit that covers it is acknowledged, or the epoch has ended before that. One that
-   * could not be told from its neighbours in a commit waits for those below it first: `onWait` is called then, and nothing moves meanwhile.
+   * could not be told from its neighbours in a commit waits for those below it first, without its place, and nothing of it moves meanwhile.
    */
-  claim(record: ClaimedRecord, onWait: () => void): Promise<ClaimResult>
+  claim(record: ClaimedRecord, place: ClaimPlace): Promise<ClaimResult>
   /** Is there one whose commit is wanted now? */
   areUrgent(): boolean
   /** What was finished may have made room for those that wait. */
   moved(epoch: Epoch): void
   /** The broker has taken this offset and this text for an epoch. */
   acknowledged(epoch: Epoch, offset: bigint, metadata: string): void
+  /** Commits have no text any more: what is above a watermark waits for those below it, who may need its place. */
+  textRefused(): void
+  /** Were claims of it given up before their commit was acknowledged? Nothing more is to be committed then, or nobody would handle them. */
+  hasGivenUp(epoch: Epoch): boolean
 }
 
 /** A record to be claimed. */
@@ -27,6 +31,16 @@ export interface ClaimedRecord {
   readonly epoch: Epoch
   readonly offset: bigint
   readonly ticket: number
+  /** Only when all below it have moved: of messages that are called together none may go without those before it. */
+  readonly inOrder: boolean
+}
+
+/** The place in which a claimed record will be handled: with one for each that is claimed, a crash loses no more than there are places. */
+export interface ClaimPlace {
+  /** Others go first. */
+  leave(): void
+  /** Resolves when it has one again, or the epoch has stopped. */
+  take(): Promise<void>
 }
 
 /**
@@ -35,23 +49,28 @@ export interface ClaimedRecord {
  */
 const MOST_RANGES = 16
 
-/** Makes {@link OffsetClaims}. `onClaimed` is called when the offset of one may be committed. */
-export function createOffsetClaims(onClaimed: (epoch: Epoch) => void): OffsetClaims {
+/**
+ * Makes {@link OffsetClaims}.
+ *
+ * @param onClaimed - called when the offset of one may be committed
+ * @param hasText - can a commit say what is finished above its offset?
+ */
+export function createOffsetClaims(onClaimed: (epoch: Epoch) => void, hasText: () => boolean): OffsetClaims {
   const open = new Map<Epoch, Set<OpenClaim>>() // their offsets may move, and no commit has said that they have
-  const queues = new Map<Epoch, Map<bigint, WaitingClaim>>()
-  let releasing = false
+  const queues = new Map<Epoch, Map<bigint, () => void>>() // who waits for room, by offset, and how to have it look again
+  const givenUp = new WeakSet<Epoch>()
 
-  const admit = (record: ClaimedRecord): Promise<ClaimResult> => {
-    const { epoch, offset, ticket } = record
+  const admit = ({ epoch, offset, ticket }: ClaimedRecord, place: ClaimPlace): Promise<ClaimResult> => {
     epoch.tracker!.finish(ticket)
     return new Promise((resolve) => {
       const settle = (result: ClaimResult): void => {
         stopListening()
         claims.delete(claim)
         if (claims.size === 0) open.delete(epoch)
+        if (result === 'abandoned') givenUp.add(epoch)
         resolve(result)
       }
-      const claim: OpenClaim = { offset, hold: () => settle('held') }
+      const claim: OpenClaim = { offset, hold: () => settle('held'), leavePlace: place.leave }
       const claims = open.get(epoch) ?? new Set()
       open.set(epoch, claims.add(claim))
       const stopListening = epoch.onAbort(() => settle('abandoned'))
@@ -59,55 +78,46 @@ export function createOffsetClaims(onClaimed: (epoch: Epoch) => void): OffsetCla
     })
   }
 
-  const wait = (record: ClaimedRecord): Promise<ClaimResult> => {
-    const { epoch, offset } = record
-    return new Promise((resolve) => {
+  const untilWorthALook = ({ epoch, offset }: ClaimedRecord): Promise<void> =>
+    new Promise((resolve) => {
       const leave = (): void => {
         stopListening()
         queue.delete(offset)
         if (queue.size === 0) queues.delete(epoch)
+        resolve()
       }
-      const waiting: WaitingClaim = {
-        proceed() {
-          leave()
-          void admit(record).then(resolve)
-        },
-      }
-      const queue = queues.get(epoch) ?? new Map<bigint, WaitingClaim>()
-      queues.set(epoch, queue.set(offset, waiting))
-      const stopListening = epoch.onStop(() => {
-        leave()
-        resolve('none')
-      })
+      const queue = queues.get(epoch) ?? new Map<bigint, () => void>()
+      queues.set(epoch, queue.set(offset, leave))
+      const stopListening = epoch.onStop(leave)
     })
-  }
 
-  /** Lets go on who can: the lowest of all always, the others in the order in which they came. */
+  /** Lets look again who may go on: the lowest of all always, and of the others the one that has waited for longest. */
   const release = (epoch: Epoch): void => {
     const queue = queues.get(epoch)
-    if (queue === undefined || releasing) return
-    releasing = true // who is let go comes here itself
-    while (queue.size > 0) {
-      const [oldest] = queue.values()
-      const next = queue.get(epoch.tracker!.watermark()) ?? (hasRoom(epoch) ? oldest : undefined)
-      if (next === undefined) break
-      next.proceed()
-    }
-    releasing = false
+    if (queue === undefined) return
+    queue.get(epoch.tracker!.watermark())?.()
+    if (!hasRoom(epoch)) return
+    const [longest] = queue.values()
+    longest?.()
   }
 
+  const hasRoom = (epoch: Epoch): boolean => hasText() && hasFewRanges(epoch)
+
   return {
-    claim(record, onWait) {
-      const { epoch, offset } = record
-      if (epoch.stopped) return Promise.resolve('none')
-      // The lowest record without an outcome never waits: so whoever does, waits for something that goes on.
-      if (offset === epoch.tracker!.watermark() || hasRoom(epoch)) {
-        const admitted = admit(record)
-        release(epoch)
-        return admitted
+    async claim(record, place) {
+      const { epoch, offset, inOrder } = record
+      while (!epoch.stopped) {
+        // The lowest record without an outcome never waits: so whoever does, waits for something that goes on.
+        if (offset === epoch.tracker!.watermark() || (!inOrder && hasRoom(epoch))) {
+          const admitted = admit(record, place)
+          release(epoch)
+          return admitted
+        }
+        place.leave()
+        await untilWorthALook(record)
+        await place.take()
       }
-      onWait()
-      return wait(record)
+      return 'none'
     },
     areUrgent: () => open.size > 0,
     moved: release,
@@ -120,10 +130,14 @@ export function createOffsetClaims(onClaimed: (epoch: Epoch) => void): OffsetCla
         if (offset < committed || ranges?.some(({ first, last }) => first <= offset && offset <= last)) hold()
       }
     },
+    textRefused() {
+      for (const claims of open.values()) for (const { leavePlace } of claims) leavePlace()
+    },
+    hasGivenUp: (epoch) => givenUp.has(epoch),
   }
 }
 
-function hasRoom({ tracker }: Epoch): boolean {
+function hasFewRanges({ tracker }: Epoch): boolean {
   let ranges = 0
   for (const _ of tracker!.finishedRanges()) if (++ranges >= MOST_RANGES) return false
   return true
@@ -132,8 +146,5 @@ function hasRoom({ tracker }: Epoch): boolean {
 interface OpenClaim {
   readonly offset: bigint
   hold(): void
-}
-
-interface WaitingClaim {
-  proceed(): void
+  leavePlace(): void
 }

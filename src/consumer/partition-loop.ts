@@ -208,7 +208,7 @@ export function createPartitionLoop(options: PartitionLoopOptions): PartitionLoo
       bytes -= delivery.bytes
       tracker.finish(delivery.ticket)
       onOutcome(delivery.record, outcome)
-    }
+    } else if (outcome.kind !== 'unfinished' && delivery.claimed) onOutcome(delivery.record, outcome) // it never comes again
     if (delivery.late !== null) leaveWhenEnded(delivery, delivery.late)
     else if (!epoch.dead) lanes.leave(delivery)
     if (underWay.size === 0) for (const idle of whenIdle) idle()

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { pauseFor, retryAfter } from '../../src/consumer/index.ts'
+import { pauseFor, retryAfter, skip } from '../../src/consumer/index.ts'
 import { memoryDedupeStore } from '../../src/idempotency/index.ts'
+import { watchCommits } from '../../src/testing/simulation/index.ts'
 import { gate, GROUP, ids, orders, world } from './world.ts'
 
 const atMostOnce = { delivery: 'at-most-once' } as const
@@ -192,6 +193,30 @@ test('what is claimed and cannot be handled before the partition goes is told as
   expect(committed()).toBe(1n)
 })
 
+test('what a handler has come to after its partition went is told all the same: nobody else will ever tell it', async () => {
+  const { consumer, append, runtime, start, cluster } = world()
+  append(ids(2))
+  const open = gate()
+  const one = consumer(session).on(
+    orders,
+    async ({ value }) => {
+      await open.opened
+      return value.id === 'o-1' ? skip('too late') : undefined
+    },
+    { ...atMostOnce, ordering: 'none' },
+  )
+  const told: string[] = []
+  for (const name of ['handled', 'skipped', 'abandoned', 'lost'] as const) one.listen(name, () => told.push(name))
+  await start(one)
+  await runtime.runUntil(() => one.health().partitions[0]?.watermark === 2n)
+  cluster.expireSession(GROUP)
+  await runtime.runUntil(() => told.includes('lost'))
+  open.open()
+  await runtime.advance(10_000)
+  expect(told).toEqual(['lost', 'skipped', 'handled'])
+  await runtime.run(one.close())
+})
+
 test('an error of ours behind the handler does not have it called again', async () => {
   const { consumer, append, runtime, start, committed, points } = world()
   append(ids(2))
@@ -221,6 +246,86 @@ test('while commits fail nothing is handled, and all of it is when they succeed 
   expect(one.health().reasons.join()).toContain('nothing could be committed')
   await runtime.runUntil(() => handled.length === 3)
   await runtime.run(one.close())
+})
+
+test.each([true, false])(
+  'however many keys are ahead of a slow one, no more is claimed than there are places, and all of it is handled (text with commits: %s)',
+  async (commitMetadata) => {
+    const { consumer, append, runtime, start, committed, driver } = world()
+    for (let i = 0; i < 100; i++) append([{ id: `${i}` }], { key: i % 2 === 0 ? 'slow' : `k${i}` })
+    const done = new Set<bigint>()
+    let atRisk = 0
+    const one = driver('one')
+    const concurrency = 3
+    const watched = watchCommits(
+      { ...one, capabilities: { ...one.capabilities, commitMetadata } },
+      ({ covers, offsets: [first] }) => {
+        const moved = Array.from({ length: 100 }, (_, i) => BigInt(i)).filter((offset) =>
+          covers({ topic: first!.topic, partition: first!.partition, offset }),
+        )
+        atRisk = Math.max(atRisk, moved.filter((offset) => !done.has(offset)).length)
+      },
+    )
+    const slow = consumer({ driver: watched, concurrency }).on(
+      orders,
+      async (_, { offset }) => {
+        await runtime.clock.sleep(offset === 0n ? 300 : offset % 2n === 0n ? 1 : 20)
+        done.add(offset)
+      },
+      { ...atMostOnce, handlerTimeoutMs: 200 }, // its place is free then, and its key is not
+    )
+    slow.listen('timed-out', ({ position }) => done.add(position.offset))
+    await start(slow)
+    await runtime.runUntil(() => committed() === 100n && done.size === 100)
+    expect(atRisk).toBeLessThanOrEqual(concurrency)
+    await runtime.run(slow.close())
+  },
+)
+
+test('a broker that refuses longer text takes nothing away of what it was told: a crash after that has nothing handled twice', async () => {
+  const { consumer, append, runtime, start, committed, cluster } = world()
+  for (const key of ['a', 'b', 'a', 'c', 'a', 'd']) append([{ id: key }], { key })
+  const handled: bigint[] = []
+  const slow = gate()
+  const handler = async (_: unknown, { offset }: { offset: bigint }): Promise<void> => {
+    handled.push(offset)
+    if (offset === 0n) await slow.opened
+  }
+  const one = consumer({ ...session, process: 'dies' }).on(orders, handler, atMostOnce)
+  await start(one)
+  await runtime.runUntil(() => handled.length === 4)
+  cluster.failNextCommit(GROUP, 'refused')
+  append([{ id: 'e' }], { key: 'e' })
+  await runtime.advance(5_000)
+  expect(cluster.committed(GROUP)[0]).toMatchObject({ offset: 2n })
+  cluster.unreachable(true, 'dies')
+  const two = consumer({ ...session, process: 'lives' }).on(orders, handler, atMostOnce)
+  await start(two)
+  await runtime.runUntil(() => committed() === 7n)
+  await runtime.advance(60_000)
+  expect(handled.toSorted()).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n])
+  await runtime.run(two.close())
+})
+
+test('what was given up before its commit was acknowledged is not committed behind that: the next owner handles it', async () => {
+  const { consumer, append, runtime, start, committed, cluster } = world()
+  const handled: string[] = []
+  const one = consumer({ ...session, drainTimeoutMs: 500 }).on(
+    orders,
+    ({ value }) => void handled.push(value.id),
+    atMostOnce,
+  )
+  await start(one)
+  for (let i = 0; i < 4; i++) cluster.failNextCommit(GROUP, 'unavailable') // for longer than it drains, not than it may commit
+  append(ids(2))
+  await runtime.advance(50)
+  await runtime.run(one.close())
+  expect(handled).toEqual([])
+  const two = consumer(session).on(orders, ({ value }) => void handled.push(value.id), atMostOnce)
+  await start(two)
+  await runtime.runUntil(() => committed() === 2n && handled.length === 2)
+  expect(handled).toEqual(['o-1', 'o-2'])
+  await runtime.run(two.close())
 })
 
 test('what has no meaning beside it is refused, all of it at once; exactly-once is refused by its name', async () => {

@@ -6,6 +6,7 @@ import { createDispatcher } from '../../src/consumer/dispatcher.ts'
 import { createEpoch } from '../../src/consumer/epoch.ts'
 import type { BatchContext, BatchMessage, Consumer } from '../../src/consumer/index.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import type { DedupeStore } from '../../src/idempotency/index.ts'
 import { dedupeId, memoryDedupeStore } from '../../src/idempotency/index.ts'
 import { silentLogger } from '../../src/logger/index.ts'
 import { virtualRuntime } from '../../src/testing/index.ts'
@@ -385,6 +386,32 @@ test('a message that somebody else works on is waited for by those behind it, an
   expect(one.health().partitions[0]).toMatchObject({ pausedFor: 'another holder works on the same message' })
   await runtime.runUntil(() => committed() === 4n)
   expect(batches).toEqual([['a'], ['b', 'c', 'd']])
+  await runtime.run(one.close())
+})
+
+test('a message that comes twice is in two batches: in one, each would wait for the other, for its lease or for its place in the order', async () => {
+  const { consumer, append, runtime, start, committed } = world()
+  const twin = { headers: [['holdfast-id', Buffer.from('twin')]] } as const
+  append(ids(1))
+  append(ids(1, 2), twin)
+  append(ids(1, 3), twin)
+  append(ids(1, 4))
+  const memory = memoryDedupeStore({ runtime })
+  let asked = 0
+  const store: DedupeStore = {
+    ...memory,
+    async begin(id, options) {
+      if (++asked === 2) await runtime.clock.sleep(10) // the first twin's question comes last, as over a pool of connections it may
+      return memory.begin(id, options)
+    },
+  }
+  const batches: string[][] = []
+  const one = consumer().onBatch(orders, (messages) => void batches.push(idsOf(messages)), { dedupe: { store } })
+  const duplicates = collect(one, 'duplicate')
+  await start(one)
+  await runtime.runUntil(() => committed() === 4n)
+  expect(batches).toEqual([['o-1', 'o-2'], ['o-4']])
+  expect(duplicates).toEqual([2n])
   await runtime.run(one.close())
 })
 

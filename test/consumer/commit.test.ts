@@ -16,6 +16,7 @@ function setup(
     readonly intervalMs?: number
     readonly commit?: (offsets: readonly CommitOffset[]) => Promise<void>
     readonly metadata?: boolean
+    readonly atMostOnce?: boolean
     readonly logger?: Logger
     readonly events?: Events
   } = {},
@@ -36,6 +37,7 @@ function setup(
     events: options.events ?? createEvents(silentLogger),
     intervalMs: options.intervalMs ?? 100,
     metadata: options.metadata ?? true,
+    isAtMostOnce: () => options.atMostOnce ?? false,
     isSuspect: () => membership.suspect,
     async confirmMembership(epoch) {
       while (!epoch.stopped && membership.suspect) {
@@ -178,6 +180,7 @@ test('an epoch that the broker knows no more keeps no other from being committed
     events: createEvents(silentLogger),
     intervalMs: 100,
     metadata: true,
+    isAtMostOnce: () => false,
     isSuspect: () => false,
     confirmMembership: async () => {},
   })
@@ -307,6 +310,40 @@ test('a broker that takes no text is given the offsets without it, at once and f
   await runtime.advance(1_000)
   expect(offsets().slice(2)).toEqual(['1@9'])
   expect(warnings).toEqual([expect.stringContaining('refuses text')])
+})
+
+test('at most once, what the broker was told stays with it where more is refused: it would be handled again', async () => {
+  let most = Infinity
+  const { runtime, committer, offsets } = setup({
+    atMostOnce: true,
+    commit: async (all) => {
+      if (all.some(({ metadata = '' }) => metadata.length > most))
+        throw new HoldfastError('HOLDFAST_REFUSED', 'OFFSET_METADATA_TOO_LARGE')
+    },
+  })
+  const epoch = createEpoch({ topic: 'views', partition: 0 }, 1, 0n)
+  epoch.begin(0n, [{ first: 5n, last: 6n }])
+  const tickets = [0n, 1n, 2n, 3n, 4n].map((offset) => epoch.tracker!.take(offset))
+  const finished = async (offset: number): Promise<void> => {
+    epoch.tracker!.finish(tickets[offset]!)
+    committer.moved(epoch)
+    await runtime.advance(1_000)
+  }
+  most = 0
+  await finished(2)
+  expect(offsets().slice(0, 2)).toEqual(['0@0+2-2+5-6', '0@0+5-6']) // what its last owner has told is not taken away either
+  expect(committer.trouble).not.toBeNull()
+  most = 14
+  await runtime.advance(10_000)
+  expect(offsets().at(-1)).toBe('0@0+5-6')
+  expect(committer.trouble).toBeNull()
+  await finished(0)
+  expect(offsets().at(-1)).toBe('0@1+5-6')
+  await finished(1)
+  await finished(3)
+  expect(offsets().at(-1)).toBe('0@4+5-6')
+  await finished(4)
+  expect(offsets().at(-1)).toBe('0@5+5-6')
 })
 
 test('a commit that is refused without text too is a failure as any other, and text goes with the next', async () => {

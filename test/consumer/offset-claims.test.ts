@@ -11,12 +11,15 @@ function setup(records: number) {
   const tracker = epoch.tracker!
   const tickets = Array.from({ length: records }, (_, i) => tracker.take(BigInt(i)))
   const claimed = vi.fn<(epoch: Epoch) => void>()
-  const claims = createOffsetClaims(claimed)
+  let hasText = true
+  const claims = createOffsetClaims(claimed, () => hasText)
   const ended: Record<number, string> = {}
   const waiting: number[] = []
-  const claim = (offset: number): void => {
-    const record = { epoch, offset: BigInt(offset), ticket: tickets[offset]! }
-    void claims.claim(record, () => waiting.push(offset)).then((result) => (ended[offset] = result))
+  const places: number[] = []
+  const claim = (offset: number, inOrder = false): void => {
+    const record = { epoch, offset: BigInt(offset), ticket: tickets[offset]!, inOrder }
+    const place = { leave: () => void waiting.push(offset), take: async () => void places.push(offset) }
+    void claims.claim(record, place).then((result) => (ended[offset] = result))
   }
   /** The broker takes all that may be committed, with text of so many bytes at the most. */
   const acknowledge = async (maxBytes = 4_096): Promise<void> => {
@@ -24,7 +27,11 @@ function setup(records: number) {
     claims.acknowledged(epoch, offset, encodeFinishedRanges(offset, tracker.finishedRanges(), maxBytes))
     await settled()
   }
-  return { epoch, tracker, claims, claim, claimed, ended, waiting, acknowledge }
+  const refuseText = (): void => {
+    hasText = false
+    claims.textRefused()
+  }
+  return { epoch, tracker, claims, claim, claimed, ended, waiting, places, acknowledge, refuseText }
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -53,6 +60,7 @@ test('what a commit might have no room for waits, and moves nothing: the next ow
   expect(Object.keys(ended)).toHaveLength(16)
   expect([...tracker.finishedRanges()].at(-1)).toEqual({ first: 31n, last: 31n })
   claim(0) // the slow key goes on: 0 and 1 are below the watermark now, and there is room for one more
+  await settled()
   await acknowledge()
   expect(ended[33]).toBe('held')
   expect(ended[35]).toBeUndefined()
@@ -63,6 +71,7 @@ test('the lowest of all never waits, also when it has waited behind others: so w
   for (const offset of [...odd(17), 2]) claim(offset)
   expect(waiting).toEqual([33, 2])
   claim(0)
+  await settled()
   await acknowledge()
   expect([ended[0], ended[2], ended[33]]).toEqual(['held', 'held', 'held'])
 })
@@ -81,4 +90,55 @@ test('a partition that is to go claims nothing more; what is on its way is still
   epoch.abort(new Error('over'))
   await settled()
   expect(Object.values(ended).filter((each) => each === 'abandoned')).toHaveLength(16 - held.length)
+})
+
+test('who has waited takes a place before anything of it moves: a crash loses no more than there are places', async () => {
+  const { claim, places, tracker, acknowledge } = setup(60)
+  for (const offset of odd(18)) claim(offset)
+  await acknowledge()
+  expect(places).toEqual([])
+  claim(0)
+  expect(tracker.watermark()).toBe(2n)
+  expect(places).toEqual([]) // it has been told, and asks for its place first
+  await settled()
+  expect(places).toEqual([33])
+})
+
+test('what is called together is claimed in order, however much room there is: none may go without those before it', async () => {
+  const { claim, waiting, ended, acknowledge, epoch } = setup(6)
+  claim(1, true)
+  claim(2, true)
+  expect(waiting).toEqual([1, 2])
+  claim(0, true)
+  await settled()
+  await acknowledge()
+  expect(ended).toEqual({ 0: 'held', 1: 'held', 2: 'held' })
+  claim(4, true)
+  epoch.stop()
+  await settled()
+  expect(ended[4]).toBe('none')
+})
+
+test('without text in commits all but the lowest wait, and what was on its way gives up its place: the lowest may need it', async () => {
+  const { claim, waiting, ended, acknowledge, refuseText } = setup(8)
+  for (const offset of [1, 3]) claim(offset)
+  refuseText()
+  expect(waiting).toEqual([1, 3])
+  claim(5)
+  expect(waiting).toEqual([1, 3, 5])
+  claim(0)
+  await acknowledge(0)
+  expect(ended).toEqual({ 0: 'held', 1: 'held' })
+  claim(2)
+  await acknowledge(0)
+  expect(ended).toEqual({ 0: 'held', 1: 'held', 2: 'held', 3: 'held' })
+})
+
+test('of a partition whose claims were given up nothing more is to be committed: nobody would handle them', async () => {
+  const { claim, epoch, claims } = setup(4)
+  claim(0)
+  expect(claims.hasGivenUp(epoch)).toBe(false)
+  epoch.abort(new Error('over'))
+  await settled()
+  expect(claims.hasGivenUp(epoch)).toBe(true)
 })

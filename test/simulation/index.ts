@@ -1,13 +1,22 @@
 import type { Scenario, SimulationBounds } from '../../src/testing/simulation/index.ts'
+import { atMostOnce } from './at-most-once/at-most-once.ts'
 import { consuming } from './consuming/consuming.ts'
+import { guarded } from './guarded/guarded.ts'
 import { producing } from './producing/producing.ts'
 import { shop } from './shop/shop.ts'
 import { transacting } from './transacting/transacting.ts'
 
-export type ScenarioName = 'consuming' | 'producing' | 'transacting' | 'shop'
+export type ScenarioName = 'consuming' | 'producing' | 'transacting' | 'shop' | 'at-most-once' | 'guarded'
 
 /** All scenarios, by name. */
-export const scenarios: Readonly<Record<ScenarioName, Scenario>> = { consuming, producing, transacting, shop }
+export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
+  consuming,
+  producing,
+  transacting,
+  shop,
+  'at-most-once': atMostOnce,
+  guarded,
+}
 
 /** In what kind of world they run. */
 export const WORLD: SimulationBounds = { cooperative: 0.25 }

@@ -25,4 +25,34 @@ export const pinnedSeeds: readonly PinnedSeed[] = [
     seed: 2541732,
     why: 'a message is failed in a batch, and its partition goes before the batch ends: the attempt was forgotten',
   },
+  {
+    scenario: 'at-most-once',
+    seed: 12,
+    why: 'a broker refuses text with commits: the offset without it took back what was handled out of order, and that was handled again',
+  },
+  {
+    scenario: 'at-most-once',
+    seed: 40,
+    why: 'what had waited for room in a commit was claimed without a place, and a crash would have lost more than there are places',
+  },
+  {
+    scenario: 'at-most-once',
+    seed: 297,
+    why: 'without text in commits, claims held all places while they waited for a record that got none',
+  },
+  {
+    scenario: 'at-most-once',
+    seed: 1713,
+    why: 'a partition goes while a batch is claimed out of order: the later of its messages was called, and the earlier came after it',
+  },
+  {
+    scenario: 'at-most-once',
+    seed: 2029,
+    why: 'a handler has its message skipped when its partition is gone: nobody was told, and it never comes again',
+  },
+  {
+    scenario: 'guarded',
+    seed: 249,
+    why: 'a batch has two records of one message, and the later one has the lease: each waited for the other for ever',
+  },
 ]

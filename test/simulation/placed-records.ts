@@ -21,6 +21,8 @@ export interface Placement extends TopicPartition {
   readonly kind: Placed['kind']
   /** Without one it is recognised by its place. */
   readonly withId: boolean
+  /** It is the same message as this one, sent again. */
+  readonly again?: Placed
 }
 
 /** Records that were written past every client. */
@@ -44,9 +46,9 @@ export function createPlacedRecords({ cluster }: Simulation): PlacedRecords {
     of: (partition) => partitions.get(formatPartition(partition)) ?? [],
     at: (position) => places.get(formatPosition(position))!,
     named: (messageId) => names.get(messageId),
-    place({ topic, partition, key, kind, withId }) {
+    place({ topic, partition, key, kind, withId, again }) {
       const id = all.length
-      const ownId = `m-${id}`
+      const ownId = again?.messageId ?? `m-${id}`
       const [position] = cluster.append([
         {
           topic,
@@ -66,7 +68,7 @@ export function createPlacedRecords({ cluster }: Simulation): PlacedRecords {
       if (list === undefined) partitions.set(name, [placed])
       else list.push(placed)
       places.set(formatPosition(placed), placed)
-      names.set(messageId, placed)
+      if (again === undefined) names.set(messageId, placed)
       return placed
     },
   }

@@ -107,6 +107,8 @@ test.each([
   ['producing', 40],
   ['transacting', 20],
   ['shop', 5],
+  ['at-most-once', 20],
+  ['guarded', 20],
 ] as const)('%s keeps its promises under seeded faults', async (name, seeds) => {
   for (let seed = 0; seed < seeds; seed++) {
     const { violations } = await simulateSeed(scenarios[name], seed, WORLD)

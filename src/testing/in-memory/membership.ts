@@ -42,7 +42,7 @@ export function createMembership(membership: MembershipOptions): Membership {
   let generation = -1
   let heartbeatAt: number | null = null
   let ended = false
-  let rejoining = false
+  let rejoinsFrom: number | null = null // the generation out of which it joins again: once, and after all that came with it
   // Assignments and revocations happen one after the other, each to its end: a revocation waits for the assignment before it.
   let turn: Promise<void> = Promise.resolve()
 
@@ -89,8 +89,8 @@ export function createMembership(membership: MembershipOptions): Membership {
   })
 
   const rejoin = (): void => {
-    if (rejoining) return
-    rejoining = true
+    if (rejoinsFrom === generation) return
+    rejoinsFrom = generation
     inTurn(memberId, broker.rebalance === 'eager' ? revokeAll : () => join(true))
   }
 
@@ -112,7 +112,6 @@ export function createMembership(membership: MembershipOptions): Membership {
 
   const assign = async (partitions: readonly TopicPartition[]): Promise<void> => {
     const ofMember = memberId
-    rejoining = false
     heartbeatAt = clock.monotonic()
     const given = new Set(partitions.map(formatPartition))
     const leaving = [...owned.values()].filter((reader) => !given.has(formatPartition(reader)))
@@ -200,7 +199,7 @@ export function createMembership(membership: MembershipOptions): Membership {
   const lose = (): void => {
     const lost = dropAll()
     generation = -1
-    rejoining = false
+    rejoinsFrom = null
     joinAsNew() // before the callback, so that what it does meets the new state
     try {
       for (const [ofEpoch, partitions] of byEpoch(lost)) callbacks.onLost(partitions, ofEpoch)

@@ -1,13 +1,14 @@
 import type { FoundBy, Mutant } from './mutant.ts'
 
-const byTest = (file: string): FoundBy => ({ kind: 'test', project: 'unit', file: `test/consumer/${file}` })
+const CONSUMER = 'src/consumer'
+const foundBy: FoundBy = { kind: 'simulation', scenario: 'at-most-once' }
 
 /** What keeps a handler from being called twice, and what is claimed from being lost. */
 export const atMostOnceMutants: readonly Mutant[] = [
   {
     name: 'claim-before-its-commit',
     promise: 'the broker has the offset before the handler is called',
-    foundBy: byTest('at-most-once.test.ts'),
+    foundBy,
     file: 'src/consumer/offset-claims.ts',
     find: 'onClaimed(epoch)\n    })',
     replace: "onClaimed(epoch)\n      settle('held')\n    })",
@@ -15,7 +16,7 @@ export const atMostOnceMutants: readonly Mutant[] = [
   {
     name: 'claims-cut-from-a-commit',
     promise: 'a claim that the commit has no room for is none',
-    foundBy: byTest('offset-claims.test.ts'),
+    foundBy,
     file: 'src/consumer/offset-claims.ts',
     find: 'if (offset < committed || ranges?.some(({ first, last }) => first <= offset && offset <= last)) hold()',
     replace: 'hold()',
@@ -23,7 +24,7 @@ export const atMostOnceMutants: readonly Mutant[] = [
   {
     name: 'at-most-once-tries-again',
     promise: 'a handler is called once',
-    foundBy: byTest('at-most-once.test.ts'),
+    foundBy,
     file: 'src/consumer/handle-message.ts',
     find: 'return GIVE_UP // whatever it was: its handler is called once',
     replace: 'return RETRY',
@@ -31,9 +32,89 @@ export const atMostOnceMutants: readonly Mutant[] = [
   {
     name: 'claimed-dropped-on-close',
     promise: 'a graceful stop loses nothing',
-    foundBy: byTest('at-most-once.test.ts'),
+    foundBy,
     file: 'src/consumer/delivery-level.ts',
     find: "subscription.delivery === 'at-most-once' ? epoch.signal.aborted : epoch.stopped",
     replace: 'epoch.stopped',
+  },
+  {
+    name: 'claim-not-finished',
+    promise: 'at most once, a commit covers a record before its handler has ended',
+    foundBy,
+    file: `${CONSUMER}/offset-claims.ts`,
+    find: '    epoch.tracker!.finish(ticket)\n    return new Promise',
+    replace: '    void ticket\n    return new Promise',
+  },
+  {
+    name: 'claims-beyond-the-text',
+    promise: 'at most once, what a commit has no room to tell waits',
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/offset-claims.test.ts' },
+    file: `${CONSUMER}/offset-claims.ts`,
+    find: 'if (++ranges >= MOST_RANGES) return false',
+    replace: 'if (++ranges >= MOST_RANGES) return true',
+  },
+  {
+    name: 'claims-hold-places-without-text',
+    promise: 'at most once, the lowest record is not kept from its place by those that wait for it',
+    foundBy,
+    file: `${CONSUMER}/offset-claims.ts`,
+    find: 'hasText() && hasFewRanges(epoch)',
+    replace: 'hasFewRanges(epoch)',
+  },
+  {
+    name: 'claimed-without-a-place',
+    promise: 'at most once, a crash loses no more than there are places',
+    foundBy,
+    file: `${CONSUMER}/offset-claims.ts`,
+    find: '        await place.take()\n',
+    replace: '',
+  },
+  {
+    name: 'batch-claimed-out-of-order',
+    promise: 'at most once, a batch that is interrupted leaves nothing before what was called',
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/offset-claims.test.ts' },
+    file: `${CONSUMER}/offset-claims.ts`,
+    find: '(!inOrder && hasRoom(epoch))',
+    replace: 'hasRoom(epoch)',
+  },
+  {
+    name: 'text-refused-forgets',
+    promise: 'at most once, what the broker was told stays with it where more is refused',
+    foundBy,
+    file: `${CONSUMER}/commit.ts`,
+    find: 'if (!options.metadata || !options.isAtMostOnce(epoch.topic)) return []',
+    replace: 'return []',
+  },
+  {
+    name: 'given-up-is-committed',
+    promise: 'at most once, claims that were given up before their commit are left to the next owner',
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/at-most-once.test.ts' },
+    file: `${CONSUMER}/commit.ts`,
+    find: 'if (epoch.dead || tracker === null || claims.hasGivenUp(epoch)) return false',
+    replace: 'if (epoch.dead || tracker === null) return false',
+  },
+  {
+    name: 'batch-called-one-by-one',
+    promise: 'at most once, a batch that fails is not called again message by message',
+    foundBy,
+    file: `${CONSUMER}/batch-gathering.ts`,
+    find: "if (deliveries.length > 1 && subscription.delivery === 'at-least-once')",
+    replace: 'if (deliveries.length > 1)',
+  },
+  {
+    name: 'late-outcome-untold',
+    promise: 'at most once, what has failed after its partition went is told',
+    foundBy,
+    file: `${CONSUMER}/partition-loop.ts`,
+    find: "} else if (outcome.kind !== 'unfinished' && delivery.claimed) onOutcome(delivery.record, outcome)",
+    replace: '}',
+  },
+  {
+    name: 'abandoned-untold',
+    promise: 'at most once, what was claimed and is not handled is told',
+    foundBy,
+    file: `${CONSUMER}/process-record.ts`,
+    find: "if (handling.kind === 'unfinished') reportAbandoned(delivery, pipeline)",
+    replace: '',
   },
 ]

@@ -1,5 +1,6 @@
 import { atMostOnceMutants } from './at-most-once-mutants.ts'
 import { consumingMutants } from './consuming-mutants.ts'
+import { guardedMutants } from './guarded-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
 import { lockMutants } from './lock-mutants.ts'
 import type { Mutant } from './mutant.ts'
@@ -19,5 +20,6 @@ export const mutants: readonly Mutant[] = [
   ...atMostOnceMutants,
   ...planMutants,
   ...lockMutants,
+  ...guardedMutants,
   ...testedMutants,
 ]
