@@ -29,18 +29,59 @@ export async function startRedis(progress: Progress): Promise<RunningService> {
     progress('using REDIS_URL')
     return { url: given, how: 'REDIS_URL', close: async () => undefined }
   }
+  return startRedisServer(progress)
+}
+
+/** A Redis that this process runs, to be killed, paused and started again. */
+export interface RedisServer extends RunningService {
+  readonly port: number
+  /** SIGKILL: as a crash. Resolves when the process is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP: connections stay open, nothing answers. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
+  /**
+   * Starts the server again on its own folder and port. Resolves when it answers, be it that it still loads what is on its disk.
+   *
+   * @param settings - over those that it was first started with
+   */
+  restart(settings?: RedisSettings): Promise<void>
+}
+
+/** Redis' own settings, by their names. */
+export type RedisSettings = Readonly<Record<string, string>>
+
+/** What keeps nothing on disk. */
+const NO_DISK: RedisSettings = { save: '', appendonly: 'no' }
+
+/**
+ * Starts a {@link RedisServer} of one's own, even where `REDIS_URL` is set, on a free loopback port with a folder that goes with it.
+ *
+ * @throws Error that says what to install, or shows the end of the server's log.
+ */
+export async function startRedisServer(progress: Progress, settings: RedisSettings = {}): Promise<RedisServer> {
   const { command, how } = await findRedis(progress)
   const startedAt = performance.now()
   progress('redis: starting')
   const folder = await makeFolder('redis')
   try {
-    const { child, port } = await start(command, folder)
+    const first = { ...NO_DISK, ...settings }
+    const { child, port } = await start(command, folder, first)
     progress(`redis: ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+    let running = child
     return {
       url: `redis://127.0.0.1:${port}`,
       how,
+      port,
+      kill: () => running.stop('SIGKILL', 0),
+      pause: () => running.signal('SIGSTOP'),
+      resume: () => running.signal('SIGCONT'),
+      async restart(changes = {}) {
+        running = (await start(command, folder, { ...first, ...changes }, port)).child
+      },
       async close() {
-        await child.stop('SIGKILL', 0)
+        await running.stop('SIGKILL', 0)
         await removeFolder(folder)
       },
     }
@@ -50,11 +91,17 @@ export async function startRedis(progress: Progress): Promise<RunningService> {
   }
 }
 
-async function start(command: string, folder: string): Promise<{ child: Child; port: number }> {
+async function start(
+  command: string,
+  folder: string,
+  settings: RedisSettings,
+  ownPort?: number,
+): Promise<{ child: Child; port: number }> {
+  const given = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
   for (let tries = 1; ; tries++) {
-    const [port = 0] = await freePorts(1)
-    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-    const child = await startChild({ command, args: [...settings, '--dir', folder], folder })
+    const port = ownPort ?? (await freePorts(1))[0] ?? 0
+    const args = ['--port', String(port), '--bind', '127.0.0.1', ...given, '--dir', folder]
+    const child = await startChild({ command, args, folder })
     const deadline = performance.now() + READY_WITHIN_MS
     while (child.exit === undefined && performance.now() < deadline) {
       if (await answersPing(port)) return { child, port }
@@ -66,11 +113,12 @@ async function start(command: string, folder: string): Promise<{ child: Child; p
   }
 }
 
+/** One that still loads its data says so, and counts as there. */
 async function answersPing(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
   try {
     const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(1_000) })) as [Buffer]
-    return answer.toString().startsWith('+PONG')
+    return /^(\+PONG|-LOADING)/.test(answer.toString())
   } catch {
     return false
   } finally {
