@@ -8,6 +8,7 @@ import { chaosTopic } from './chaos-topic.ts'
 import { openDedupe } from './dedupe.ts'
 import { workerDriver } from './drivers.ts'
 import { openEffectStore } from './effect-store.ts'
+import { REFUSED } from './exit-codes.ts'
 import { chaosHandler, DownstreamError } from './handler.ts'
 import { journalingDriver } from './journaling-driver.ts'
 import type { OpenCalls } from './open-calls.ts'
@@ -51,9 +52,6 @@ export async function runConsumer(config: ConsumerConfig, journal: Journal, stop
     await resources.stop()
   }
 }
-
-/** The exit code of a worker whose consumer or producer was refused: configuration, a missing topic, a fenced id. */
-export const REFUSED = 3
 
 function makeConsumer(config: ConsumerConfig, journal: Journal) {
   const { group, subscription } = config

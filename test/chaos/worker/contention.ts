@@ -15,7 +15,7 @@ const PAIRS = 12
 const BETWEEN_MS = 20
 
 /** Counts how often each row was taken. */
-export const CONTENTION_TABLE = `
+export const CONTENTION_TABLE: string = `
   create table if not exists stock (id int primary key, taken int not null default 0);
   insert into stock select n, 0 from generate_series(0, ${2 * PAIRS - 1}) as n on conflict do nothing;`
 

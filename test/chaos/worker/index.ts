@@ -13,5 +13,5 @@ export type {
   WorkerConfig,
 } from './worker-config.ts'
 export { CONFIG_VARIABLE } from './worker-config.ts'
-export { REFUSED } from './consumer-worker.ts'
+export { REFUSED } from './exit-codes.ts'
 export { sampleResources } from './resources.ts'
