@@ -8,8 +8,9 @@ const LOOK_EVERY_MS = 25
  * clock and all timers stay as they are, as on a machine whose clock is set.
  *
  * @param file - holds by how many milliseconds it is off; looked at again and again, and not there until somebody moves the clock.
+ * @returns a function that gives the machine's own back.
  */
-export function moveWallClock(file: string, journal: Journal): void {
+export function moveWallClock(file: string, journal: Pick<Journal, 'write'>): () => void {
   const OwnDate = Date
   let offsetMs = 0
   const now = (): number => OwnDate.now() + offsetMs
@@ -25,8 +26,13 @@ export function moveWallClock(file: string, journal: Journal): void {
     offsetMs = Number(text)
     journal.write({ f: 'wall-clock', offsetMs })
   }
-  setInterval(read, LOOK_EVERY_MS).unref()
+  const looking = setInterval(read, LOOK_EVERY_MS)
+  looking.unref()
   read()
+  return () => {
+    clearInterval(looking)
+    globalThis.Date = OwnDate
+  }
 }
 
 /** Null when nobody has moved it yet, or is about to write it. */
