@@ -36,7 +36,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const [port = 0] = await freePorts(1)
   const server = createServer({ noDelay: true }, (client) => {
     if (isShut) {
-      client.resetAndDestroy()
+      cut(client)
       return
     }
     link(client, connect({ port: to, host: '127.0.0.1', noDelay: true }))
@@ -47,7 +47,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     const reset = (): void => {
       for (const socket of [client, upstream]) {
         links.delete(socket)
-        if (!socket.destroyed) socket.resetAndDestroy()
+        cut(socket)
       }
     }
     for (const socket of [client, upstream]) {
@@ -73,7 +73,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   }
 
   const resetAll = (): void => {
-    for (const socket of links) socket.resetAndDestroy()
+    for (const socket of links) cut(socket)
   }
   await listen(server, port)
   return {
@@ -106,6 +106,12 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** A socket that has been ended cannot be reset any more: libuv would refuse, and its handle would keep this process from ending. */
+function cut(socket: Socket): void {
+  if (socket.writableEnded || socket.connecting) socket.destroy()
+  else if (!socket.destroyed) socket.resetAndDestroy()
 }
 
 interface Armed {

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTcpProxy } from '../../scripts/services/index.ts'
 
@@ -31,6 +34,7 @@ async function startProxy(target: number) {
   const ask = async (text: string): Promise<string> => {
     const socket = connect({ port: proxy.port, host: '127.0.0.1' })
     onTestFinished(() => void socket.destroy())
+    socket.on('error', () => undefined) // a reset may come after the answer
     socket.write(text)
     try {
       const [bytes] = (await once(socket, 'data')) as [Buffer]
@@ -79,3 +83,13 @@ test('while it is shut nobody gets through, and nothing reaches the server', asy
   proxy.open()
   expect(await ask('hello')).toBe('server: hello')
 })
+
+test('a process that has closed its proxy ends, although connections were ended and reset at the same time', async () => {
+  // Node spins for ever at its exit over a handle that libuv has refused to reset.
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', join(import.meta.dirname, 'fixtures', 'proxied-and-gone.ts')],
+    { timeout: 20_000, killSignal: 'SIGKILL' },
+  )
+  expect(stdout).toBe('closed\n')
+}, 30_000)

@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { PostgresOfScenario, Scenario, Workload, World } from '../machine/index.ts'
 import type { Contention } from '../worker/index.ts'
 import { takenByOne } from '../worker/index.ts'
-import { nothingParked, seenByStore } from './stores.ts'
+import { nothingParked, outage, RATE, seenByStore } from './stores.ts'
 
 /** One attempt: whatever uses up another one parks the message. */
 const ONE_ATTEMPT: Workload['subscription'] = {
@@ -31,7 +31,14 @@ function withInbox(
   plan: Partial<Extract<Workload['dedupe'], { readonly kind: 'inbox' }>> = {},
   workload: Partial<Workload> = {},
 ): Partial<Workload> {
-  return { dedupe: { kind: 'inbox', ...plan }, consumer: CONSUMER, subscription: ONE_ATTEMPT, fates: {}, ...workload }
+  return {
+    dedupe: { kind: 'inbox', ...plan },
+    consumer: CONSUMER,
+    subscription: ONE_ATTEMPT,
+    fates: {},
+    ratePerSecond: RATE,
+    ...workload,
+  }
 }
 
 async function restart(world: World, how: 'fast' | 'immediate'): Promise<void> {
@@ -43,7 +50,7 @@ async function restart(world: World, how: 'fast' | 'immediate'): Promise<void> {
       await server.stop(how)
       return () => server.restart()
     },
-    () => world.pause(1_500),
+    () => outage(world, 1_500),
   )
   const before = world.live.outcomes
   await world.until('that work goes on', () => world.live.outcomes >= before + 100)
@@ -88,7 +95,9 @@ export const postgresTerminated: Scenario = {
       'all members',
       () => () => undefined,
       async () => {
-        for (let n = 0; n < 33; n++) {
+        const before = world.live.count('paused')
+        const isSeen = (): boolean => (world.live.look(), world.live.count('paused') > before)
+        for (let n = 0; n < 33 || (n < 200 && !isSeen()); n++) {
           await endConnections(database)
           await world.pause(300)
         }
@@ -117,8 +126,9 @@ export const postgresExhausted: Scenario = {
         await Promise.all(taken.map((client) => client.end()))
       },
       async () => {
-        const until = performance.now() + 6_000
-        while (performance.now() < until) {
+        const [from, until] = [performance.now(), performance.now() + 60_000]
+        const isSeen = (): boolean => (world.live.look(), world.live.storeFailures.has(TOO_MANY_CONNECTIONS))
+        while (performance.now() < from + 6_000 || (performance.now() < until && !isSeen())) {
           await endConnections(database)
           while (await takeOne(server.url, taken));
           await world.pause(200)
@@ -141,6 +151,7 @@ export const postgresStoreRestart: Scenario = {
     subscription: { ...ONE_ATTEMPT, handlerTimeoutMs: 3_000, retry: { ...ONE_ATTEMPT.retry, maxAttempts: 2 } },
     consumer: CONSUMER,
     fates: {},
+    ratePerSecond: RATE,
     dieAt: { 'consumer-1': 'process:handled#120', 'consumer-2': 'process:completed#140' },
   },
   expectations: { allowedExits: [0, 'SIGKILL'], requiredCounters: ['paused', 'dedupeHit', 'doubledByKill'] },
@@ -169,8 +180,8 @@ function collisions(
     name,
     about,
     seconds: 45,
-    workload: withInbox(plan, { ratePerSecond: 80 }),
-    expectations: { requiredCounters: ['transactionRepeated'] },
+    workload: withInbox(plan, { ratePerSecond: plan.contention === 'crossed' ? 40 : RATE }),
+    expectations: { requiredCounters: ['transactionRepeated'], livenessBoundMs: 90_000 },
     inject,
     async verify(world) {
       const { database } = postgresOf(world)
@@ -187,9 +198,11 @@ function collisions(
   }
 }
 
+const MANY_WITHIN_MS = 120_000
+
 const untilMany = async (world: World): Promise<void> => {
   const before = world.live.outcomes
-  await world.until('work against each other', () => world.live.outcomes >= before + 600)
+  await world.until('work against each other', () => world.live.outcomes >= before + 400, MANY_WITHIN_MS)
 }
 
 /** Handlers of two keys take the same two rows the other way round. */

@@ -1,7 +1,7 @@
 import type { RedisOfScenario, Scenario, ScenarioExpectations, Workload, World } from '../machine/index.ts'
 import { askRedis } from '../machine/index.ts'
 import { REFUSED } from '../worker/index.ts'
-import { nothingParked, seenByStore } from './stores.ts'
+import { nothingParked, outage, RATE, seenByStore } from './stores.ts'
 
 /** A call of the store may take as long as a lease. */
 const LEASE_MS = 4_000
@@ -25,6 +25,7 @@ function withRedis(
     dedupe: { kind: 'redis', leaseMs: LEASE_MS, ...plan },
     subscription: SUBSCRIPTION,
     fates: {},
+    ratePerSecond: RATE,
     ...workload,
   }
 }
@@ -65,7 +66,7 @@ export const redisRestart: Scenario = {
           await server.kill()
           return () => server.restart(settings)
         },
-        () => world.pause(2_000),
+        () => outage(world, 1_500),
       )
       const before = world.live.outcomes
       await world.until('that work goes on', () => world.live.outcomes >= before + 100)
@@ -82,7 +83,7 @@ export const redisForgets: Scenario = {
     'A Redis without a disk is killed together with a member: what was marked and not committed is handled again and counted, and nothing else.',
   seconds: 50,
   workload: withRedis({}, { consumer: seldomCommits }),
-  expectations: { ...KILLED, requiredCounters: ['paused', 'doubledByLoss'] },
+  expectations: { ...KILLED, requiredCounters: ['doubledByLoss'] },
   async inject(world) {
     const { server } = redisOf(world)
     const victim = await untilUncommitted(world)
@@ -120,7 +121,7 @@ export const redisStandsStill: Scenario = {
         server.pause()
         return () => server.resume()
       },
-      () => world.pause(3 * LEASE_MS),
+      () => outage(world, 3 * LEASE_MS),
     )
   },
   async verify(world) {
