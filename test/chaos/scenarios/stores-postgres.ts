@@ -180,7 +180,11 @@ function collisions(
     name,
     about,
     seconds: 45,
-    workload: withInbox(plan, { ratePerSecond: plan.contention === 'crossed' ? 40 : RATE }),
+    // All tries of a call share its time, and an unlucky one can lose many times in a row: that is no timeout of a handler here.
+    workload: withInbox(plan, {
+      ratePerSecond: plan.contention === 'crossed' ? 40 : RATE,
+      subscription: { ...ONE_ATTEMPT, handlerTimeoutMs: 60_000 },
+    }),
     expectations: { requiredCounters: ['transactionRepeated'], livenessBoundMs: 90_000 },
     inject,
     async verify(world) {

@@ -10,7 +10,7 @@ import type { ClientBase } from 'pg'
 export type Contention = 'crossed' | 'skewed' | 'impatient'
 
 /** Rows that are taken two by two. */
-const PAIRS = 12
+const PAIRS = 20
 /** Between the first row and the second: long enough for somebody to come in between. */
 const BETWEEN_MS = 20
 
