@@ -3,7 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 import { OPENING_STOCK } from '../../examples/order-processing/shared/catalogue.ts'
 import type { Services } from '../services/index.ts'
-import { startDurableRedis, startServices } from '../services/index.ts'
+import { DURABLE_REDIS, startRedisServer, startServices } from '../services/index.ts'
 import type { Findings } from './audit.ts'
 import { audit } from './audit.ts'
 import { makeRoom, readLetters, readLog } from './cluster.ts'
@@ -225,7 +225,7 @@ async function startRedis(say: (text: string) => void): Promise<DemoRedis> {
   if (given !== undefined && given !== '') {
     return { url: given, how: 'REDIS_URL', server: null, close: async () => undefined }
   }
-  const server = await startDurableRedis(say)
+  const server = await startRedisServer(say, DURABLE_REDIS)
   return { url: server.url, how: server.how, server, close: () => server.close() }
 }
 

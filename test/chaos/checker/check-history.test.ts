@@ -90,6 +90,11 @@ test('a run in which everything goes wrong that may is valid, and has proven all
     parked: 1,
     reset: 0,
     effects: 3,
+    paused: 0,
+    transactionRepeated: 0,
+    commitFoundByMark: 0,
+    doubledByKill: 0,
+    doubledByLoss: 0,
   })
 })
 

@@ -1,3 +1,4 @@
+import { doublesOf } from './doubles.ts'
 import type { IndexedHistory, PartitionStory } from './index-history.ts'
 import { createOwners } from './owners.ts'
 import { wasKilled } from './process-stories.ts'
@@ -23,6 +24,16 @@ export type CounterName =
   | 'parked'
   | 'reset'
   | 'effects'
+  /** A partition waited for something outside. */
+  | 'paused'
+  /** A transaction of an inbox was repeated in place. */
+  | 'transactionRepeated'
+  /** The answer to a commit of an inbox was lost, and its mark has proven it. */
+  | 'commitFoundByMark'
+  /** A second effect, because a process was killed between the first one and its mark. */
+  | 'doubledByKill'
+  /** A second effect, because the store had forgotten the mark, or the lease, of the first. */
+  | 'doubledByLoss'
 
 /** Counts. */
 export function countEvents(history: IndexedHistory): Counters {
@@ -39,10 +50,26 @@ export function countEvents(history: IndexedHistory): Counters {
     parked: 0,
     reset: 0,
     effects: 0,
+    paused: 0,
+    transactionRepeated: 0,
+    commitFoundByMark: 0,
+    doubledByKill: 0,
+    doubledByLoss: 0,
+  }
+  for (const event of history.events) {
+    if (event.f !== 'store') continue
+    if ((event.tries ?? 1) > 1) counters.transactionRepeated += 1
+    if (event.result === 'own') counters.commitFoundByMark += 1
   }
   for (const { outcome } of history.byValue.values()) if (outcome === 'info') counters.produceInfo += 1
   for (const group of history.groups) {
     counters.effects += group.effects.length
+    if (group.expected.effects === 'once-but-for-windows') {
+      for (const { why } of doublesOf(history, group)) {
+        if (why === 'killed') counters.doubledByKill += 1
+        if (why === 'forgotten') counters.doubledByLoss += 1
+      }
+    }
     for (const story of group.partitions.values()) countPartition(history, story, counters)
   }
   return counters
@@ -107,6 +134,9 @@ function countPartition({ processes }: IndexedHistory, { group, events }: Partit
       }
       case 'retry':
         counters.retried += 1
+        break
+      case 'paused':
+        counters.paused += 1
         break
       case 'reset':
         counters.reset += 1

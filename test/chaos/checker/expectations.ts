@@ -23,8 +23,13 @@ export interface GroupExpectation {
   readonly group: string
   readonly topics: readonly string[]
   readonly ordering: 'key' | 'partition' | 'none'
-  /** `none`: its handlers write no rows; the journal is believed. */
-  readonly effects: 'exactly-once' | 'at-least-once' | 'none'
+  /**
+   * `once-but-for-windows`: effect and mark are two writes, and an effect comes again only where the history explains it (see `doublesOf`).
+   * `none`: its handlers write no rows; the journal is believed.
+   */
+  readonly effects: 'exactly-once' | 'once-but-for-windows' | 'at-least-once' | 'none'
+  /** Its effects are committed after the handler has ended, together with their marks: `handled` says when. @defaultValue false */
+  readonly inbox?: boolean
   /** May it go on elsewhere by a seek or an out-of-range policy? @defaultValue false */
   readonly mayReset?: boolean
   /** `later`: what stood there before its first position is not its business. @defaultValue `earliest` */

@@ -1,6 +1,6 @@
 import { DEAD_LETTER_HEADERS } from '../../../src/dlq/index.ts'
 import { formatPartition, formatPosition } from '../../../src/record/index.ts'
-import type { HistoryEvent } from '../history/index.ts'
+import type { EventOf, HistoryEvent } from '../history/index.ts'
 import type { GroupExpectation } from './expectations.ts'
 import { pairCommits, type PairedCommit } from './commits.ts'
 import { outcomePlaces } from './outcomes.ts'
@@ -33,6 +33,8 @@ export interface GroupStory {
   /** In the database's order. */
   readonly effects: readonly Effect[]
   readonly effectsByValue: ReadonlyMap<string, readonly Effect[]>
+  /** When a dedupe store has acknowledged marks, and which process asked for them; by value. */
+  readonly marks: ReadonlyMap<string, readonly EventOf<'store'>[]>
   /** By the position that they name as their origin. */
   readonly deadLetters: ReadonlyMap<string, readonly DeadLetterRecord[]>
 }
@@ -54,7 +56,12 @@ export interface IndexedHistory extends RunData, Produces {
 export function indexHistory(data: RunData): IndexedHistory {
   const logs = groupedBy(data.log, formatPartition)
   const partitionLogs = new Map(Array.from(logs, ([name, records]) => [name, partitionLog(records)]))
-  const groups = data.expectations.groups.map((expected) => groupStory(expected, data, partitionLogs))
+  const marks = data.events.filter(
+    (event) => event.f === 'store' && event.operation === 'complete' && event.result === 'ok',
+  )
+  const groups = data.expectations.groups.map((expected) =>
+    groupStory(expected, data, partitionLogs, marks as EventOf<'store'>[]),
+  )
   fillPartitions(groups, data.events, partitionLogs)
   for (const { partitions } of groups) {
     for (const story of partitions.values()) {
@@ -89,6 +96,7 @@ function groupStory(
   expected: GroupExpectation,
   { effects, deadLetters }: RunData,
   logs: ReadonlyMap<string, PartitionLog>,
+  marks: readonly EventOf<'store'>[],
 ): GroupStory {
   const own = effects.filter((effect) => effect.group === expected.group).toSorted((a, b) => a.seq - b.seq)
   const parked = deadLetters.filter(
@@ -99,6 +107,10 @@ function groupStory(
     partitions: new Map(),
     effects: own,
     effectsByValue: groupedBy(own, ({ value }) => value),
+    marks: groupedBy(
+      marks.filter((mark) => mark.group === expected.group),
+      ({ value }) => value,
+    ),
     deadLetters: groupedBy(parked, originOf),
   }
   for (const [name, { records }] of logs) {

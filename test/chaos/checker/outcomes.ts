@@ -29,17 +29,19 @@ export function floorOf(story: PartitionStory): bigint {
   return 0n
 }
 
-type Settling = Extract<PartitionEvent, { readonly f: 'handler-end' | 'dedupe' | 'park' }>
+type Settling = Extract<PartitionEvent, { readonly f: 'handler-end' | 'handled' | 'dedupe' | 'park' }>
 
 /** A handler that says `ok` has handled nothing where the database has no row of it. */
 function settles(group: GroupStory, event: PartitionEvent): event is Settling {
   switch (event.f) {
     case 'park':
+    case 'handled':
       return true
     case 'dedupe':
       return event.hit
     case 'handler-end':
-      if (event.result === 'ok') return hasEffect(group, event.value)
+      // Within an inbox its transaction may yet be rolled back.
+      if (event.result === 'ok') return group.expected.inbox !== true && hasEffect(group, event.value)
       return event.result === 'skipped' || event.result === 'duplicate'
     default:
       return false

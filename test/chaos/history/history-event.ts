@@ -29,6 +29,11 @@ export type EventBody =
   | Commit
   | CommitFailure
   | Refused
+  | Handled
+  | Paused
+  | StoreCall
+  | StoreLoss
+  | WallClock
   | Reset
   | Nemesis
   | Health
@@ -193,6 +198,48 @@ export interface Refused extends GroupPartition {
   readonly f: 'refused'
   readonly offset: bigint
   readonly operation: 'commit' | 'park' | 'complete'
+}
+
+/** The library has given a record the outcome `handled`: with an inbox, effect and mark are committed. */
+export interface Handled extends GroupPartition {
+  readonly f: 'handled'
+  readonly offset: bigint
+}
+
+/** A partition waits for something outside. */
+export interface Paused extends GroupPartition {
+  readonly f: 'paused'
+  readonly reason: string
+}
+
+/**
+ * A call of a dedupe store or an inbox, written when it ends. `failed`: it does not answer, and may have done it. What went well is not
+ * written, but for marks (`complete`), for transactions that took more than one try, and for commits of which the answer was lost and which
+ * their mark has proven (`own`).
+ */
+export interface StoreCall {
+  readonly f: 'store'
+  readonly group: string
+  readonly operation: 'begin' | 'complete' | 'abandon' | 'renew' | 'handle'
+  /** The message. */
+  readonly value: string
+  readonly result: 'ok' | 'own' | 'failed'
+  /** How often the handler was called in this one call of the inbox. */
+  readonly tries?: number
+  /** Of the database, of the system, or ours. */
+  readonly code?: string
+}
+
+/** A dedupe store has forgotten marks and leases: all, or those that are younger than `since` (microseconds, as the stamp has). */
+export interface StoreLoss {
+  readonly f: 'store-loss'
+  readonly since?: number
+}
+
+/** A process' wall clock is off by so much from now on. */
+export interface WallClock {
+  readonly f: 'wall-clock'
+  readonly offsetMs: number
 }
 
 /** The group goes on elsewhere by a seek or a policy, not by what it has handled. */

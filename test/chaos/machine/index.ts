@@ -1,5 +1,7 @@
 export type { ChaosCluster, ChaosNode } from './chaos-cluster.ts'
 export { startChaosCluster } from './chaos-cluster.ts'
+export type { DedupePlan, DedupeServers, PostgresOfScenario, RedisOfScenario } from './dedupe-servers.ts'
+export { askRedis } from './dedupe-servers.ts'
 export { untilNoLag } from './lag.ts'
 export type { ScenarioResult } from './run-scenario.ts'
 export { asJson, runScenario } from './run-scenario.ts'

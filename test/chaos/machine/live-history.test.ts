@@ -79,3 +79,15 @@ function openFolder(): { readonly folder: string; open(proc: string): Journal } 
     },
   }
 }
+
+test('tells by which codes calls of a store have failed, so that a scenario knows whether its fault has reached one', async () => {
+  const { folder, open } = openFolder()
+  const live = followHistory(folder)
+  const call = { f: 'store', group: 'g', operation: 'begin', value: 'm-1' } as const
+  const consumer = open('consumer-1#1')
+  consumer.write({ ...call, result: 'failed', code: 'LOADING' })
+  consumer.write({ ...call, result: 'failed', code: 'LOADING' })
+  consumer.write({ ...call, operation: 'complete', result: 'ok' })
+  await live.until('three calls', () => live.count('store') === 3, 5_000, NEVER)
+  expect([...live.storeFailures]).toEqual([['LOADING', 2]])
+})

@@ -16,6 +16,8 @@ export interface LiveHistory {
   count(kind: string, proc?: string): number
   /** The highest offset that a send was told, by `topic[partition]`. */
   readonly ackedUpTo: ReadonlyMap<string, bigint>
+  /** Calls of a dedupe store or an inbox that got no answer, or another one than they need, by the code of what was in the way. */
+  readonly storeFailures: ReadonlyMap<string, number>
   /** What each member last said of its health: `unhealthy: running; offset 4 is not on the log …`. */
   readonly health: ReadonlyMap<string, string>
   /** A topic was made anew, and nobody writes to it yet: what was acknowledged on the old one is not awaited on the new one. */
@@ -35,6 +37,7 @@ export function followHistory(folder: string): LiveHistory {
   const owners = new Map<string, string>()
   const ackedUpTo = new Map<string, bigint>()
   const health = new Map<string, string>()
+  const storeFailures = new Map<string, number>()
   let [acked, outcomes, parked, retried] = [0, 0, 0, 0]
 
   function look(): void {
@@ -78,6 +81,9 @@ export function followHistory(folder: string): LiveHistory {
       case 'retry':
         retried += 1
         break
+      case 'store':
+        if (event.result === 'failed') storeFailures.set(event.code!, (storeFailures.get(event.code!) ?? 0) + 1)
+        break
       case 'health':
         health.set(proc, `${event.state}: ${event.reason ?? ''}`)
         break
@@ -101,6 +107,7 @@ export function followHistory(folder: string): LiveHistory {
     owners,
     ackedUpTo,
     health,
+    storeFailures,
     beginAnew(topic) {
       look()
       for (const place of ackedUpTo.keys()) if (place.startsWith(`${topic}[`)) ackedUpTo.delete(place)
@@ -133,6 +140,7 @@ interface Line {
   readonly partition?: number
   readonly offset?: string
   readonly result?: string
+  readonly code?: string
   readonly state?: string
   readonly reason?: string
 }

@@ -63,8 +63,10 @@ async function readCommits({ cluster, group }: World, from: readonly Place[]): P
     .filter((commit) => commit.group === group)
 }
 
-async function readEffects({ cluster, group }: World): Promise<readonly Effect[]> {
-  const { rows } = await cluster.database.query<Omit<Effect, 'seq' | 'offset'> & { seq: string; offset: string }>(
+/** Those of an inbox are in its own database. */
+async function readEffects({ cluster, stores, group, workload }: World): Promise<readonly Effect[]> {
+  const database = workload.dedupe.kind === 'inbox' ? stores.postgres!.database : cluster.database
+  const { rows } = await database.query<Omit<Effect, 'seq' | 'offset'> & { seq: string; offset: string }>(
     `select seq, grp as "group", value, key, topic, partition, "offset", proc, epoch from effects where grp = $1 order by seq`,
     [group],
   )

@@ -84,6 +84,7 @@ export async function runScenario(options: WorldOptions): Promise<ScenarioResult
     }
   } finally {
     await world.fleet.killAll()
+    await world.stores.close()
     resources.cancel()
     world.journal.close()
     await world.fleet.keepLogs(join(folder, 'logs'))
@@ -107,7 +108,7 @@ function isWarm({ live, workload }: World): boolean {
 
 function expectationsOf({ expectations = {}, workload }: Scenario, world: World): Expectations {
   const { group, livenessBoundMs = 60_000, ...rest } = expectations
-  const { effects, subscription, consumer }: Workload = { ...world.workload, ...workload }
+  const { effects, dedupe, subscription, consumer }: Workload = { ...world.workload, ...workload }
   const { retry, ordering } = subscription
   return {
     allowedExits: [0],
@@ -119,13 +120,24 @@ function expectationsOf({ expectations = {}, workload }: Scenario, world: World)
         group: world.group,
         topics: [world.topic],
         ordering: ordering ?? 'key',
-        effects: effects === 'inbox' ? 'exactly-once' : 'at-least-once',
+        effects: promiseOf(effects, dedupe.kind),
+        inbox: dedupe.kind === 'inbox',
         ...(retry === undefined ? {} : { retry: retry as Required<typeof retry> }),
         ...(consumer.concurrency === undefined ? {} : { inFlightLimit: consumer.concurrency }),
         ...group,
       },
     ],
   }
+}
+
+/** How often an effect may be there. */
+function promiseOf(
+  effects: Workload['effects'],
+  dedupe: Workload['dedupe']['kind'],
+): Expectations['groups'][number]['effects'] {
+  if (dedupe === 'inbox') return 'exactly-once'
+  if (dedupe === 'redis' || dedupe === 'postgres') return 'once-but-for-windows'
+  return effects === 'marked' ? 'exactly-once' : 'at-least-once'
 }
 
 /** The next scenarios have the cluster to themselves. */

@@ -1,5 +1,6 @@
 import type { Accident, ConsumerConfig, FateShares, ProducerConfig } from '../worker/index.ts'
 import type { Expectations, GroupExpectation } from '../checker/index.ts'
+import type { DedupePlan } from './dedupe-servers.ts'
 import type { World } from './world.ts'
 
 /** One fault of the plan, what it is done to, and what is expected of it: all data, but for the deed. */
@@ -47,8 +48,11 @@ export interface Workload {
   readonly oversized?: ProducerConfig['oversized']
   /** Each producer has an id of its own, unless they share one to fence each other. */
   readonly transactions?: Omit<NonNullable<ProducerConfig['transactions']>, 'transactionalId'>
-  readonly effects: 'inbox' | 'plain'
-  readonly memoryDedupe: boolean
+  /** Counts only where no store or inbox recognises duplicates: with those they are `plain`. */
+  readonly effects: 'marked' | 'plain'
+  readonly dedupe: DedupePlan
+  /** May the nemesis move the wall clocks of the workers? */
+  readonly movesClocks: boolean
   readonly handlerMs: number
   readonly fates: FateShares
   readonly dependsOnDownstream: boolean
@@ -70,8 +74,9 @@ export const USUAL: Workload = {
   keys: 48,
   padBytes: 100,
   deliveryTimeoutMs: 30_000,
-  effects: 'inbox',
-  memoryDedupe: false,
+  effects: 'marked',
+  dedupe: { kind: 'none' },
+  movesClocks: false,
   handlerMs: 5,
   fates: { slow: 10, flaky: 30, 'late-failure': 20, poison: 10, park: 10 },
   dependsOnDownstream: false,

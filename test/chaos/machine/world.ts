@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, Producer } from 'kafkajs'
@@ -8,6 +8,8 @@ import type { Journal } from '../history/index.ts'
 import { openJournal } from '../history/index.ts'
 import type { ConsumerConfig, ProducerConfig } from '../worker/index.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
+import type { DedupeServers } from './dedupe-servers.ts'
+import { startDedupeServers } from './dedupe-servers.ts'
 import type { Fleet, Worker } from './fleet.ts'
 import { createFleet } from './fleet.ts'
 import type { LiveHistory } from './live-history.ts'
@@ -26,6 +28,8 @@ export interface World {
   readonly group: string
   readonly fleet: Fleet
   readonly live: LiveHistory
+  /** The servers of the dedupe stores, which are the scenario's own. */
+  readonly stores: DedupeServers
   readonly nemesis: Nemesis
   readonly journal: Journal
   /** Drawn from the run's seed, for this scenario alone. */
@@ -44,6 +48,8 @@ export interface World {
   writeRaw(messages: readonly Message[]): Promise<void>
   /** The live process of a name. */
   worker(name: string): Worker
+  /** The wall clock of a process, and of those that take its place, is off by so much from now on. */
+  moveClock(worker: Worker, offsetMs: number): void
 }
 
 /** What a {@link World} is made of. */
@@ -89,6 +95,9 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     topicOf(deadLetterTopic, workload.deadLetterSettings),
   ])
 
+  const stores = await startDedupeServers(workload.dedupe, say)
+  const clockFile = (name: string): string => join(historyFolder, `${name}.clock`)
+  const clockOf = (name: string) => (workload.movesClocks ? { wallClock: clockFile(name) } : {})
   const common = { history: historyFolder, seed, driver, brokers: cluster.brokers, topic } as const
   const world: World = {
     cluster,
@@ -98,6 +107,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     group,
     fleet,
     live,
+    stores,
     nemesis: createNemesis(journal, say),
     journal,
     random: seededRandom(seed * 31 + scenario.number),
@@ -115,7 +125,8 @@ export async function createWorld(options: WorldOptions): Promise<World> {
         group,
         databaseUrl: cluster.databaseUrl,
         effects: workload.effects,
-        memoryDedupe: workload.memoryDedupe,
+        dedupe: stores.told,
+        ...clockOf(name),
         handlerMs: workload.handlerMs,
         fates: workload.fates,
         dependsOnDownstream: workload.dependsOnDownstream,
@@ -128,6 +139,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       fleet.start(name, {
         role: 'producer',
         ...common,
+        ...clockOf(name),
         ratePerSecond: workload.ratePerSecond / workload.producers,
         keys: workload.keys,
         padBytes: workload.padBytes,
@@ -153,6 +165,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       if (found === undefined) throw new Error(`${name} does not run`)
       return found
     },
+    moveClock: ({ name }, offsetMs) => writeFileSync(clockFile(name), String(offsetMs)),
   }
   return world
 }

@@ -6,6 +6,16 @@ import { lostAnswers, lostTransactionAnswers } from './lost-answers.ts'
 import { diskFull } from './disk.ts'
 import { blackHole, connectionResets, oneWayPartition, slowNetwork } from './network.ts'
 import { rebalanceStorm } from './rebalances.ts'
+import {
+  deadlocks,
+  lockTimeouts,
+  postgresExhausted,
+  postgresRestart,
+  postgresStoreRestart,
+  postgresTerminated,
+  serializationFailures,
+} from './stores-postgres.ts'
+import { redisEvicts, redisFailover, redisForgets, redisRestart, redisStandsStill } from './stores-redis.ts'
 import { gracefulStop } from './stops.ts'
 import {
   corruptBytes,
@@ -19,6 +29,7 @@ import {
   topicRecreated,
 } from './topics.ts'
 import { fencedProducer, gapsInTheLog, hangingTransaction } from './transactions.ts'
+import { wallClock } from './wall-clock.ts'
 import { zombie } from './zombie.ts'
 
 /** Every fault of the plan that the machine knows, in the plan's order. */
@@ -54,6 +65,19 @@ export const SCENARIOS: readonly Scenario[] = [
   gapsInTheLog,
   hangingTransaction,
   fencedProducer,
+  redisRestart,
+  redisForgets,
+  redisStandsStill,
+  redisFailover,
+  redisEvicts,
+  postgresRestart,
+  postgresTerminated,
+  postgresExhausted,
+  postgresStoreRestart,
+  deadlocks,
+  serializationFailures,
+  lockTimeouts,
+  wallClock,
   duplicateDeliveries,
   downstreamOut,
 ]
@@ -66,4 +90,5 @@ export const SMOKE: readonly string[] = [
   'connection-resets',
   'lost-answers',
   'rebalance-storm',
+  'postgres-restart',
 ]

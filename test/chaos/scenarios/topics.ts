@@ -245,7 +245,7 @@ export const duplicateDeliveries: Scenario = {
   name: 'duplicate-deliveries',
   about: 'A stranger writes each message three times under one id: it has one effect, and the repeats are counted.',
   seconds: 35,
-  workload: { memoryDedupe: true, fates: {} },
+  workload: { dedupe: { kind: 'memory' }, fates: {} },
   expectations: { requiredCounters: ['dedupeHit'] },
   async inject(world) {
     const before = world.live.count('dedupe')

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer } from '../../../src/consumer/index.ts'
 import { createConsumer } from '../../../src/consumer/index.ts'
 import { HoldfastError } from '../../../src/errors/index.ts'
-import { memoryDedupeStore } from '../../../src/idempotency/index.ts'
 import type { Journal } from '../history/index.ts'
 import { formatPosition } from '../../../src/record/index.ts'
 import { chaosTopic } from './chaos-topic.ts'
+import { openDedupe } from './dedupe.ts'
 import { workerDriver } from './drivers.ts'
 import { openEffectStore } from './effect-store.ts'
+import { REFUSED } from './exit-codes.ts'
 import { chaosHandler, DownstreamError } from './handler.ts'
 import { journalingDriver } from './journaling-driver.ts'
 import type { OpenCalls } from './open-calls.ts'
@@ -22,7 +23,7 @@ const START_AGAIN_MS = 500
 
 /** A member of the group until SIGTERM. Resolves with the exit code. */
 export async function runConsumer(config: ConsumerConfig, journal: Journal, stopped: AbortSignal): Promise<number> {
-  const { consumer, store } = makeConsumer(config, journal)
+  const { consumer, store, dedupe } = makeConsumer(config, journal)
   const resources = sampleResources(journal, () => underWay(consumer))
   resources.sample('baseline')
   const health = setInterval(() => noteHealth(), HEALTH_EVERY_MS)
@@ -47,18 +48,16 @@ export async function runConsumer(config: ConsumerConfig, journal: Journal, stop
     return REFUSED
   } finally {
     clearInterval(health)
-    await store.close()
+    await Promise.all([store.close(), dedupe.close()])
     await resources.stop()
   }
 }
-
-/** The exit code of a worker whose consumer or producer was refused: configuration, a missing topic, a fenced id. */
-export const REFUSED = 3
 
 function makeConsumer(config: ConsumerConfig, journal: Journal) {
   const { group, subscription } = config
   const calls = createOpenCalls()
   const store = openEffectStore(config)
+  const dedupe = openDedupe(config, journal)
   const driver = journalingDriver(workerDriver(config.driver, config.proc, config.brokers), journal, calls)
   const handler = chaosHandler(config, journal, store, calls)
   const consumer = createConsumer({
@@ -70,13 +69,19 @@ function makeConsumer(config: ConsumerConfig, journal: Journal) {
   }).on(chaosTopic(config.topic), handler, {
     ...subscription,
     errors: [{ when: DownstreamError, verdict: 'pause' }],
-    ...(config.memoryDedupe ? { dedupe: { store: memoryDedupeStore() } } : {}),
+    ...dedupe.options,
   })
   tellOutcomes(consumer, config, journal, calls)
-  return { consumer, store }
+  return { consumer, store, dedupe }
 }
 
-function tellOutcomes(consumer: Consumer, { group }: ConsumerConfig, journal: Journal, calls: OpenCalls): void {
+function tellOutcomes(consumer: Consumer, { group, dedupe }: ConsumerConfig, journal: Journal, calls: OpenCalls): void {
+  // A handler in an inbox ends before its transaction does.
+  if (dedupe.kind === 'inbox')
+    consumer.listen('handled', ({ position }) => journal.write({ f: 'handled', group, ...position }))
+  consumer.listen('paused', ({ partition, reason }) => {
+    journal.write({ f: 'paused', group, ...partition, reason })
+  })
   consumer.listen('retrying', ({ position, attempt, delayMs, error }) => {
     const code = (error as { readonly code?: unknown } | null)?.code
     journal.write({ f: 'retry', group, ...position, attempt, delayMs, ...(typeof code === 'string' ? { code } : {}) })

@@ -13,8 +13,11 @@ export interface EffectRow {
 
 /** Where a worker's handlers have their effects. */
 export interface EffectStore {
-  /** Resolves when it is committed; false when the mark was there already, and nothing was written. */
-  write(effect: EffectRow): Promise<boolean>
+  /**
+   * Resolves when it is committed; false when the mark was there already, and nothing was written. In an inbox' transaction it is written
+   * through that, and is committed with it.
+   */
+  write(effect: EffectRow, tx?: pg.ClientBase): Promise<boolean>
   isDownstreamOut(): Promise<boolean>
   close(): Promise<void>
 }
@@ -38,14 +41,16 @@ const WRITE_ONCE = `
   select $1, $2, $3, $4, $5::int, $6::bigint, $7, $8::int from mark`
 
 /** Opens an {@link EffectStore}; the tables are there. */
-export function openEffectStore({ databaseUrl, group, proc, effects }: ConsumerConfig): EffectStore {
+export function openEffectStore({ databaseUrl, group, proc, effects, dedupe }: ConsumerConfig): EffectStore {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 8 })
   pool.on('error', () => undefined) // a broken idle connection is replaced at its next use
-  const text = effects === 'inbox' ? WRITE_ONCE : WRITE_PLAIN
+  // A mark of the handler's own would hide what a store lets through.
+  const isMarked = effects === 'marked' && (dedupe.kind === 'none' || dedupe.kind === 'memory')
+  const text = isMarked ? WRITE_ONCE : WRITE_PLAIN
   return {
-    async write({ value, key, topic, partition, offset, epoch }) {
+    async write({ value, key, topic, partition, offset, epoch }, tx) {
       const values = [group, value, key, topic, partition, String(offset), proc, epoch]
-      const { rowCount } = await pool.query({ name: 'effect', text, values })
+      const { rowCount } = await (tx ?? pool).query({ name: 'effect', text, values })
       return rowCount === 1
     },
     async isDownstreamOut() {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientBase } from 'pg'
 import type { Handler, Message, MessageContext } from '../../../src/consumer/index.ts'
 import { park } from '../../../src/consumer/index.ts'
 import type { Journal } from '../history/index.ts'
+import { contend } from './contention.ts'
 import type { EffectStore } from './effect-store.ts'
 import { fateOf } from './fates.ts'
 import { keyOf, valueOf } from './journaling-driver.ts'
@@ -27,7 +29,7 @@ export function chaosHandler(
   store: EffectStore,
   book: OpenCalls,
 ): Handler<unknown> {
-  const { group, seed, fates, accident } = config
+  const { group, seed, fates, accident, dedupe } = config
   let calls = 0
 
   return async (_message: Message<unknown>, context: MessageContext) => {
@@ -55,7 +57,7 @@ export function chaosHandler(
 
   async function act(
     value: string,
-    { signal, attempt }: MessageContext,
+    { signal, attempt, tx }: MessageContext,
     place: { topic: string; partition: number; offset: bigint; epoch: number; key: string | null },
   ): Promise<'ok' | 'duplicate' | 'park'> {
     if (config.dependsOnDownstream && (await store.isDownstreamOut()))
@@ -66,7 +68,10 @@ export function chaosHandler(
     if (fate === 'hang') await sleep(2 ** 30, undefined, { signal })
     if (fate === 'flaky' && attempt === 1) throw new Error('the first attempt fails')
     await sleep(fate === 'slow' ? SLOW_MS : config.handlerMs, undefined, { signal })
-    const isNew = await store.write({ ...place, value })
+    const inTransaction = dedupe.kind === 'inbox' ? (tx as unknown as ClientBase) : undefined
+    if (dedupe.kind === 'inbox' && dedupe.contention !== undefined)
+      await contend(dedupe.contention, inTransaction!, place.key)
+    const isNew = await store.write({ ...place, value }, inTransaction)
     if (fate === 'late-failure' && attempt === 1) throw new Error('the first attempt fails after its effect')
     return isNew ? 'ok' : 'duplicate'
   }

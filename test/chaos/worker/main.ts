@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { openJournal } from '../history/index.ts'
 import { runConsumer } from './consumer-worker.ts'
 import { runProducer } from './producer-worker.ts'
+import { moveWallClock } from './wall-clock.ts'
 import { readWorkerConfig } from './worker-config.ts'
 
 // A service in a process of its own, to be killed, stopped and cut off: it writes down all that it does, line by line, before it goes on.
@@ -9,6 +10,7 @@ const config = readWorkerConfig(process.env)
 const journal = openJournal(join(config.history, `${config.proc}.jsonl`), config.proc)
 const { role } = config
 journal.write({ f: 'start', role })
+if (config.wallClock !== undefined) moveWallClock(config.wallClock, journal)
 
 /** An error that nobody caught has no business here: the library takes care of its own. */
 const UNHANDLED = 70

@@ -1,4 +1,6 @@
 import type { ConsumerOptions, SubscriptionOptions } from '../../../src/consumer/index.ts'
+import type { Isolation } from '../../../src/idempotency/postgres/index.ts'
+import type { Contention } from './contention.ts'
 import type { FateShares } from './fates.ts'
 
 /** What a worker is told when it starts. */
@@ -17,6 +19,8 @@ export interface CommonConfig {
   readonly topic: string
   /** Kills itself with SIGKILL at the failpoint's passing: `process:handled#120`. */
   readonly dieAt?: string
+  /** A file that says by how many milliseconds its wall clock is off. */
+  readonly wallClock?: string
 }
 
 /** A process that sends. */
@@ -47,10 +51,9 @@ export interface ConsumerConfig extends CommonConfig {
   readonly role: 'consumer'
   readonly group: string
   readonly databaseUrl: string
-  /** `inbox`: effect and mark are one statement, an effect cannot double. `plain`: a repeated call is a second effect. */
-  readonly effects: 'inbox' | 'plain'
-  /** Recognises duplicates in this process's memory. */
-  readonly memoryDedupe: boolean
+  /** `marked`: effect and a mark of the handler's own are one statement, an effect cannot double. `plain`: a repeated call is a second effect. */
+  readonly effects: 'marked' | 'plain'
+  readonly dedupe: DedupeConfig
   readonly handlerMs: number
   readonly fates: FateShares
   readonly accident?: Accident
@@ -59,6 +62,18 @@ export interface ConsumerConfig extends CommonConfig {
   readonly consumer: ConsumerTuning
   readonly subscription: Pick<SubscriptionOptions, 'ordering' | 'handlerTimeoutMs' | 'retry'>
 }
+
+/** By what a member recognises duplicates. With an inbox, effects are written through `context.tx`, into the inbox' own database. */
+export type DedupeConfig =
+  | { readonly kind: 'none' | 'memory' }
+  | { readonly kind: 'redis' | 'postgres'; readonly url: string; readonly leaseMs: number }
+  | {
+      readonly kind: 'inbox'
+      readonly url: string
+      readonly isolation?: Isolation
+      /** What handlers do to each other. @defaultValue nothing */
+      readonly contention?: Contention
+    }
 
 /** What of a consumer's options a scenario may choose. */
 export type ConsumerTuning = Pick<
