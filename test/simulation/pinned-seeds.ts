@@ -52,7 +52,7 @@ export const pinnedSeeds: readonly PinnedSeed[] = [
   },
   {
     scenario: 'guarded',
-    seed: 249,
+    seed: 40,
     why: 'a batch has two records of one message, and the later one has the lease: each waited for the other for ever',
   },
 ]

@@ -69,7 +69,7 @@ export function drawGuardedPlan({ int, chance }: Simulation): GuardedPlan {
       again: chance(0.5) ? 0.2 : 0,
     },
     fails: chance(0.5) ? 0.2 : 0,
-    long: chance(0.5) ? 0.1 : 0,
+    long: chance(0.5) ? 0.25 : 0,
     slow: chance(0.2) ? 0.05 : 0,
     storeFaults: chance(0.8) ? 0.02 + int(10) / 100 : 0,
     strikes: {

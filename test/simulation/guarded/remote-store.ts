@@ -163,6 +163,13 @@ export function createRemoteStore(options: RemoteStoreOptions): RemoteStore {
     if (!isOver) violation('marked-too-early', `${process.name} marks ${messageId} as ${outcome}`)
   }
 
+  /** Whoever marks has held its lease all the time, where nobody has kept it from that. */
+  const checkKept = ({ messageId, process, renewalFailed }: Lease, { honestUntil }: Row): void => {
+    if (simulation.now <= honestUntil || renewalFailed) return
+    if (isDisturbed(process) || options.ledger().isExcused(messageId)) return
+    violation('lease-not-kept', `${process.name} marks ${messageId}, whose lease has run out`)
+  }
+
   const checkAttempts = ({ messageId, used }: Lease, failedAttempts: number | undefined): void => {
     if (failedAttempts === undefined) return
     if (failedAttempts < Math.min(used, maxAttempts - 1))
@@ -224,6 +231,7 @@ export function createRemoteStore(options: RemoteStoreOptions): RemoteStore {
         return ask(process, drawFate(), onFault, () => {
           const row = rowOf(messageId)
           if (row.lease === token) {
+            checkKept(leases.get(token)!, row)
             note(`${process.name} marks ${messageId} as ${outcome}`)
             write(messageId, { outcome, markedBy: token, lease: null, attempt: 0 })
             marked.add(messageId)

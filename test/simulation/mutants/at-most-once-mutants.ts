@@ -27,7 +27,7 @@ export const atMostOnceMutants: readonly Mutant[] = [
     foundBy,
     file: 'src/consumer/handle-message.ts',
     find: 'return GIVE_UP // whatever it was: its handler is called once',
-    replace: 'return RETRY',
+    replace: 'return WAIT',
   },
   {
     name: 'claimed-dropped-on-close',

@@ -131,8 +131,8 @@ export const consumingMutants: readonly Mutant[] = [
     promise: 'nothing is committed for a partition that is gone',
     foundBy,
     file: `${CONSUMER}/commit.ts`,
-    find: 'if (epoch.dead || tracker === null) return false',
-    replace: 'if (tracker === null) return false',
+    find: 'if (epoch.dead || tracker === null || claims.hasGivenUp(epoch)) return false',
+    replace: 'if (tracker === null || claims.hasGivenUp(epoch)) return false',
   },
   {
     name: 'dead-epoch-parks',
