@@ -3,6 +3,7 @@ import type { BatchMessage } from './batch.ts'
 import type { Delivery } from './delivery.ts'
 import { endOfLateCall, untilTimeout } from './handler-call.ts'
 import { HandlerContext } from './handler-context.ts'
+import { calledAnew } from './inbox-call.ts'
 import type { Message } from './message.ts'
 import { goOn, waitInLane } from './partition-pause.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -31,7 +32,8 @@ export async function callInBatch(
         if (delivery.late !== null) batch.overran(delivery)
         reject(thrown)
       })
-      return { ...settle, message: batchMessage(message, context) }
+      const again = (): void => calledAnew(delivery, context, pipeline.runtime)
+      return { ...settle, message: batchMessage(message, context), calledAnew: again }
     }
     batch.join(delivery, { enter, refuse: reject })
   }

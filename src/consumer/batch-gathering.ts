@@ -49,6 +49,8 @@ export interface Seat {
 /** A message in a call. */
 export interface Participant {
   readonly message: BatchMessage<unknown>
+  /** The handler is called once more for it, within the same call. */
+  calledAnew(): void
   /** @param said - as the handler of a single message would return it */
   resolve(said?: KnownByInbox): void
   reject(reason: unknown): void
@@ -145,7 +147,9 @@ export function createBatchGathering(
     const { signal } = entered.get(deliveries[0]!)!.message.context
     const failures = new Map<Delivery, unknown>()
 
+    let calls = 0
     const invoke = async (some: readonly Delivery[], tx: unknown): Promise<ReadonlySet<Delivery>> => {
+      if (calls++ > 0) for (const each of some) entered.get(each)!.calledAnew()
       const failed = await invokeHandler(new Map(some.map((each) => [entered.get(each)!.message, each])), signal, tx)
       for (const [delivery, error] of failed) failures.set(delivery, error)
       return new Set(failed.keys())

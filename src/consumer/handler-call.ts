@@ -85,6 +85,7 @@ class TimedCall implements Watched {
 
   follow(returned: unknown): this {
     this.#pipeline.timeouts.watch(this)
+    this.#context.onCalledAnew = () => this.#calledAnew()
     if (this.#manual) {
       this.#context.onAck = () => this.#acknowledged()
       this.#stopListening = this.#pipeline.epoch.onAbort(() => this.#aborted())
@@ -100,6 +101,12 @@ class TimedCall implements Watched {
       }
     } else this.#resolved(returned)
     return this
+  }
+
+  #calledAnew(): void {
+    if (this.#over) return
+    this.#pipeline.timeouts.end(this)
+    this.#pipeline.timeouts.watch(this)
   }
 
   onTimeout(): void {
@@ -148,7 +155,7 @@ class TimedCall implements Watched {
     this.#over = true
     this.#pipeline.timeouts.end(this)
     this.#context.ended()
-    this.#context.onAck = null
+    this.#context.onAck = this.#context.onCalledAnew = null
     this.#stopListening?.()
   }
 }

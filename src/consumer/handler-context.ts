@@ -23,8 +23,10 @@ export class HandlerContext implements MessageContext<unknown> {
   acknowledged = false
   /** Called by the first `ack`. */
   onAck: (() => void) | null = null
+  /** Called when the time of the call begins anew. */
+  onCalledAnew: (() => void) | null = null
   readonly #pipeline: Pipeline
-  readonly #since: number
+  #since: number
   #abort: AbortController | null = null
   #reason: Error | null = null
   #log: Logger | null = null
@@ -80,6 +82,12 @@ export class HandlerContext implements MessageContext<unknown> {
       else if (this.#hasEnded && this.#pipeline.subscription.ack === 'manual')
         this.log.debug({ attempt: this.attempt }, 'an ack came too late: its attempt was over')
     }
+  }
+
+  /** Its handler is called once more for the same attempt, as when its transaction has collided: with all the time of a call. */
+  calledAnew(): void {
+    this.#since = this.#pipeline.runtime.clock.monotonic()
+    this.onCalledAnew?.()
   }
 
   /** Aborts the signal. */

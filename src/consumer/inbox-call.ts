@@ -1,3 +1,4 @@
+import type { Runtime } from '../clock/index.ts'
 import type { Inbox, InboxCall, InboxDone, InboxMessage } from '../idempotency/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { HandlerContext } from './handler-context.ts'
@@ -35,7 +36,9 @@ export async function callInInbox(
   const message = { id: idOf(delivery.messageId), token: (delivery.token ??= runtime.ids()) }
   const { signal } = context
   const call = { messages: [message], signal, idleTimeoutMs: subscription.handlerTimeoutMs }
+  let tries = 0
   const result = await inbox.handle(call, async (tx) => {
+    if (tries++ > 0) calledAnew(delivery, context, runtime)
     context.tx = tx
     if (failpoint !== null) await failpoint('inbox:marked') // a crash from here to the commit leaves nothing behind
     const value = await invoke()
@@ -44,6 +47,12 @@ export async function callInInbox(
     return { commit: said === null || said.kind === 'skip', value }
   })
   return result.kind === 'done' ? knownAs(result.done, message) : result.value
+}
+
+/** For collisions nobody is at fault: a call has its time each time. */
+export function calledAnew(delivery: Delivery, context: HandlerContext, { clock }: Pick<Runtime, 'clock'>): void {
+  delivery.since = clock.monotonic()
+  context.calledAnew()
 }
 
 /** What a message of which the handler saw nothing ends with: as handled by a commit of its own, else as a duplicate. */

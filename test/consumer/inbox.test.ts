@@ -268,3 +268,63 @@ test('a batch with failed messages is rolled back whole and called anew without 
   expect(calls.filter((call) => call === '2')).toHaveLength(1) // the first attempt was in the batch
   await runtime.run(one.close())
 })
+
+test.each(['on', 'onBatch'] as const)(
+  'each try of a transaction that collides has the time of a handler: however often it loses, its message is not at fault (%s)',
+  async (way) => {
+    const { consumer, append, runtime, start, committed, cluster } = world()
+    append(ids(2))
+    const inbox = memoryInbox()
+    inbox.collisions = 9
+    const deadlines: number[] = []
+    const options = { inbox, handlerTimeoutMs: 1_000, retry: { maxAttempts: 1 } }
+    const slowly = async (): Promise<void> => {
+      deadlines.push(runtime.clock.now())
+      await runtime.clock.sleep(400)
+    }
+    const one = consumer()
+    if (way === 'on')
+      one.on(
+        orders,
+        async ({ value }, { tx, deadline }) => {
+          expect(deadline.getTime() - runtime.clock.now()).toBe(1_000)
+          await slowly()
+          tx.write(value.id)
+        },
+        options,
+      )
+    else
+      one.onBatch(
+        orders,
+        async (messages, { tx }) => {
+          await slowly()
+          for (const { value } of messages) tx.write(value.id)
+        },
+        options,
+      )
+    await start(one)
+    await runtime.runUntil(() => committed() === 2n)
+    expect(inbox.effects).toEqual(['o-1', 'o-2'])
+    expect(deadlines.length).toBe(way === 'on' ? 11 : 10)
+    expect(cluster.records('orders.dlq')).toEqual([])
+    await runtime.run(one.close())
+  },
+)
+
+test('a try that takes too long by itself is out of time, whatever collided before it', async () => {
+  const { consumer, append, runtime, start, committed, cluster } = world()
+  append(ids(1))
+  const inbox = memoryInbox()
+  inbox.collisions = 1
+  let calls = 0
+  const one = consumer().on(orders, async () => runtime.clock.sleep(++calls === 1 ? 900 : 1_100), {
+    inbox,
+    handlerTimeoutMs: 1_000,
+    retry: { maxAttempts: 1 },
+  })
+  await start(one)
+  await runtime.runUntil(() => committed() === 1n)
+  expect(cluster.records('orders.dlq')).toHaveLength(1)
+  expect(inbox.effects).toEqual([])
+  await runtime.run(one.close())
+})

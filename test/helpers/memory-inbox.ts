@@ -17,6 +17,8 @@ export interface MemoryInbox extends Inbox<MemoryTransaction> {
   forget(): void
   /** The next commit is done, or not, and its answer is lost. */
   loseCommit: 'done' | 'undone' | null
+  /** So many transactions are ended for the sake of others, when their work is done. */
+  collisions: number
 }
 
 interface Row {
@@ -54,6 +56,7 @@ export function memoryInbox(): MemoryInbox {
     effects,
     down: false,
     loseCommit: null,
+    collisions: 0,
     forget() {
       for (const row of rows.values()) row.held = null
     },
@@ -81,12 +84,16 @@ export function memoryInbox(): MemoryInbox {
       const held = new Promise<void>((resolve) => (release = resolve))
       for (const { id } of fresh) rowOf(id).held = held
       try {
-        const written: string[] = []
+        let written: string[] = []
         const destroyed = new Promise<never>((_, reject) =>
           signal.addEventListener('abort', () => reject(signal.reason as Error)),
         )
-        const working = work({ write: (effect) => written.push(effect) }, fresh)
-        const { commit, value } = await Promise.race([working, destroyed])
+        const attempt = (): Promise<Awaited<ReturnType<typeof work>>> => {
+          written = []
+          return Promise.race([work({ write: (effect) => written.push(effect) }, fresh), destroyed])
+        }
+        let { commit, value } = await attempt()
+        for (; inbox.collisions > 0; inbox.collisions--) ({ commit, value } = await attempt())
         look()
         if (!commit) return { kind: 'rolled-back', value, done: new Map() }
         const lost = inbox.loseCommit

@@ -48,6 +48,14 @@ export const idempotencyMutants: readonly Mutant[] = [
     replace: "verdict = isOut && thrown === null ? 'pause' :",
   },
   {
+    name: 'inbox-tries-share-one-time',
+    promise: 'what the database ends for the sake of others uses up no attempt, however often',
+    foundBy: byTest('inbox.test.ts'),
+    file: 'src/consumer/inbox-call.ts',
+    find: 'if (tries++ > 0) calledAnew(delivery, context, runtime)',
+    replace: 'tries++',
+  },
+  {
     name: 'inbox-never-counts',
     promise: 'a message that kills its process is parked after its attempts',
     foundBy: byTest('inbox.test.ts'),
