@@ -1,28 +1,18 @@
 import type { Client } from 'pg'
-import { MOST_IN_HANDLERS } from '../duties.ts'
-import { stopInTheMiddle } from './stop-in-the-middle.ts'
+import { killInTheMiddle } from './kill-in-the-middle.ts'
 import type { Trouble } from './trouble.ts'
-import { counted, databaseMs } from './trouble.ts'
+import { counted } from './trouble.ts'
 
 /** Kills the service that counts at most once in the middle of a batch, and starts it again: that batch is missed. */
 export const killAnalytics: Trouble = {
   after: 0.52,
-  async run({ fleet, database, say, note, stop }) {
-    const victim = fleet.first('analytics')
-    const batches = await stopInTheMiddle(victim, () => openBatches(database), stop)
-    fleet.letGo(victim)
-    victim.child.signal('SIGKILL')
-    await victim.child.exited
-    const killed = { service: victim.name, process: victim.child.pid, mostInHandlers: MOST_IN_HANDLERS.analytics }
-    note({ kind: 'killed', ...killed, atMs: await databaseMs(database) })
-    await victim.stop()
-    const next = await fleet.start('analytics')
-    say(
-      `killed analytics (process ${victim.child.pid}) with SIGKILL in the middle of ${counted(batches.length, 'batch', 'batches')}; ` +
-        'started it again',
-    )
-    await fleet.ready(next)
-  },
+  run: (scene) =>
+    killInTheMiddle(
+      'analytics',
+      () => openBatches(scene.database),
+      ({ length }) => `in the middle of ${counted(length, 'batch', 'batches')}`,
+      scene,
+    ),
 }
 
 async function openBatches(database: Client): Promise<readonly number[]> {
