@@ -156,6 +156,7 @@ export function createBatchGathering(
     }
     const handled = (delivery: Delivery, said?: KnownByInbox): void => {
       parts.delete(delivery)
+      together.delete(delivery) // it may come again, by itself
       entered.get(delivery)!.resolve(said)
       entered.delete(delivery)
     }

@@ -5,6 +5,7 @@ import { Delivery } from '../../src/consumer/delivery.ts'
 import { createDispatcher } from '../../src/consumer/dispatcher.ts'
 import { createEpoch } from '../../src/consumer/epoch.ts'
 import type { BatchContext, BatchMessage, Consumer } from '../../src/consumer/index.ts'
+import { HoldfastError } from '../../src/errors/index.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
 import type { DedupeStore } from '../../src/idempotency/index.ts'
 import { dedupeId, memoryDedupeStore } from '../../src/idempotency/index.ts'
@@ -412,6 +413,35 @@ test('a message that comes twice is in two batches: in one, each would wait for 
   await runtime.runUntil(() => committed() === 4n)
   expect(batches).toEqual([['o-1', 'o-2'], ['o-4']])
   expect(duplicates).toEqual([2n])
+  await runtime.run(one.close())
+})
+
+test('a message that was handled with others, and could not be marked, answers for itself when it comes again by itself', async () => {
+  const { consumer, append, runtime, start, committed, deadLetters } = world()
+  append(ids(2))
+  const memory = memoryDedupeStore({ runtime })
+  let lost = 0
+  const store: DedupeStore = {
+    ...memory,
+    async complete(token, outcome) {
+      if (++lost > 2) return memory.complete(token, outcome)
+      await memory.abandon(token)
+      throw new HoldfastError('HOLDFAST_LEASE_LOST', 'the server has forgotten')
+    },
+  }
+  const batches: string[][] = []
+  const one = consumer().onBatch(
+    orders,
+    (messages) => {
+      batches.push(idsOf(messages))
+      if (batches.length > 1 && idsOf(messages)[0] === 'o-1') throw new Error('no')
+    },
+    { dedupe: { store }, retry: once },
+  )
+  await start(one)
+  await runtime.runUntil(() => committed() === 2n)
+  expect(batches).toEqual([['o-1', 'o-2'], ['o-1'], ['o-2']])
+  expect(deadLetters().map(({ headers }) => headers['holdfast-dlq-attempts'])).toEqual(['1'])
   await runtime.run(one.close())
 })
 

@@ -55,4 +55,9 @@ export const pinnedSeeds: readonly PinnedSeed[] = [
     seed: 40,
     why: 'a batch has two records of one message, and the later one has the lease: each waited for the other for ever',
   },
+  {
+    scenario: 'guarded',
+    seed: 17676,
+    why: 'a batch was handled, and not marked: when one of it failed by itself, that was taken for the fault of all, and was no attempt',
+  },
 ]

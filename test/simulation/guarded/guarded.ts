@@ -48,6 +48,7 @@ export const guarded: Scenario = (simulation) => {
     timeoutMs: STORE_TIMEOUT_MS,
     maxAttempts: ATTEMPTS,
     ledger: () => ledger,
+    isUnguarded: (messageId) => unguarded.has(messageId),
     isDisturbed,
   })
   const ledger: Ledger = createLedger({

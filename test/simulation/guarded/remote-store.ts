@@ -38,6 +38,8 @@ export interface RemoteStoreOptions {
   readonly timeoutMs: number
   readonly maxAttempts: number
   readonly ledger: () => Ledger
+  /** Has it gone on without the store? */
+  readonly isUnguarded: (messageId: string) => boolean
   readonly isDisturbed: (process: SimulatedProcess) => boolean
 }
 
@@ -65,6 +67,8 @@ interface Lease {
   renewalFailed: boolean
   abandonFailed: boolean
   givenBack: boolean
+  /** A call has failed that may have been another's of the same message: nobody knows how many attempts are its own. */
+  unsure: boolean
 }
 
 type Fate = 'fine' | 'request-lost' | 'answer-lost' | 'request-slow' | 'answer-slow'
@@ -149,7 +153,7 @@ export function createRemoteStore(options: RemoteStoreOptions): RemoteStore {
     const token = `t${++begun}`
     const until = { leaseUntil: serverNow() + leaseMs, honestUntil: simulation.now + leaseMs }
     write(messageId, { lease: token, attempt, ...until })
-    const fresh = { told: null, renewalFailed: false, abandonFailed: false, givenBack: false }
+    const fresh = { told: null, renewalFailed: false, abandonFailed: false, givenBack: false, unsure: false }
     leases.set(token, { messageId, process, used: attempt - 1, ...fresh })
     return { kind: 'started', token, attempt }
   }
@@ -170,8 +174,8 @@ export function createRemoteStore(options: RemoteStoreOptions): RemoteStore {
     violation('lease-not-kept', `${process.name} marks ${messageId}, whose lease has run out`)
   }
 
-  const checkAttempts = ({ messageId, used }: Lease, failedAttempts: number | undefined): void => {
-    if (failedAttempts === undefined) return
+  const checkAttempts = ({ messageId, used, unsure }: Lease, failedAttempts: number | undefined): void => {
+    if (failedAttempts === undefined || unsure) return
     if (failedAttempts < Math.min(used, maxAttempts - 1))
       violation('attempts-forgotten', `${messageId}: ${failedAttempts} of ${used}`)
     if (failedAttempts > used) violation('attempts-made-up', `${messageId}: ${failedAttempts} of ${used}`)
@@ -188,9 +192,14 @@ export function createRemoteStore(options: RemoteStoreOptions): RemoteStore {
           lease.process === process && lease.messageId === messageId && lease.told?.inTime === true && !lease.givenBack,
       ),
     failed(process, messageId) {
-      for (const lease of leases.values())
-        if (lease.process === process && lease.messageId === messageId && lease.told !== null && !lease.givenBack)
-          lease.used++
+      const own = [...leases.values()].filter(
+        (lease) =>
+          lease.process === process && lease.messageId === messageId && lease.told !== null && !lease.givenBack,
+      )
+      for (const lease of own) {
+        lease.used++
+        if (own.length > 1 || options.isUnguarded(messageId)) lease.unsure = true
+      }
     },
     unendedOf: (messageId) => unended.get(messageId) ?? 0,
     trouble() {

@@ -86,4 +86,12 @@ export const guardedMutants: readonly Mutant[] = [
     find: 'if (ids.has(messageId)) break',
     replace: '',
   },
+  {
+    name: 'handled-together-for-ever',
+    promise: 'a message that comes again after its batch was handled answers for itself',
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/batch.test.ts' },
+    file: `${CONSUMER}/batch-gathering.ts`,
+    find: '      together.delete(delivery) // it may come again, by itself\n',
+    replace: '',
+  },
 ]
