@@ -4,7 +4,7 @@ import type { Driver } from '../../../src/driver/index.ts'
 import { formatPartition } from '../../../src/record/index.ts'
 import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation/index.ts'
 import { watchCommits } from '../../../src/testing/simulation/index.ts'
-import { anyFailure } from '../cluster-faults.ts'
+import { strikeGroup } from '../cluster-faults.ts'
 import { createNemesis } from '../nemesis.ts'
 import { orderTopic } from '../order.ts'
 import type { Placed } from '../placed-records.ts'
@@ -137,22 +137,7 @@ export const atMostOnce: Scenario = (simulation) => {
   nemesis.strike(plan.records, place)
   nemesis.strike(strikes.join, processes.start)
   processes.strike(strikes)
-  nemesis.strike(strikes.expire, () => {
-    processes.disturbAll()
-    cluster.expireSession(GROUP)
-  })
-  nemesis.strike(strikes.crash, () => {
-    processes.disturbAll()
-    cluster.crashConsumer(GROUP)
-  })
-  nemesis.strike(strikes.coordinatorLoads, () => {
-    processes.disturbAll()
-    nemesis.forAWhile(
-      () => cluster.coordinatorLoading(GROUP, true),
-      () => cluster.coordinatorLoading(GROUP, false),
-    )
-  })
-  nemesis.strike(strikes.commitFailures, () => cluster.failNextCommit(GROUP, anyFailure(simulation)))
+  strikeGroup(simulation, nemesis, processes, GROUP, strikes)
   nemesis.strike(strikes.textRefusals, () => cluster.failNextCommit(GROUP, 'refused'))
 
   return {

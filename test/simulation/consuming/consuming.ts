@@ -2,6 +2,7 @@ import type { Consumer } from '../../../src/consumer/index.ts'
 import { createConsumer } from '../../../src/consumer/index.ts'
 import { headerText } from '../../../src/record/index.ts'
 import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation/index.ts'
+import { anyFailure, strikeGroup } from '../cluster-faults.ts'
 import { createNemesis } from '../nemesis.ts'
 import { keylessOrderTopic, orderTopic } from '../order.ts'
 import { createOutcomes } from '../outcomes.ts'
@@ -164,29 +165,12 @@ export const consuming: Scenario = (simulation) => {
       () => (state[name] = true),
       () => (state[name] = false),
     )
-  const failures = ['unavailable', 'indeterminate-written', 'indeterminate-lost'] as const
-
   for (let i = int(3); i >= 0; i--) simulation.at(int(300), processes.start)
   nemesis.strike(12 + int(20), place)
   nemesis.strike(strikes.join, processes.start)
   processes.strike(strikes)
-  nemesis.strike(strikes.expire, () => {
-    processes.disturbAll()
-    cluster.expireSession(GROUP)
-  })
-  nemesis.strike(strikes.crash, () => {
-    processes.disturbAll()
-    cluster.crashConsumer(GROUP)
-  })
-  nemesis.strike(strikes.coordinatorLoads, () => {
-    processes.disturbAll()
-    nemesis.forAWhile(
-      () => cluster.coordinatorLoading(GROUP, true),
-      () => cluster.coordinatorLoading(GROUP, false),
-    )
-  })
-  nemesis.strike(strikes.commitFailures, () => cluster.failNextCommit(GROUP, failures[int(3)]!))
-  nemesis.strike(strikes.parkFailures, () => cluster.failNextProduce(`${anyTopic()}.dlq`, failures[int(3)]!))
+  strikeGroup(simulation, nemesis, processes, GROUP, strikes)
+  nemesis.strike(strikes.parkFailures, () => cluster.failNextProduce(`${anyTopic()}.dlq`, anyFailure(simulation)))
   nemesis.strike(strikes.unwritable, () => {
     const target = `${anyTopic()}.dlq`
     nemesis.forAWhile(

@@ -2,7 +2,7 @@ import type { Consumer } from '../../../src/consumer/index.ts'
 import { createConsumer } from '../../../src/consumer/index.ts'
 import { formatPartition } from '../../../src/record/index.ts'
 import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation/index.ts'
-import { anyFailure } from '../cluster-faults.ts'
+import { strikeGroup } from '../cluster-faults.ts'
 import { createNemesis } from '../nemesis.ts'
 import { orderTopic } from '../order.ts'
 import type { Placed } from '../placed-records.ts'
@@ -157,18 +157,7 @@ export const guarded: Scenario = (simulation) => {
   nemesis.strike(12 + int(20), place)
   nemesis.strike(strikes.join, processes.start)
   processes.strike(strikes)
-  nemesis.strike(strikes.expire, () => {
-    processes.disturbAll()
-    cluster.expireSession(GROUP)
-  })
-  nemesis.strike(strikes.coordinatorLoads, () => {
-    processes.disturbAll()
-    nemesis.forAWhile(
-      () => cluster.coordinatorLoading(GROUP, true),
-      () => cluster.coordinatorLoading(GROUP, false),
-    )
-  })
-  nemesis.strike(strikes.commitFailures, () => cluster.failNextCommit(GROUP, anyFailure(simulation)))
+  strikeGroup(simulation, nemesis, processes, GROUP, { crash: 0, ...strikes })
   nemesis.strike(strikes.storeOutages, () =>
     nemesis.forAWhile(
       () => {
