@@ -24,15 +24,18 @@ export function atMostOnceProblems<Tx>(options: SubscriptionOptions<Tx>, where: 
 const NO_MEANING = 'has no meaning with delivery at-most-once'
 
 /**
- * May no handler be called any more? Once a partition is to go. Where the offset has moved already, once the time to drain is over: not to call it
- * would lose the message.
+ * May no handler be called any more? Once a partition is to go. Where the offset has moved already, once the time to drain is over, or the group has not
+ * answered for a session: not to call it loses the message, and to call it while another member is at the next one of its key breaks their order.
  */
-export function nothingBegins({ epoch, subscription }: Pick<Pipeline, 'epoch' | 'subscription'>): boolean {
-  return subscription.delivery === 'at-most-once' ? epoch.signal.aborted : epoch.stopped
+export function nothingBegins({ epoch, subscription, isSuspect }: Levelled & Pick<Pipeline, 'isSuspect'>): boolean {
+  if (subscription.delivery !== 'at-most-once') return epoch.stopped
+  return epoch.signal.aborted || (epoch.stopped && isSuspect())
 }
 
+type Levelled = Pick<Pipeline, 'epoch' | 'subscription'>
+
 /** Ends what waits until it may begin: see {@link nothingBegins}. */
-export function untilNothingBegins(pipeline: Pick<Pipeline, 'epoch' | 'subscription'>): Stop {
+export function untilNothingBegins(pipeline: Levelled): Stop {
   const { epoch, subscription } = pipeline
   if (subscription.delivery !== 'at-most-once') return epoch
   return { stopped: epoch.signal.aborted, onStop: epoch.onAbort }

@@ -234,6 +234,30 @@ test('an error of ours behind the handler does not have it called again', async 
   await runtime.run(one.close())
 })
 
+test.each(['on', 'onBatch'] as const)(
+  'a member that the group may have replaced calls nobody in its drain: another may be at the next message of the key (%s)',
+  async (way) => {
+    const { consumer, append, runtime, start, points, cluster } = world()
+    append(ids(2))
+    const claimed = points.holdAt('process:claimed')
+    const one = consumer({ ...session, drainTimeoutMs: 8_000 })
+    if (way === 'on') one.on(orders, () => expect.unreachable(), atMostOnce)
+    else one.onBatch(orders, () => expect.unreachable(), atMostOnce)
+    const abandoned: bigint[] = []
+    one.listen('abandoned', ({ position }) => abandoned.push(position.offset))
+    await start(one)
+    await runtime.run(claimed.reached)
+    cluster.unreachable(true)
+    await runtime.advance(9_000)
+    const closing = one.close()
+    await runtime.advance(3_000) // the session is over, the drain is not
+    claimed.release()
+    await runtime.run(closing)
+    await runtime.advance(60_000)
+    expect(abandoned).toContain(0n)
+  },
+)
+
 test('while commits fail nothing is handled, and all of it is when they succeed again', async () => {
   const { consumer, append, runtime, start, cluster } = world()
   const handled: string[] = []

@@ -30,12 +30,20 @@ export const atMostOnceMutants: readonly Mutant[] = [
     replace: 'return WAIT',
   },
   {
+    name: 'suspect-drains',
+    promise: 'a member that the group may have replaced calls nobody in its drain',
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/at-most-once.test.ts' },
+    file: 'src/consumer/delivery-level.ts',
+    find: 'return epoch.signal.aborted || (epoch.stopped && isSuspect())',
+    replace: 'return epoch.signal.aborted',
+  },
+  {
     name: 'claimed-dropped-on-close',
     promise: 'a graceful stop loses nothing',
     foundBy,
     file: 'src/consumer/delivery-level.ts',
-    find: "subscription.delivery === 'at-most-once' ? epoch.signal.aborted : epoch.stopped",
-    replace: 'epoch.stopped',
+    find: "if (subscription.delivery !== 'at-most-once') return epoch.stopped",
+    replace: 'if (subscription !== null) return epoch.stopped',
   },
   {
     name: 'claim-not-finished',
