@@ -767,7 +767,7 @@ test('a message that comes to its batch does not look through all the others: a 
     }
     return new Delivery({ record, groupId: GROUP, ticket: i, lane: null, arrival: i, takenAt: 0 })
   })
-  const participant = { message: { context: {} } as BatchMessage<unknown>, resolve() {}, reject() {} }
+  const participant = { message: { context: {} } as BatchMessage<unknown>, resolve() {}, reject() {}, calledAnew() {} }
   const looks = vi.spyOn(Map.prototype, Symbol.iterator)
   const looksAtValues = vi.spyOn(Map.prototype, 'values')
   try {
