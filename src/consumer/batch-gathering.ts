@@ -5,7 +5,7 @@ import type { Delivery } from './delivery.ts'
 import { nothingBegins, untilNothingBegins } from './delivery-level.ts'
 import type { KnownByInbox } from './inbox-call.ts'
 import { callBatchInInbox } from './inbox-call.ts'
-import { NothingBegins } from './nothing-begins.ts'
+import { LetsOthersGo, NothingBegins } from './nothing-begins.ts'
 import type { Pipeline } from './pipeline.ts'
 import { whenConfirmed } from './when-confirmed.ts'
 
@@ -32,6 +32,15 @@ export interface BatchGathering {
   awaitsCall(delivery: Delivery): boolean
   /** It waits for something else: what is before it need not wait for it. */
   waits(delivery: Delivery): void
+  /**
+   * Somebody else holds its message, and it waits for that: all behind it let their leases go, since whoever that is may wait for one of
+   * those, as when two partitions have the same messages in another order.
+   */
+  awaitsLease(delivery: Delivery): void
+  /** It has its lease, or waits no more. */
+  awaitsNoLease(delivery: Delivery): void
+  /** Null when it may ask for its lease; else resolves when nothing before it waits for one, or nothing begins any more. */
+  turnOf(delivery: Delivery): Promise<void> | null
   /** The call that it is in has not ended in time: it gives up its place, and no other call of this partition begins before it has ended. */
   overran(delivery: Delivery): void
   /** It has its outcome, or will not come any more. */
@@ -43,7 +52,7 @@ export interface Seat {
   /** The call begins, now. */
   enter(): Participant
   /** There is no call any more. */
-  refuse(reason: NothingBegins): void
+  refuse(reason: NothingBegins | LetsOthersGo): void
 }
 
 /** A message in a call. */
@@ -78,6 +87,8 @@ export function createBatchGathering(
   const parts = new Map<Delivery, Part>() // of what has begun and was not handled yet, in the order of offsets
   const together = new WeakSet<Delivery>() // they are in a call with others, or were in one that failed as a whole
   const byItself = new WeakSet<Delivery>() // failed before the signal of their call aborted
+  const awaiting = new Set<Delivery>() // a lease that somebody else has
+  const turns = new Set<() => void>() // whom to tell when that has changed
   let coming = 0 // counted: each of thousands that comes would look through all of them
   let hasPlace = false
   let calling = false
@@ -98,6 +109,21 @@ export function createBatchGathering(
       if (alone) break
     }
     return found
+  }
+
+  /** Is something before it waiting for a lease? */
+  const isBehindAwaiting = ({ record }: Delivery): boolean => {
+    for (const each of awaiting) if (each.record.offset < record.offset) return true
+    return false
+  }
+
+  const untilNobodyAwaits = async (delivery: Delivery): Promise<void> => {
+    while (!epoch.stopped && isBehindAwaiting(delivery)) await new Promise<void>((resolve) => turns.add(resolve))
+  }
+
+  const tellTurns = (): void => {
+    for (const turn of turns) turn()
+    turns.clear()
   }
 
   const comesNoMore = ({ phase }: Part): void => {
@@ -222,6 +248,11 @@ export function createBatchGathering(
     return seat!.enter()
   }
 
+  const letOthersGo = (part: Part, seat: Seat): void => {
+    Object.assign(part, { phase: 'away', seat: null } satisfies Partial<Part>)
+    seat.refuse(new LetsOthersGo())
+  }
+
   const notOfBatch = (): HoldfastError =>
     new HoldfastError(
       'HOLDFAST_CONFIG_INVALID',
@@ -231,6 +262,7 @@ export function createBatchGathering(
       },
     )
 
+  epoch.onStop(tellTurns)
   untilNothingBegins(surroundings).onStop(() => {
     for (const part of parts.values()) {
       part.seat?.refuse(new NothingBegins())
@@ -254,9 +286,9 @@ export function createBatchGathering(
       // One that was handled, and could not be marked as that, comes again.
       const part: Part = parts.get(delivery) ?? { phase: 'here', seat, alone: true }
       comesNoMore(part)
-      part.phase = 'here'
-      part.seat = seat
       parts.set(delivery, part)
+      if (isBehindAwaiting(delivery)) letOthersGo(part, seat)
+      else Object.assign(part, { phase: 'here', seat } satisfies Partial<Part>)
       next()
     },
     failedTogether: (delivery) => together.delete(delivery),
@@ -269,6 +301,14 @@ export function createBatchGathering(
       part.phase = 'away'
       next()
     },
+    awaitsLease(delivery) {
+      awaiting.add(delivery)
+      for (const [each, part] of parts) if (part.seat !== null && isBehindAwaiting(each)) letOthersGo(part, part.seat)
+    },
+    awaitsNoLease(delivery) {
+      if (awaiting.delete(delivery)) tellTurns()
+    },
+    turnOf: (delivery) => (awaiting.size > 0 && isBehindAwaiting(delivery) ? untilNobodyAwaits(delivery) : null),
     overran(delivery) {
       // Told for each of the call, and perhaps after its end: another may be under way by then, in a place of its own.
       if (hasPlace && called.includes(delivery)) leavePlace()

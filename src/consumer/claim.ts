@@ -39,6 +39,8 @@ export interface AlreadyDone {
   readonly kind: 'done'
 }
 
+const HELD_BY_ANOTHER = 'another holder works on the same message'
+
 /** How long to wait for another holder before asking again: it may end long before its lease does. */
 const BUSY_WAIT_MS = { least: 20, most: 1_000 } as const
 
@@ -93,6 +95,26 @@ function beginAtStore(
   leases: LeaseKeeper,
 ): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
   warnWithoutId(delivery, pipeline)
+  const turn = delivery.batch?.turnOf(delivery) ?? null
+  return turn === null
+    ? askStore(delivery, pipeline, dedupe, leases)
+    : askStoreAfter(turn, delivery, pipeline, dedupe, leases)
+}
+
+/** In a batch, what is behind a message that somebody else holds asks for no lease meanwhile: see `BatchGathering.awaitsLease`. */
+async function askStoreAfter(
+  turn: Promise<void>,
+  ...[delivery, pipeline, dedupe, leases]: Parameters<typeof beginAtStore>
+): Promise<Claim | AlreadyDone | Unfinished> {
+  waitInLane(delivery, pipeline, { reason: HELD_BY_ANOTHER, unhealthy: false })
+  await turn
+  goOn(delivery, pipeline)
+  return pipeline.epoch.stopped ? unfinished('stopping') : askStore(delivery, pipeline, dedupe, leases)
+}
+
+function askStore(
+  ...[delivery, pipeline, dedupe, leases]: Parameters<typeof beginAtStore>
+): Claim | AlreadyDone | Unfinished | Promise<Claim | AlreadyDone | Unfinished> {
   const id = leases.idOf(delivery.messageId)
   const begin = (): BeginResult | Promise<BeginResult> => {
     const answer = dedupe.store.begin(id, { leaseMs: dedupe.leaseMs })
@@ -135,6 +157,16 @@ async function beginLater(
   dedupe: Dedupe,
   leases: LeaseKeeper,
 ): Promise<Claim | AlreadyDone | Unfinished> {
+  try {
+    return await untilItsOwn(first, begin, delivery, pipeline, dedupe, leases)
+  } finally {
+    delivery.batch?.awaitsNoLease(delivery)
+  }
+}
+
+async function untilItsOwn(
+  ...[first, begin, delivery, pipeline, dedupe, leases]: Parameters<typeof beginLater>
+): Promise<Claim | AlreadyDone | Unfinished> {
   const { epoch, runtime } = pipeline
   const isFinal = (): boolean => goesOnWithout(dedupe)
   let waitsSince: number | null = null
@@ -146,7 +178,8 @@ async function beginLater(
     waitsSince ??= now
     // A holder that has gone, or is interrupted, lets go within one lease. One that keeps it for longer may hang.
     const unhealthy = now - waitsSince >= 2 * dedupe.leaseMs
-    waitInLane(delivery, pipeline, { reason: 'another holder works on the same message', unhealthy })
+    waitInLane(delivery, pipeline, { reason: HELD_BY_ANOTHER, unhealthy })
+    delivery.batch?.awaitsLease(delivery)
     const stop = epoch.ownStop()
     try {
       await runtime.clock.sleep(Math.min(Math.max(leftMs, BUSY_WAIT_MS.least), BUSY_WAIT_MS.most), stop.signal)

@@ -11,7 +11,7 @@ import type { Claim } from './claim.ts'
 import type { ErrorVerdict } from './consumer.ts'
 import { verdictOf } from './error-rules.ts'
 import { KnownByInbox } from './inbox-call.ts'
-import { LeaseLetGo, NothingBegins } from './nothing-begins.ts'
+import { LeaseLetGo, LetsOthersGo, NothingBegins } from './nothing-begins.ts'
 import { goOn, pausePartition, waitInLane } from './partition-pause.ts'
 import type { Delivery } from './delivery.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -71,19 +71,24 @@ async function handleAgain(
 ): Promise<Handling> {
   const { observation } = delivery
   const { subscription, epoch, runtime } = pipeline
-  let verdict: ErrorVerdict | 'interrupted' | 'lease-lost' = 'retry'
+  let verdict: Ending = 'retry'
   let firstFailedAt: number | null = null
 
   const rule = ({ thrown, attempt }: AttemptFailure): Ruling => {
     const byItself = delivery.batch?.failedByItself(delivery) ?? false
     const ruling = ruleOn(thrown)
     const isInterrupted = verdict === 'interrupted' && !byItself // a batch ends later than its messages fail
-    if (ruling.kind !== 'wait' && !isInterrupted && verdict !== 'lease-lost') claim.failedAttempts = attempt
+    const isNoAttempt = isInterrupted || verdict === 'lease-lost' || verdict === 'lets-others-go'
+    if (ruling.kind !== 'wait' && !isNoAttempt) claim.failedAttempts = attempt
     return ruling
   }
   const ruleOn = (thrown: unknown): Ruling => {
     if (isInstance(thrown, LeaseLetGo)) {
       verdict = 'lease-lost'
+      return GIVE_UP
+    }
+    if (isInstance(thrown, LetsOthersGo)) {
+      verdict = 'lets-others-go'
       return GIVE_UP
     }
     // A handler that fails after its signal has aborted fails over that, and not over its message.
@@ -142,8 +147,8 @@ async function handleAgain(
 
   const { attempts } = result
   if (result.kind === 'succeeded') return endOf(result.value, attempts, firstFailedAt, pipeline)
-  const ending = verdict as ErrorVerdict | 'interrupted' | 'lease-lost' // the rule has set it; control flow cannot see that
-  if (ending === 'lease-lost') return unfinished('lease-lost')
+  const ending = verdict as Ending // the rule has set it; control flow cannot see that
+  if (ending === 'lease-lost' || ending === 'lets-others-go') return unfinished(ending)
   if (ending === 'interrupted') return unfinished(epoch.dead ? 'epoch-lost' : 'stopping')
   if (ending === 'stop') {
     pipeline.failConsumer(result.thrown)
@@ -154,6 +159,9 @@ async function handleAgain(
   const now = runtime.clock.now()
   return failed({ reason: 'handler-failed', attempts, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now, error })
 }
+
+/** What is to follow from a failure: what a rule says, or what has nothing to do with the message. */
+type Ending = ErrorVerdict | 'interrupted' | 'lease-lost' | 'lets-others-go'
 
 /** What the handler has said at its end. */
 function endOf(said: FinalWord, attempts: number, firstFailedAt: number | null, { runtime }: Pipeline): Handling {

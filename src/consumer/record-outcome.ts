@@ -11,12 +11,13 @@ export type RecordOutcome =
  * - `stopping`: the partition goes, or the consumer closes, and it would have had to wait or begin.
  * - `epoch-lost`: the partition is gone; what was still to be done for it was refused.
  * - `lease-lost`: somebody else began the same message meanwhile; the store will say who was first.
+ * - `lets-others-go`: something before it in its batch waits for a message that somebody else holds, and it has given its own lease back.
  * - `operator`: it failed for good, there is no dead letter topic, and somebody has called `resume`.
  * - `stop-rule`: an error rule has ended the consumer at this record.
  */
 export interface Unfinished {
   readonly kind: 'unfinished'
-  readonly because: 'stopping' | 'epoch-lost' | 'lease-lost' | 'operator' | 'stop-rule'
+  readonly because: 'stopping' | 'epoch-lost' | 'lease-lost' | 'lets-others-go' | 'operator' | 'stop-rule'
 }
 
 /** Makes an {@link Unfinished}. */

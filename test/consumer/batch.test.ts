@@ -870,3 +870,39 @@ test('a message that was failed in its batch before the partition goes has used 
   await runtime.advance(100)
   expect(given).toEqual([1, 0])
 })
+
+test('batches of two partitions that have each other’s messages do not wait for one another for ever', async () => {
+  const { consumer, append, runtime, start, committed } = world({ partitions: 2 })
+  const id = (name: string): [string, Uint8Array][] => [['holdfast-id', Buffer.from(name)]]
+  append([{ id: 'm-1' }], { headers: id('1') })
+  append([{ id: 'm-2' }], { headers: id('2') })
+  append([{ id: 'm-2' }], { headers: id('2'), partition: 1 })
+  append([{ id: 'm-1' }], { headers: id('1'), partition: 1 })
+  // The first partition begins its second message, and the second its second; then each asks for what the other holds.
+  const inner = memoryDedupeStore({ runtime })
+  const both = gate()
+  const asked: string[] = []
+  const store: DedupeStore = {
+    ...inner,
+    async begin(dedupeId, options) {
+      const name = (JSON.parse(dedupeId) as string[])[2]!
+      asked.push(name)
+      if (asked.length === 1) await both.opened
+      if (asked.length === 4) both.open()
+      return inner.begin(dedupeId, options)
+    },
+  }
+  const handled: string[] = []
+  const one = consumer().onBatch(orders, (messages) => void handled.push(...messages.map(({ value }) => value.id)), {
+    dedupe: { store, leaseMs: 60_000 },
+    handlerTimeoutMs: 30_000,
+  })
+  const duplicates: bigint[] = []
+  one.listen('duplicate', ({ position }) => duplicates.push(position.offset))
+  await start(one)
+  await runtime.runUntil(() => committed(0) === 2n && committed(1) === 2n)
+  expect(runtime.clock.monotonic()).toBeLessThan(30_000)
+  expect(handled.toSorted()).toEqual(['m-1', 'm-2'])
+  expect(duplicates).toHaveLength(2)
+  await runtime.run(one.close())
+})

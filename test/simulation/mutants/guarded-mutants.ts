@@ -67,8 +67,16 @@ export const guardedMutants: readonly Mutant[] = [
     promise: 'a call that was interrupted uses up no attempt',
     foundBy,
     file: `${CONSUMER}/handle-message.ts`,
-    find: "if (ruling.kind !== 'wait' && !isInterrupted && verdict !== 'lease-lost') claim.failedAttempts = attempt",
-    replace: "if (ruling.kind !== 'wait' && verdict !== 'lease-lost') claim.failedAttempts = attempt",
+    find: 'const isNoAttempt = isInterrupted ||',
+    replace: 'const isNoAttempt =',
+  },
+  {
+    name: 'batches-hold-and-wait',
+    promise: 'batches that have each other’s messages do not wait for one another for ever',
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/batch.test.ts' },
+    file: `${CONSUMER}/batch-gathering.ts`,
+    find: 'if (part.seat !== null && isBehindAwaiting(each)) letOthersGo(part, part.seat)',
+    replace: '{}',
   },
   {
     name: 'stored-attempts-ignored',
