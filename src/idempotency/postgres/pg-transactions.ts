@@ -56,7 +56,7 @@ export function pgTransactions<Client extends PgClient>(
 
   return {
     async transact(work, { signal }) {
-      const client = await take(pool)
+      const client = await takeClient(pool, ignore)
       let released = false
       let inCommit = false
       const release = (destroy: boolean): void => {
@@ -97,17 +97,22 @@ export function pgTransactions<Client extends PgClient>(
 }
 
 /**
+ * Takes a connection out of a pool, and listens to its errors until the caller takes the listener off.
+ *
  * A connection that ends outside of a statement would end the process of which nobody listens to it. It can end in the same breath in which the
  * pool gives it, so a promise of it would come too late: only a callback is there in between.
  */
-function take<Client extends PgClient>(pool: PgPool<Client>): Promise<Client> {
+export function takeClient<Client extends PgClient>(
+  pool: PgPool<Client>,
+  onError: (error: Error) => void,
+): Promise<Client> {
   return new Promise((resolve, reject) => {
     pool.connect((error, client) => {
       if (client === undefined) {
         reject(error as Error)
         return
       }
-      client.on('error', ignore)
+      client.on('error', onError)
       resolve(client)
     })
   })

@@ -10,6 +10,7 @@ import type { LockSequence } from './lock-sequence.ts'
 import { qualifiedSequence, sequenceIsMissing, sequenceProblems } from './lock-sequence.ts'
 import { lockSql } from './lock-sql.ts'
 import type { PgClient, PgPool } from './pg-transactions.ts'
+import { takeClient } from './pg-transactions.ts'
 import { isMissing, sqlStateOf } from './sql-states.ts'
 
 /** Where Postgres locks take their tokens from. */
@@ -152,7 +153,6 @@ interface Session {
 }
 
 async function openSession(pool: PgPool): Promise<Session> {
-  const client = await pool.connect()
   let broken: ((cause: unknown) => void) | null = null
   let cause: unknown = null
   let closed = false
@@ -160,7 +160,7 @@ async function openSession(pool: PgPool): Promise<Session> {
     cause = error
     broken?.(error)
   }
-  client.on('error', onError) // pg ends a process that nobody listens in
+  const client = await takeClient(pool, onError)
   return {
     client,
     ask: async (statement, values) => (await client.query(statement, [...values])).rows,

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { postgresInbox } from '../../../src/idempotency/postgres/index.ts'
+import { postgresInbox, postgresLock } from '../../../src/idempotency/postgres/index.ts'
 import { failureOf } from '../../helpers/failure-of.ts'
 
 const READY = 'R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I'
@@ -27,11 +27,12 @@ function packet(kind: string, text: string): string {
   return kind + length.toString('latin1') + text
 }
 
-test('a connection that ends in the moment in which the pool gives it is an outage, and does not end the process', async () => {
-  const pool = new pg.Pool({ host: '127.0.0.1', port: await startServer(), user: 'u', database: 'd' })
+/** A pool of that server, and the errors of its clients that nobody has heard: Node would end the process for each. */
+async function poolOf(port: number): Promise<{ readonly pool: pg.Pool; readonly unheard: readonly unknown[] }> {
+  const pool = new pg.Pool({ host: '127.0.0.1', port, user: 'u', database: 'd' })
   pool.on('error', () => undefined)
   onTestFinished(() => pool.end())
-  const unheard: unknown[] = [] // what Node would end the process for
+  const unheard: unknown[] = []
   pool.on('connect', (client) => {
     const emit = client.emit.bind(client) as (name: string, ...values: unknown[]) => boolean
     client.emit = ((name: string, ...values: unknown[]) => {
@@ -40,9 +41,19 @@ test('a connection that ends in the moment in which the pool gives it is an outa
       return false
     }) as typeof client.emit
   })
-  const inbox = postgresInbox(pool)
-  const call = { messages: [{ id: 'm', token: 'one' }], signal: new AbortController().signal, idleTimeoutMs: 1_000 }
-  const failure = await failureOf(inbox.handle(call, async () => ({ commit: true, value: null })))
-  expect(failure).toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', retriable: true })
-  expect(unheard).toEqual([])
-})
+  return { pool, unheard }
+}
+
+const call = { messages: [{ id: 'm', token: 'one' }], signal: new AbortController().signal, idleTimeoutMs: 1_000 }
+
+test.each<[string, (pool: pg.Pool) => Promise<unknown>]>([
+  ['an inbox', (pool) => postgresInbox(pool).handle(call, async () => ({ commit: true, value: null }))],
+  ['a lock', (pool) => postgresLock(pool).acquire('name')],
+])(
+  'a connection that ends in the moment in which the pool gives it to %s is an outage, and does not end the process',
+  async (_, use) => {
+    const { pool, unheard } = await poolOf(await startServer())
+    expect(await failureOf(use(pool))).toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', retriable: true })
+    expect(unheard).toEqual([])
+  },
+)
