@@ -31,6 +31,7 @@ export function planReport(plans: readonly ReliabilityPlan[], paint: Paint): str
 
 const HEADINGS = [
   'topic',
+  'delivered',
   'order',
   'at a time',
   'attempts',
@@ -62,18 +63,26 @@ function consumerLines(plan: ReliabilityPlan, paint: Paint): readonly string[] {
 }
 
 function topicRow(plan: TopicPlan): readonly string[] {
-  const { topic, handles, maxBatchSize, ordering, concurrency, retry, exhausted, duplicates } = plan
+  const { topic, delivery, handles, maxBatchSize, ordering, concurrency, retry, exhausted, duplicates } = plan
   return [
     topic,
+    delivery.replaceAll('-', ' '),
     handles === 'batches' ? `batches of ${maxBatchSize}` : ordering,
     String(concurrency),
     String(retry.maxAttempts),
     duration(retry.longestMs),
     exhausted.kind === 'parked' ? exhausted.deadLetterTopic : exhausted.kind,
-    duplicates.kind === 'none' ? 'handled again' : duplicates.kind,
+    DUPLICATES[duplicates.kind],
     duplicates.kind === 'store' ? duration(duplicates.leaseMs) : '-',
-    duplicates.kind === 'none' ? '-' : remembered(duplicates.remembersMs),
+    'remembersMs' in duplicates ? remembered(duplicates.remembersMs) : '-',
   ].map(printable)
+}
+
+const DUPLICATES: Readonly<Record<TopicPlan['duplicates']['kind'], string>> = {
+  none: 'handled again',
+  never: 'none come',
+  store: 'store',
+  inbox: 'inbox',
 }
 
 function remembered(ms: number | 'for ever' | 'unknown'): string {

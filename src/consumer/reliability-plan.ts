@@ -62,6 +62,8 @@ export type ExhaustedPlan =
 export type DuplicatesPlan =
   /** Not at all: it is handled again. */
   | { readonly kind: 'none' }
+  /** At most once: none comes. */
+  | { readonly kind: 'never' }
   | {
       /** By a mark beside the effect: a crash between the two repeats the effect. */
       readonly kind: 'store'
@@ -136,7 +138,8 @@ function exhaustedOf({ deadLetterTopic, onExhausted }: Subscription): ExhaustedP
   return { kind: onExhausted === 'skip' ? 'skipped' : 'paused' }
 }
 
-function duplicatesOf({ dedupe, inbox }: Subscription): DuplicatesPlan {
+function duplicatesOf({ delivery, dedupe, inbox }: Subscription): DuplicatesPlan {
+  if (delivery === 'at-most-once') return { kind: 'never' }
   if (inbox !== null) return { kind: 'inbox', remembersMs: remembered(inbox) }
   if (dedupe === null) return { kind: 'none' }
   const { store, scope, leaseMs } = dedupe

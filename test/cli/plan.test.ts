@@ -6,14 +6,19 @@ const SOUND = `.on(topic('orders'), () => {}, { dedupe: { store } })`
 const BROKEN = `.on(topic('orders'), () => {}, { dedupe: { store, leaseMs: 60_000 } })`
 
 test('plan prints each consumer as a table with the arithmetic of its bounds, and ends with 0 where all hold', async () => {
-  const folder = folderWith({ 'holdfast.config.mjs': moduleWith(SOUND, `.on(topic('payments'), () => {})`) })
+  const folder = folderWith({
+    'holdfast.config.mjs': moduleWith(
+      SOUND,
+      `.on(topic('payments'), () => {}).on(topic('views'), () => {}, { delivery: 'at-most-once' })`,
+    ),
+  })
   const { code, output, errors } = await holdfast(['plan'], { folder })
   expect([code, errors]).toEqual([0, ''])
   expect(output).toMatchInlineSnapshot(`
     "group group-0: 64 handlers at a time, session 30 s, rebalance 1 min, drain 10 s, greatest lag 1 h, replay window 0 s
 
-      topic   order  at a time  attempts  longest retry  exhausted   duplicates  lease       remembered
-      orders  key    64         4         20 min 1 s     orders.dlq  store       5 min 30 s  1 d
+      topic   delivered      order  at a time  attempts  longest retry  exhausted   duplicates  lease       remembered
+      orders  at least once  key    64         4         20 min 1 s     orders.dlq  store       5 min 30 s  1 d
 
       ok  heartbeats within the session          heartbeatIntervalMs 3,000 < sessionTimeoutMs 30,000
       ok  drain and commit within the rebalance  drainTimeoutMs 10,000 + heartbeatIntervalMs 3,000 + fetch 500 + commit 5,000 = 18,500 <= rebalanceTimeoutMs 60,000
@@ -22,8 +27,9 @@ test('plan prints each consumer as a table with the arithmetic of its bounds, an
 
     group group-1: 64 handlers at a time, session 30 s, rebalance 1 min, drain 10 s, greatest lag 1 h, replay window 0 s
 
-      topic     order  at a time  attempts  longest retry  exhausted     duplicates     lease  remembered
-      payments  key    64         4         20 min 1 s     payments.dlq  handled again  -      -
+      topic     delivered      order  at a time  attempts  longest retry  exhausted     duplicates     lease  remembered
+      payments  at least once  key    64         4         20 min 1 s     payments.dlq  handled again  -      -
+      views     at most once   key    64         1         5 min          skipped       none come      -      -
 
       ok  heartbeats within the session          heartbeatIntervalMs 3,000 < sessionTimeoutMs 30,000
       ok  drain and commit within the rebalance  drainTimeoutMs 10,000 + heartbeatIntervalMs 3,000 + fetch 500 + commit 5,000 = 18,500 <= rebalanceTimeoutMs 60,000
