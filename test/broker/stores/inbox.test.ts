@@ -281,3 +281,21 @@ async function activity(where: string): Promise<readonly { readonly pid: number 
 const sleeping = async (): Promise<number[]> =>
   (await activity(`query like '%pg_sleep%' and wait_event = 'PgSleep'`)).map(({ pid }) => pid)
 const idleInTransaction = async (): Promise<number> => (await activity(`state = 'idle in transaction'`)).length
+
+test('a database that stands still and refuses nothing is an outage where the pool has a query_timeout, and no fault of the message', async () => {
+  const own = new pg.Pool({ connectionString: services.postgres!.url, max: 4, query_timeout: 500 })
+  onTestFinished(() => own.end())
+  const { inbox, write, written } = await world({}, own)
+  let backend = 0
+  const stands = inbox.handle(message(), async (tx) => {
+    const { rows } = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+    backend = rows[0]!.pid
+    process.kill(backend, 'SIGSTOP')
+    await write(tx, 'a')
+    return kept(null)
+  })
+  const failure = await failureOf(stands).finally(() => process.kill(backend, 'SIGCONT'))
+  expect(failure).toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', retriable: true })
+  expect(await inbox.handle(message(), async (tx) => kept(await write(tx, 'a')))).toMatchObject({ kind: 'committed' })
+  expect(await written()).toEqual(['a'])
+})
