@@ -86,7 +86,7 @@ test('npx holdfast works in it: version, plan, and the SQL of migrate, which nee
   writeFileSync(join(project, 'holdfast.config.mjs'), CONFIGURATION)
   const plan = npx('plan')
   expect([plan.status, plan.stderr]).toEqual([0, ''])
-  expect(plan.stdout).toMatch(/^ {2}orders {2}key .*\n[^]*\n2 bounds hold\n$/m)
+  expect(plan.stdout).toMatch(/^ {2}orders {2}at least once {2}key .*\n[^]*\n2 bounds hold\n$/m)
   const sql = npx('postgres', 'migrate', '--print', '--table', 'we"ird')
   expect([sql.status, sql.stderr]).toEqual([0, ''])
   expect(sql.stdout).toMatch(/^create table if not exists "public"\."we""ird" \(/)

@@ -107,14 +107,16 @@ export function takeClient<Client extends PgClient>(
   onError: (error: Error) => void,
 ): Promise<Client> {
   return new Promise((resolve, reject) => {
-    pool.connect((error, client) => {
-      if (client === undefined) {
-        reject(error as Error)
-        return
-      }
+    const taken = (client: Client): void => {
       client.on('error', onError)
       resolve(client)
+    }
+    const promised: unknown = pool.connect((error, client) => {
+      if (client === undefined) reject(error as Error)
+      else taken(client)
     })
+    // What stands in for a pool may know promises alone.
+    if (promised instanceof Promise) promised.then(taken, reject)
   })
 }
 
