@@ -141,7 +141,9 @@ export function createCalls(options: CallsOptions): Calls {
         const call = calls.get(each)
         const name = `${each.id} at ${each.topic}[${each.partition}]@${each.offset}`
         if (!isOver(each) || (inPeace && call === undefined && !unhandled.has(each))) violation('lost', name)
-        const isSilent = call?.how === 'failed' && !told.has(each) && !isGone(call.process, each)
+        // One that has closed may end in the breath in which a handler that outlived its drain does: nobody is there to be told.
+        const isThere = call !== undefined && call.process.state !== 'killed'
+        const isSilent = isThere && call.how === 'failed' && !told.has(each) && !isGone(call.process, each)
         if (isSilent) violation('failed-silently', `${name}, in ${call.process.name}`)
       }
       if (!inPeace) return
