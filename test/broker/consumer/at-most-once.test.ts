@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createConsumer } from '../../../src/consumer/index.ts'
-import { disorderedKeys, PARTITIONS, writeKeyed } from './keyed-records.ts'
+import { disorderedKeys, PARTITIONS, total, writeKeyed } from './keyed-records.ts'
 import { TIMING } from './shop-topic.ts'
 import { openShop, until } from './shop.ts'
 import { gone, openLedger, startWorker } from './worker-process.ts'
@@ -68,7 +68,3 @@ test('a graceful close and a new member hand over without a loss and without a r
   await two.close()
   expect(called.toSorted()).toEqual([...keys.keys()].toSorted())
 })
-
-function total(committed: Record<number, bigint>): number {
-  return Object.values(committed).reduce((sum, offset) => sum + Number(offset), 0)
-}

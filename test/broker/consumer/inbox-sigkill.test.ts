@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
 import { postgresDedupeSql } from '../../../src/idempotency/postgres/index.ts'
 import { startServices } from '../../helpers/services.ts'
-import { disorderedKeys, PARTITIONS, writeKeyed } from './keyed-records.ts'
+import { disorderedKeys, PARTITIONS, total, writeKeyed } from './keyed-records.ts'
 import { openShop } from './shop.ts'
 import { gone, openLedger, startWorker } from './worker-process.ts'
 
@@ -66,8 +66,4 @@ async function dieAt(death: string) {
     disordered: disorderedKeys(places, keys),
     died: first.signalCode,
   }
-}
-
-function total(committed: Record<number, bigint>): number {
-  return Object.values(committed).reduce((sum, offset) => sum + Number(offset), 0)
 }

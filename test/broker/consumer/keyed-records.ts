@@ -39,3 +39,8 @@ export function disorderedKeys(firsts: readonly string[], keys: ReadonlyMap<stri
   }
   return found
 }
+
+/** How many of these records a group has committed, of all partitions together. */
+export function total(committed: Readonly<Record<number, bigint>>): number {
+  return Object.values(committed).reduce((sum, offset) => sum + Number(offset), 0)
+}
