@@ -1,6 +1,6 @@
+import { nameProblems, nameWithin, quoted } from '../../database/index.ts'
 import type { Problem } from '../../errors/index.ts'
 import { storeRefusals, unknownOptions } from '../store-refusals.ts'
-import { nameProblems, nameWithin, quoted } from './identifiers.ts'
 
 /** Where the marks lie. */
 export interface DedupeTable {

@@ -1,8 +1,8 @@
+import type { Query, Transactions } from '../../database/index.ts'
+import { isCollision, isFailedTransaction, isMissing, isOutage, sqlStateOf } from '../../database/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { InboxCall, InboxEnd, InboxMessage } from '../inbox.ts'
 import type { InboxSql } from './inbox-sql.ts'
-import { isCollision, isFailedTransaction, isMissing, isOutage, sqlStateOf } from './sql-states.ts'
-import type { Query, Transactions } from './transactions.ts'
 
 /** A message and where it lies: the hash of its id. */
 export interface Placed {

@@ -1,5 +1,5 @@
+import { nameProblems, quoted } from '../../database/index.ts'
 import type { Problem } from '../../errors/index.ts'
-import { nameProblems, quoted } from './identifiers.ts'
 
 /** Where the fencing tokens of locks come from. */
 export interface LockSequence {

@@ -1,14 +1,13 @@
 import type { Runtime } from '../../clock/index.ts'
 import { systemRuntime } from '../../clock/index.ts'
+import type { PostgresPool } from '../../database/index.ts'
+import { createPurge, isPostgresPool } from '../../database/index.ts'
 import type { DedupeOutcome, DedupeStore } from '../dedupe-store.ts'
 import { idHash } from '../id-hash.ts'
 import { countProblems, refuseUnfitLease, storeRefusals, unknownOptions } from '../store-refusals.ts'
 import { dedupeSql } from './dedupe-sql.ts'
 import type { DedupeTable } from './dedupe-table.ts'
 import { qualified, tableProblems } from './dedupe-table.ts'
-import type { PostgresPool } from './postgres-client.ts'
-import { isPostgresPool } from './postgres-client.ts'
-import { createPurge } from './purge.ts'
 import { tableAccess } from './table-access.ts'
 
 /** Where a Postgres store keeps what it knows, and for how long. */

@@ -1,5 +1,7 @@
 import type { Runtime } from '../../clock/index.ts'
 import { systemRuntime } from '../../clock/index.ts'
+import type { ClientOf, Isolation, PgPool, Transactions } from '../../database/index.ts'
+import { createPurge, isIsolation, pgTransactions } from '../../database/index.ts'
 import type { DedupeOutcome } from '../dedupe-store.ts'
 import { idHash } from '../id-hash.ts'
 import type { Inbox, InboxDone, InboxMessage } from '../inbox.ts'
@@ -10,11 +12,7 @@ import { qualified, tableProblems } from './dedupe-table.ts'
 import { inboxSql } from './inbox-sql.ts'
 import type { Placed } from './inbox-transaction.ts'
 import { nameOf, tryTransaction } from './inbox-transaction.ts'
-import type { ClientOf, Isolation, PgPool } from './pg-transactions.ts'
-import { isIsolation, pgTransactions } from './pg-transactions.ts'
-import { createPurge } from './purge.ts'
 import { tableAccess } from './table-access.ts'
-import type { Transactions } from './transactions.ts'
 
 /** Where an inbox keeps its marks, and for how long. */
 export interface InboxOptions extends DedupeTable {

@@ -1,17 +1,15 @@
 import type { Runtime } from '../../clock/index.ts'
 import { systemRuntime } from '../../clock/index.ts'
+import type { PgClient, PgPool } from '../../database/index.ts'
+import { advisoryKey, isMissing, sqlStateOf, takeClient } from '../../database/index.ts'
 import type { Problem } from '../../errors/index.ts'
 import { createLock } from '../create-lock.ts'
 import type { DistributedLock } from '../distributed-lock.ts'
 import type { TakenLock } from '../held-lock.ts'
-import { idHash } from '../id-hash.ts'
 import { storeRefusals, unknownOptions } from '../store-refusals.ts'
 import type { LockSequence } from './lock-sequence.ts'
 import { qualifiedSequence, sequenceIsMissing, sequenceProblems } from './lock-sequence.ts'
 import { lockSql } from './lock-sql.ts'
-import type { PgClient, PgPool } from './pg-transactions.ts'
-import { takeClient } from './pg-transactions.ts'
-import { isMissing, sqlStateOf } from './sql-states.ts'
 
 /** Where Postgres locks take their tokens from. */
 export interface PostgresLockOptions extends LockSequence {
@@ -123,7 +121,7 @@ interface Checked {
 
 /** A name in the space of all advisory locks, apart from those of other sequences and of the user's own, as far as 64 bits go. */
 function keyOf(sequence: string, name: string): string {
-  return String(idHash(`holdfast lock ${sequence} ${JSON.stringify(name)}`).readBigInt64BE())
+  return advisoryKey(`holdfast lock ${sequence} ${JSON.stringify(name)}`)
 }
 
 /**

@@ -1,10 +1,10 @@
+import type { Query } from '../../database/index.ts'
+import { isMissing, sqlStateOf } from '../../database/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import { storeRefusals } from '../store-refusals.ts'
 import { dedupeSql } from './dedupe-sql.ts'
 import type { DedupeTable } from './dedupe-table.ts'
 import { tableIsMissing } from './dedupe-table.ts'
-import { isMissing, sqlStateOf } from './sql-states.ts'
-import type { Query } from './transactions.ts'
 
 /** The way to a table, on which what a client throws becomes what the ports say. */
 export interface TableAccess {

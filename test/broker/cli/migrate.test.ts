@@ -8,7 +8,7 @@ import type { Said } from '../../cli/world.ts'
 import { folderWith, holdfast } from '../../cli/world.ts'
 import { fresh, startStores } from '../stores/world.ts'
 import type { Services } from '../../../scripts/services/index.ts'
-import { postgresDedupeSql, postgresDedupeStore } from '../../../src/idempotency/postgres/index.ts'
+import { postgresDedupeSql, postgresDedupeStore } from '../../../src/postgres.ts'
 
 let services: Services
 let url: string

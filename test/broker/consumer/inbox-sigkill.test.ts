@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
-import { postgresDedupeSql } from '../../../src/idempotency/postgres/index.ts'
+import { postgresDedupeSql } from '../../../src/postgres.ts'
 import { startServices } from '../../helpers/services.ts'
 import { disorderedKeys, PARTITIONS, total, writeKeyed } from './keyed-records.ts'
 import { openShop } from './shop.ts'

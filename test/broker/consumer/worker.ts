@@ -4,7 +4,7 @@ import { systemRuntime } from '../../../src/clock/index.ts'
 import type { Handler } from '../../../src/consumer/index.ts'
 import { createConsumer } from '../../../src/consumer/index.ts'
 import { kafkajsDriver } from '../../../src/driver/kafkajs/index.ts'
-import { postgresInbox } from '../../../src/idempotency/postgres/index.ts'
+import { postgresInbox } from '../../../src/postgres.ts'
 import { ordersTopic, TIMING } from './shop-topic.ts'
 
 // A service in a process of its own, to be killed: it writes down every record that it has handled, then goes on; in a database, with an

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { expect } from 'vitest'
 import type { Inbox } from '../../../src/idempotency/index.ts'
-import { postgresDedupeSql } from '../../../src/idempotency/postgres/index.ts'
+import { postgresDedupeSql } from '../../../src/postgres.ts'
 import type { InboxWorld } from '../../../src/testing/index.ts'
 import { fresh } from './world.ts'
 

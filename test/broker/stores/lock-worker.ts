@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import type { DistributedLock } from '../../../src/idempotency/index.ts'
-import { postgresLock } from '../../../src/idempotency/postgres/index.ts'
+import { postgresLock } from '../../../src/postgres.ts'
 import { redisLock } from '../../../src/idempotency/redis/index.ts'
 
 const { REDIS_AT, POSTGRES_AT, PLACE, RESOURCE, LEASE_MS } = process.env

@@ -2,9 +2,9 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
 import type { InboxCall } from '../../../src/idempotency/index.ts'
-import { postgresDedupeSql } from '../../../src/idempotency/postgres/index.ts'
+import { postgresDedupeSql } from '../../../src/postgres.ts'
 import { createInbox } from '../../../src/idempotency/postgres/postgres-inbox.ts'
-import type { Query, Transactions } from '../../../src/idempotency/postgres/transactions.ts'
+import type { Query, Transactions } from '../../../src/database/index.ts'
 import { fresh, startStores } from './world.ts'
 
 let services: Services

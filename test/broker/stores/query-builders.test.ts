@@ -6,15 +6,15 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
 import type { Inbox, InboxCall } from '../../../src/idempotency/index.ts'
-import type { Isolation } from '../../../src/idempotency/postgres/index.ts'
+import type { Isolation } from '../../../src/postgres.ts'
 import {
   drizzleInbox,
   knexInbox,
   kyselyInbox,
   postgresDedupeSql,
   prismaInbox,
-} from '../../../src/idempotency/postgres/index.ts'
-import { sqlStateOf } from '../../../src/idempotency/postgres/sql-states.ts'
+} from '../../../src/postgres.ts'
+import { sqlStateOf } from '../../../src/database/index.ts'
 import { inboxConformance } from '../../../src/testing/index.ts'
 import { failureOf } from '../../helpers/failure-of.ts'
 import type { Subject } from './inbox-world.ts'

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
-import { onlyFrom, postgresStateGuard } from '../../../src/idempotency/postgres/index.ts'
+import { onlyFrom, postgresStateGuard } from '../../../src/postgres.ts'
 import { fresh, startStores } from './world.ts'
 
 const LIFECYCLE = {

@@ -10,8 +10,8 @@ import type {
   TcpProxy,
 } from '../../../scripts/services/index.ts'
 import { startPostgresServer, startRedisServer, startTcpProxy } from '../../../scripts/services/index.ts'
-import type { Isolation } from '../../../src/idempotency/postgres/index.ts'
-import { postgresDedupeSql } from '../../../src/idempotency/postgres/index.ts'
+import type { Isolation } from '../../../src/postgres.ts'
+import { postgresDedupeSql } from '../../../src/postgres.ts'
 import type { Contention, DedupeConfig } from '../worker/index.ts'
 import { CONTENTION_TABLE, EFFECT_TABLES } from '../worker/index.ts'
 

@@ -1,5 +1,5 @@
 import type { ConsumerOptions, SubscriptionOptions } from '../../../src/consumer/index.ts'
-import type { Isolation } from '../../../src/idempotency/postgres/index.ts'
+import type { Isolation } from '../../../src/postgres.ts'
 import type { Contention } from './contention.ts'
 import type { FateShares } from './fates.ts'
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { postgresInbox, postgresLock } from '../../../src/idempotency/postgres/index.ts'
+import { postgresInbox, postgresLock } from '../../../src/postgres.ts'
 import { failureOf } from '../../helpers/failure-of.ts'
 
 const READY = 'R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I'

@@ -1,9 +1,6 @@
-import { MAX_TIMER_MS } from '../../clock/index.ts'
-import type { Inbox } from '../inbox.ts'
+import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { Isolation } from './pg-transactions.ts'
-import type { QueryBuilderInboxOptions } from './query-builders.ts'
-import { has, inboxOn } from './query-builders.ts'
-import type { Query } from './transactions.ts'
+import type { Query, Transactions } from './transactions.ts'
 
 /** The part of a [Prisma](https://www.prisma.io) client that is used here; `Tx` is its `Prisma.TransactionClient`. */
 export interface PrismaDatabase<Tx extends PrismaExecutor> extends PrismaExecutor {
@@ -31,39 +28,33 @@ const LEVELS: Readonly<Record<Isolation, NonNullable<PrismaTransactionOptions['i
   serializable: 'Serializable',
 }
 
-/** How much longer than the handler Prisma lets a transaction take: the handler's own deadline says what becomes of its message. */
+/** How much longer than the work Prisma lets a transaction take: whoever works has a deadline of its own, which says what follows. */
 const LATER_MS = 5_000
 
-/**
- * An {@link Inbox} on Prisma's interactive transactions, with PostgreSQL: `context.tx` is its `Prisma.TransactionClient`.
- *
- * Prisma ends a transaction after 5 s, or what its `transactionOptions` say; the inbox gives it the handler's time (`handlerTimeoutMs`) and 5 s
- * more, and as long to wait for a connection.
- *
- * @throws HOLDFAST_CONFIG_INVALID
- */
-export function prismaInbox<Tx extends PrismaExecutor>(
+/** {@link Transactions} of a Prisma client, with PostgreSQL. @param maxConnections - of its pool, where it is known */
+export function prismaTransactions<Tx extends PrismaExecutor>(
   prisma: PrismaDatabase<Tx>,
-  options: QueryBuilderInboxOptions = {},
-): Inbox<Tx> {
-  const { isolation, maxConnections = null } = options
-  const queryOf =
-    (executor: PrismaExecutor): Query =>
-    async (statement, values) =>
-      executor.$queryRawUnsafe<readonly unknown[]>(statement, ...values)
-  return inboxOn(options, has(prisma, ['$transaction', '$queryRawUnsafe']), 'a PrismaClient', {
+  isolation?: Isolation,
+  maxConnections: number | null = null,
+): Transactions<Tx> {
+  return {
     transact(work, { signal, idleTimeoutMs }) {
       const longestMs = Math.min(idleTimeoutMs + LATER_MS, MAX_TIMER_MS)
       return prisma.$transaction(
         async (tx) => {
           signal.throwIfAborted() // it may have waited long for its connection
-          return work(tx, queryOf(tx))
+          return work(tx, prismaQuery(tx))
         },
         { maxWait: longestMs, timeout: longestMs, ...(isolation && { isolationLevel: LEVELS[isolation] }) },
       )
     },
-    query: queryOf(prisma),
+    query: prismaQuery(prisma),
     outOfTime: 'cancel',
     maxConnections,
-  })
+  }
+}
+
+/** Runs statements on a Prisma client, or on a transaction of one. */
+export function prismaQuery(executor: PrismaExecutor): Query {
+  return async (statement, values) => executor.$queryRawUnsafe<readonly unknown[]>(statement, ...values)
 }

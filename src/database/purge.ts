@@ -1,5 +1,5 @@
-import type { Runtime, Timer } from '../../clock/index.ts'
-import { idHash } from '../id-hash.ts'
+import type { Runtime, Timer } from '../clock/index.ts'
+import { advisoryKey } from './advisory-key.ts'
 
 /** Forgets what is past its time. */
 export interface Purge {
@@ -25,14 +25,14 @@ const BATCH = 1_000
 
 /** Makes a {@link Purge}. */
 export function createPurge({ ask, statement, table, everyMs, runtime }: PurgeOptions): Purge {
-  const lock = idHash(`holdfast purge ${table}`).readBigInt64BE() // one runner at a time, whatever process it is in
+  const lock = advisoryKey(`holdfast purge ${table}`) // one runner at a time, whatever process it is in
   let timer: Timer | null = null
   let underWay: Promise<unknown> | null = null
   let closed = false
 
   const run = async (): Promise<number> => {
     for (let all = 0; ;) {
-      const [row] = (await ask(statement, [BATCH, String(lock)])) as readonly { readonly purged: number | null }[]
+      const [row] = (await ask(statement, [BATCH, lock])) as readonly { readonly purged: number | null }[]
       all += row?.purged ?? 0
       if ((row?.purged ?? 0) < BATCH || closed) return all
     }

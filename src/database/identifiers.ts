@@ -1,4 +1,4 @@
-import type { Problem } from '../../errors/index.ts'
+import type { Problem } from '../errors/index.ts'
 
 // NAMEDATALEN − 1: PostgreSQL cuts what is longer, without a word.
 const MAX_BYTES = 63
