@@ -85,7 +85,7 @@ export type {
 export { dedupeId, memoryDedupeStore } from './idempotency/index.ts'
 export type { LogFields, Logger } from './logger/index.ts'
 export { silentLogger } from './logger/index.ts'
-export type { Enqueued, Outbox, OutboxOptions, OutboxRow, OutboxStore } from './outbox/index.ts'
+export type { Enqueued, Outbox, OutboxOptions, OutboxMessage, OutboxStore } from './outbox/index.ts'
 export { createOutbox } from './outbox/index.ts'
 export type {
   CloseReport,
@@ -103,9 +103,9 @@ export type {
   Transaction,
   UnconfirmedMessage,
 } from './producer/index.ts'
-export { createProducer, partitionOfKey } from './producer/index.ts'
+export { createProducer } from './producer/index.ts'
 export type { Header, Headers, InboundRecord, OutboundRecord, Position, TopicPartition } from './record/index.ts'
-export { formatPartition, formatPosition, headerText, MESSAGE_HEADERS } from './record/index.ts'
+export { formatPartition, formatPosition, headerText, MESSAGE_HEADERS, partitionOfKey } from './record/index.ts'
 export type { RetryOptions } from './retry/index.ts'
 export type { Closable, CloseOnSignalsOptions } from './shutdown/index.ts'
 export { closeOnSignals } from './shutdown/index.ts'

@@ -20,11 +20,17 @@ export interface Enqueued {
   readonly id: string
 }
 
-/**
- * Writes messages into the caller's own database transaction: they are sent if and only if it commits. The relay that sends them
- * comes in a later release; until then this settles what rows hold.
- */
+/** Writes messages into the caller's own database transaction: a relay sends them if and only if it commits. */
 export interface Outbox<Transaction> {
+  /** Where it keeps its messages. */
+  readonly store: OutboxStore<Transaction>
+  /**
+   * Calls back after each message that was stored, whose transaction may not have committed yet, and after each commit of
+   * {@link Outbox.transaction}: a relay in the same process looks then.
+   *
+   * @returns what ends it.
+   */
+  onEnqueued(listener: () => void): () => void
   /**
    * Validates, keys and encodes one message, as `send` does, and stores its final bytes. Await it before the commit.
    *
@@ -62,14 +68,23 @@ export function createOutbox<Transaction>(options: OutboxOptions<Transaction>): 
     nullHeaderValue: false, // whichever driver the relay will have, not every one can send them
   }
 
+  const listeners = new Set<() => void>()
+
   const insert = async (transaction: Transaction, topic: AnyTopic, prepared: PreparedMessage): Promise<Enqueued> => {
     if (prepared.kind === 'invalid') throw messageInvalid(topic.name, prepared.problems)
     await runtime.failpoint('outbox:before-insert')
     await store.insert(transaction, [prepared.message])
+    for (const listener of listeners) listener()
     return { id: prepared.message.id }
   }
 
   return {
+    store,
+    onEnqueued(listener) {
+      const own = (): void => listener() // the same function may be given twice
+      listeners.add(own)
+      return () => void listeners.delete(own)
+    },
     async enqueue(transaction, topic, value, each = {}) {
       refuseNone(transaction)
       return insert(transaction, topic, await prepareMessage(topic, value, each, encoding))
@@ -87,8 +102,8 @@ function refuseNone(transaction: unknown): void {
   throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'enqueue needs the transaction that the message belongs to')
 }
 
-function problemsOf(options: OutboxOptions<never>): readonly Problem[] {
-  const { store, source } = (options ?? {}) as Partial<OutboxOptions<never>>
+function problemsOf<Transaction>(options: OutboxOptions<Transaction>): readonly Problem[] {
+  const { store, source } = (options ?? {}) as Partial<OutboxOptions<Transaction>>
   const problems: Problem[] = []
   if (typeof store?.insert !== 'function')
     problems.push({ path: 'store', message: 'must be an OutboxStore: it has no insert' })

@@ -1,8 +1,6 @@
 export { createProducer } from './create-producer.ts'
-export { murmur2 } from './murmur2.ts'
 export type { PartitionCountChange } from './partition-counts.ts'
 export type { Partitioner, PartitionerInput } from './partitioner.ts'
-export { partitionOfKey } from './partitioner.ts'
 export type {
   CloseReport,
   DeliveryOptions,

@@ -3,11 +3,10 @@ import type { Compression, ProduceBatch, ProduceOutcome } from '../driver/index.
 import type { ErrorCode } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { OutboundRecord, TopicPartition } from '../record/index.ts'
-import { formatPartition } from '../record/index.ts'
+import { BATCH_OVERHEAD, formatPartition } from '../record/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import { RETRY_BACKOFF } from './partition-counts.ts'
 import type { PendingSend } from './pending-send.ts'
-import { BATCH_OVERHEAD } from './record-size.ts'
 
 /** Where batches go: a driver's producer, or its transaction. */
 export type ProduceBatchTo = (

@@ -1,5 +1,3 @@
-import { murmur2 } from './murmur2.ts'
-
 /** What a partitioner decides upon. */
 export interface PartitionerInput {
   readonly topic: string
@@ -14,11 +12,6 @@ export interface PartitionerInput {
  * choice to the default.
  */
 export type Partitioner = (input: PartitionerInput) => number | undefined
-
-/** Where Java's client puts a key: `toPositive(murmur2(key)) % partitionCount`. */
-export function partitionOfKey(key: Uint8Array, partitionCount: number): number {
-  return (murmur2(key) & 0x7fff_ffff) % partitionCount
-}
 
 /**
  * Spreads messages without a key as Java's client does (KIP-480): all go to one partition until its batch is taken or full, then

@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   configuration: ['consumer'],
   cli: [], // it uses the package by name, as a user would
   shutdown: ['errors', 'clock', 'logger'],
-  testing: ['consumer', 'dlq', 'driver', 'idempotency', 'topic', 'record', 'errors', 'clock', 'logger'],
+  testing: ['consumer', 'dlq', 'driver', 'idempotency', 'outbox', 'topic', 'record', 'errors', 'clock', 'logger'],
   index: [
     'configuration',
     'database',

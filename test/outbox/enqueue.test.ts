@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { HoldfastError } from '../../src/errors/index.ts'
-import type { Outbox, OutboxRow } from '../../src/outbox/index.ts'
+import type { Outbox, OutboxMessage, OutboxStore } from '../../src/outbox/index.ts'
 import { createOutbox } from '../../src/outbox/index.ts'
 import { failpoints, virtualRuntime } from '../../src/testing/index.ts'
 import { defineTopic } from '../../src/topic/index.ts'
@@ -13,13 +13,13 @@ const orders = defineTopic({
 })
 
 interface Transaction {
-  readonly rows: OutboxRow[]
+  readonly rows: OutboxMessage[]
 }
 
 function setup(): { outbox: Outbox<Transaction>; transaction: Transaction; points: ReturnType<typeof failpoints> } {
   const points = failpoints()
   const outbox = createOutbox<Transaction>({
-    store: { insert: async (transaction, rows) => void transaction.rows.push(...rows) },
+    store: { insert: async (transaction, rows) => void transaction.rows.push(...rows) } as OutboxStore<Transaction>,
     source: 'shop',
     runtime: virtualRuntime({ failpoint: points.failpoint }),
   })

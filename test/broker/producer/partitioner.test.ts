@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { murmur2, partitionOfKey } from '../../../src/producer/index.ts'
+import { murmur2, partitionOfKey } from '../../../src/record/index.ts'
 import { fetchKafka, useKafka } from '../../helpers/services.ts'
 
 test('a key goes where Java’s own client puts it, whatever its bytes and length', async () => {

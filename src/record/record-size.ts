@@ -1,10 +1,10 @@
-import type { EncodedMessage } from '../topic/index.ts'
+import type { OutboundRecord } from './outbound-record.ts'
 
 /**
  * About how many bytes a message takes on the wire, before compression. The broker has the last word; a batch that turns out too
  * large is split.
  */
-export function recordSize({ key, value, headers }: EncodedMessage): number {
+export function recordSize({ key, value, headers }: Pick<OutboundRecord, 'key' | 'value' | 'headers'>): number {
   let size = RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0)
   for (const [name, bytes] of headers) size += HEADER_OVERHEAD + name.length + (bytes?.length ?? 0)
   return size
