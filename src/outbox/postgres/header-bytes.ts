@@ -10,7 +10,8 @@ export function encodeHeaders(headers: Headers): Buffer {
   let size = 1
   for (const [name, value] of headers) {
     const nameLength = Buffer.byteLength(name)
-    size += lengthSize(nameLength) + nameLength + lengthSize(value === null ? 0 : value.length + 1) + (value?.length ?? 0)
+    size +=
+      lengthSize(nameLength) + nameLength + lengthSize(value === null ? 0 : value.length + 1) + (value?.length ?? 0)
   }
   const bytes = Buffer.allocUnsafe(size)
   bytes[0] = FORMAT
@@ -86,5 +87,8 @@ function readBytes(reading: Reading, length: number): Buffer {
 }
 
 function unreadable(): HoldfastError {
-  return new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', 'the headers of a row of the outbox are not as this version writes them')
+  return new HoldfastError(
+    'HOLDFAST_STORE_UNAVAILABLE',
+    'the headers of a row of the outbox are not as this version writes them',
+  )
 }
