@@ -1,14 +1,13 @@
 import type { Runtime } from '../../clock/index.ts'
 import { MAX_TIMER_MS, systemRuntime } from '../../clock/index.ts'
 import type { ClientOf, Isolation, PgPool, Query, Transactions } from '../../database/index.ts'
-import { hasMethods, isIsolation, pgTransactions } from '../../database/index.ts'
+import { answerOf, hasMethods, isIsolation, pgTransactions } from '../../database/index.ts'
 import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { OutboxStore } from '../outbox-store.ts'
 import { createInsert } from './insert-messages.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { outboxTableProblems } from './outbox-table.ts'
-import { createPostgresOutboxOperations } from './postgres-outbox-operations.ts'
 import { createPostgresRelayStore } from './postgres-relay-store.ts'
 import { noOpenTransaction, noTransaction } from './transaction-refusals.ts'
 
@@ -80,7 +79,7 @@ export function postgresOutbox<Pool extends PgPool>(
           throw noTransaction('a client of the pool, in which begin was said, and not the pool itself,')
         return { query, isOpen: null }
       }
-      return { query, isOpen: () => Reflect.apply(Reflect.get(client, 'getTransactionStatus'), client, []) === 'T' }
+      return { query, isOpen: () => answerOf(client, 'getTransactionStatus') === 'T' }
     },
   })
 }
@@ -137,9 +136,8 @@ export function createPostgresOutbox<Tx>(options: PostgresOutboxOptions, client:
     },
     transact: (work) => transactions.transact((tx) => work(tx), { signal: NEVER, idleTimeoutMs: MAX_TIMER_MS }),
     relay,
-    operations: createPostgresOutboxOperations({ where, query, keepSentMs, runtime }),
     check,
-  }
+  } as OutboxStore<Tx> // operations come next
 }
 
 const NEVER = new AbortController().signal

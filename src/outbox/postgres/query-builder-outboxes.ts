@@ -12,6 +12,7 @@ import type {
   Transactions,
 } from '../../database/index.ts'
 import {
+  answerOf,
   drizzleQuery,
   drizzleTransactions,
   hasMethods,
@@ -62,7 +63,7 @@ export function knexOutbox<Tx extends KnexExecutor>(
     transactions: () => knexTransactions(db, options.isolation),
     needed: 'a Knex.Transaction, and not the instance itself,',
     isTransaction: (tx) => hasMethods(tx, ['raw']) && Reflect.get(tx, 'isTransaction') === true,
-    isOver: (tx) => hasMethods(tx, ['isCompleted']) && Reflect.apply(Reflect.get(tx, 'isCompleted'), tx, []) === true,
+    isOver: (tx) => hasMethods(tx, ['isCompleted']) && answerOf(tx, 'isCompleted') === true,
     queryOf: knexQuery,
   })
 }
