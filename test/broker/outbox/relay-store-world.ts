@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { onTestFinished } from 'vitest'
 import type { PostgresServer } from '../../../scripts/services/postgres.ts'
 import { startPostgresServer } from '../../../scripts/services/postgres.ts'
