@@ -3,7 +3,7 @@ import type { BucketLease } from '../../../outbox/index.ts'
 import { BUCKETS } from '../../../outbox/index.ts'
 import type { OutboxStoreCase } from './outbox-store-case.ts'
 
-const LONG = 60_000
+const LONG = 600_000
 const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket)
 const bucketsOf = (leases: readonly BucketLease[]): number[] => leases.map(({ bucket }) => bucket)
 

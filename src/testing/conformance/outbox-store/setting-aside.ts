@@ -16,7 +16,7 @@ import {
   waitingIds,
 } from './outbox-store-case.ts'
 
-const LONG = 60_000
+const LONG = 600_000
 
 /** Rows that Kafka has refused, what waits behind them, and what an operator does about it. */
 export const settingAside: readonly OutboxStoreCase[] = [
