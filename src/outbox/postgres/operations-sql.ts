@@ -34,21 +34,22 @@ export function operationsSql(
 ): OperationsSql {
   const selected = `parked_at is not null and ${WHERE[kind]}`
   const given = 'unnest($2::text::smallint[]) as g'
-  // What is chosen, and the keys that stay as they are since another parked row holds them: nothing of those may go.
+  // What is chosen, and for keys that another parked row holds the first of these: what comes behind it stays.
   const chosen = `chosen as materialized (
     select bucket, id from ${outbox} where ${selected} and bucket = any (select -1 - g from ${given})
   ),
   held as materialized (
-    select distinct bucket, topic, key from ${outbox} as p
+    select bucket, topic, key, min(id) as id from ${outbox} as p
     where parked_at is not null and key is not null and bucket = any (select -1 - g from ${given})
       and not exists (select from chosen as c where c.bucket = p.bucket and c.id = p.id)
+    group by bucket, topic, key
   ),
   rows as materialized (
-    select o.bucket, o.id, c.id is not null as parked, h.key is null as free
+    select o.bucket, o.id, c.id is not null as parked, h.id is null or o.id < h.id as free
     from ${outbox} as o
     left join chosen as c on c.bucket = o.bucket and c.id = o.id
     left join held as h on h.bucket = o.bucket and h.topic = o.topic and h.key = o.key
-    where o.bucket = any (select -1 - g from ${given}) and (c.id is not null or (o.parked_at is null and h.key is null))
+    where o.bucket = any (select -1 - g from ${given}) and (c.id is not null or (o.parked_at is null and (h.id is null or o.id < h.id)))
   )`
 
   return {
