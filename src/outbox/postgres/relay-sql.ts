@@ -18,7 +18,7 @@ export interface RelaySql {
   readonly lastRowId: string
   /** Which transactions may have written, and are still open. */
   readonly writers: string
-  /** $1 buckets, $2 ids, $3 partitions, $4 offsets. */
+  /** $1 buckets, $2 ids; where sent rows are kept $3 partitions, $4 offsets. */
   readonly sent: string
   /** $1 bucket, $2 epoch, $3 generation, $4 ids, $5 a JSON list of codes, or nulls, $6 of reasons. One row when it happened. */
   readonly setAside: string
@@ -44,9 +44,14 @@ export const MAX_ROW_ID: bigint = 2n ** 63n - 1n
 /** Makes {@link RelaySql}. The clock is the server's, so clients' clocks that differ change nothing. */
 export function relaySql({ outbox, sequence, buckets, workers, sent }: OutboxNames, keepSent: boolean): RelaySql {
   const fromNow = `clock_timestamp() + $2::float8 * interval '1 millisecond'`
-  const gone = `delete from ${outbox} as o
-using unnest($1::text::smallint[], $2::text::bigint[], $3::text::integer[], $4::text::bigint[]) as s (bucket, id, partition, "offset")
-where o.bucket = s.bucket and o.id = s.id`
+  // That the lists come out of a select hides their length from the planner, which would else rather read the whole table than look for each row.
+  const places = 'unnest((select $1::text::smallint[]), (select $2::text::bigint[])) as s (bucket, id)'
+  const records = `unnest((select $1::text::smallint[]), (select $2::text::bigint[]), (select $3::text::integer[]), (select $4::text::bigint[]))
+as s (bucket, id, partition, "offset")`
+  // Rows that were set aside meanwhile, by a worker who did not know that they had been sent, stay where they are: to delete them would be to let go
+  // of the rows behind them, which only an operator's call can do so that no worker misses it.
+  const gone = (rows: string): string =>
+    `delete from ${outbox} as o using ${rows} where o.bucket = s.bucket and o.id = s.id and o.bucket >= 0`
 
   return {
     // What is alive is judged at one moment, so that no bucket is both held and free. A row is locked before it is judged for good: what has
@@ -96,7 +101,8 @@ update ${buckets} as b set worker = null, lease_until = null from given where b.
   )
 update ${buckets} as b set worker = null, lease_until = null from given where b.bucket = given.bucket`,
     // The rows of each range come by themselves and in their order, and no further range is begun once there are enough. What each row has is sent
-    // as one value, since a client's price is by the column; a value is read (and decompressed) only when it is known to be within the limit.
+    // as one value, since a client's price is by the column; a value is read (and decompressed) only when it is known to be within the limit. The planner
+    // is not to know the limits: it believes in ranges of few rows, and would read all of a range and sort them.
     fetch: `select record_send(row(bucket, id, "timestamp", partition, message_id, topic, key, headers, value)) as packed
 from (
   select *, sum(size) over (rows between unbounded preceding and current row) as total
@@ -106,9 +112,9 @@ from (
     cross join lateral (
       select bucket, id, "timestamp", partition, message_id, topic, key, headers, value
       from ${outbox} where bucket = r.bucket and id > r.after and id <= r.up_to
-      order by bucket, id limit $4::integer
+      order by bucket, id limit (select $4::integer)
     ) as o
-    limit $4::integer
+    limit (select $4::integer)
   ) as sized
 ) as summed
 where total <= $5::bigint or total = size`,
@@ -117,11 +123,11 @@ where total <= $5::bigint or total = size`,
 where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
   and database = (select oid from pg_database where datname = current_database()) and relation = ${literal(outbox)}::regclass`,
     sent: keepSent
-      ? `with gone as (${gone} returning o.id, o.previous_id, o.message_id, o.topic, o.key, s.partition, s."offset", o.enqueued_at)
+      ? `with gone as (${gone(records)} returning o.id, o.previous_id, o.message_id, o.topic, o.key, s.partition, s."offset", o.enqueued_at)
 insert into ${sent} (id, previous_id, message_id, topic, key, partition, "offset", enqueued_at)
 select id, previous_id, message_id, topic, key, partition, "offset", enqueued_at from gone
 on conflict (id) do nothing`
-      : gone,
+      : gone(places),
     // An operator's call has this lock alone and ends with another generation: waited for first, it is then seen in the bucket's row, which is read
     // as it is now, and not as it was when the statement began.
     setAside: `with turn as materialized (
@@ -131,15 +137,12 @@ on conflict (id) do nothing`
     select bucket from ${buckets}
     where bucket = (select bucket from turn) and epoch = $2::text::bigint and generation = $3::text::bigint for share
   ),
-  rows as materialized (
-    select i.id, c.code, m.reason from unnest($4::text::bigint[]) with ordinality as i (id, place)
-    join json_array_elements_text($5::text::json) with ordinality as c (code, place) using (place)
-    join json_array_elements_text($6::text::json) with ordinality as m (reason, place) using (place)
-  ),
   moved as (
     update ${outbox} as o set bucket = -1 - o.bucket, parked_code = r.code, parked_reason = r.reason,
       parked_at = case when r.code is not null then clock_timestamp() end
-    from rows as r, fence where o.bucket = fence.bucket and o.id = r.id
+    from fence cross join unnest((select $4::text::bigint[]),
+      array(select json_array_elements_text($5::text::json)), array(select json_array_elements_text($6::text::json))) as r (id, code, reason)
+    where o.bucket = fence.bucket and o.id = r.id
   )
 select bucket::integer as bucket from fence`,
     parkedKeys: `select distinct -1 - bucket as bucket, topic, key from ${outbox}

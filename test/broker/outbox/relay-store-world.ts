@@ -1,4 +1,5 @@
-import pg from 'pg'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
 import { onTestFinished } from 'vitest'
 import type { PostgresServer } from '../../../scripts/services/postgres.ts'
 import { startPostgresServer } from '../../../scripts/services/postgres.ts'
@@ -132,5 +133,58 @@ export function keyIn(bucket: number, topic = 'orders', nth = 0): Buffer {
   for (let i = 0, found = 0; ; i++) {
     const key = Buffer.from(`key-${i}`)
     if (keyPlace(topic, key).bucket === bucket && found++ === nth) return key
+  }
+}
+
+/** Waits until what is asked for is so. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(2)
+}
+
+/** Waits until so many statements wait for a lock. */
+export function untilBlocked(pool: pg.Pool, statements = 1): Promise<void> {
+  return until(async () => {
+    const { rows } = await pool.query<{ blocked: number }>(
+      `select count(*)::integer as blocked from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+    )
+    return rows[0]!.blocked >= statements
+  })
+}
+
+/** What a statement of a store costs, as PostgreSQL tells it. */
+export interface Explained {
+  readonly plan: string
+  /** Blocks that it looked at. */
+  readonly blocks: number
+}
+
+/** Explains the statement that a call makes, by running it and taking it back. */
+export async function explain(
+  world: OutboxWorld,
+  call: (store: PostgresRelayStore) => Promise<unknown>,
+): Promise<Explained> {
+  const calls: Array<readonly [string, readonly unknown[]]> = []
+  await call(
+    world.another({
+      query: (...made) => {
+        calls.push(made)
+        return Promise.resolve([])
+      },
+    }),
+  )
+  const [statement, values] = calls[0]!
+  const client = await world.pool.connect()
+  try {
+    await client.query('begin')
+    const { rows } = await client.query<Record<'QUERY PLAN', string>>(`explain (analyze, buffers) ${statement}`, [
+      ...values,
+    ])
+    const lines = rows.map((row) => row['QUERY PLAN'])
+    const plan = lines.join('\n')
+    const [, hit = '0', read = '0'] = /Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?/.exec(plan) ?? []
+    return { plan, blocks: Number(hit) + Number(read) }
+  } finally {
+    await client.query('rollback')
+    client.release()
   }
 }
