@@ -9,7 +9,6 @@ import { createInsert } from './insert-messages.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { outboxTableProblems } from './outbox-table.ts'
 import { createPostgresOutboxOperations } from './postgres-outbox-operations.ts'
-import { createPostgresOutboxOperations } from './postgres-outbox-operations.ts'
 import { createPostgresRelayStore } from './postgres-relay-store.ts'
 import { noOpenTransaction, noTransaction } from './transaction-refusals.ts'
 
