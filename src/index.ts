@@ -7,7 +7,7 @@
  */
 export type { Clock, Failpoint, Ids, Runtime, Timer } from './clock/index.ts'
 export { systemRuntime } from './clock/index.ts'
-export type { HoldfastConfig, PostgresConfig } from './configuration/index.ts'
+export type { HoldfastConfig, OutboxConfig, PostgresConfig } from './configuration/index.ts'
 export { defineConfig } from './configuration/index.ts'
 export type {
   BatchContext,

@@ -105,7 +105,20 @@ const schema = z.strictObject(
       })
       .optional(),
     postgres: z
-      .strictObject({ url: name.optional(), schema: name.optional(), table: name.optional() }, { error: notAnObject })
+      .strictObject(
+        {
+          url: name.optional(),
+          schema: name.optional(),
+          table: name.optional(),
+          outbox: z
+            .strictObject(
+              { table: name.optional(), keepSent: z.boolean({ error: 'must be true or false' }).optional() },
+              { error: notAnObject },
+            )
+            .optional(),
+        },
+        { error: notAnObject },
+      )
       .optional(),
   },
   { error: notAnObject },

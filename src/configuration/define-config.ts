@@ -10,7 +10,7 @@ export interface HoldfastConfig {
   readonly postgres?: PostgresConfig
 }
 
-/** The database of stores and inboxes. */
+/** The database of stores, inboxes and the outbox. */
 export interface PostgresConfig {
   /** `postgres://user:password@host:port/database`. `DATABASE_URL` and `--database-url` come before it. */
   readonly url?: string
@@ -18,6 +18,16 @@ export interface PostgresConfig {
   readonly schema?: string
   /** As in `postgresDedupeSql`. @defaultValue `holdfast_dedupe` */
   readonly table?: string
+  /** The outbox of the service, in the same schema; `{}` says that there is one. @defaultValue none */
+  readonly outbox?: OutboxConfig
+}
+
+/** The tables of an outbox. */
+export interface OutboxConfig {
+  /** As in `postgresOutboxSql`. @defaultValue `holdfast_outbox` */
+  readonly table?: string
+  /** As in `postgresOutboxSql`: also the table of rows that were sent. @defaultValue `false` */
+  readonly keepSent?: boolean
 }
 
 /** Gives its argument back, typed: for the default export of a configuration file. What is wrong with it the command tells, all at once. */
