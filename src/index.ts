@@ -24,7 +24,7 @@ export type {
 export { audit, topicRecords } from './audit/index.ts'
 export type { Clock, Failpoint, Ids, Runtime, Timer } from './clock/index.ts'
 export { systemRuntime } from './clock/index.ts'
-export type { HoldfastConfig, PostgresConfig } from './configuration/index.ts'
+export type { HoldfastConfig, OutboxConfig, PostgresConfig } from './configuration/index.ts'
 export { defineConfig } from './configuration/index.ts'
 export type {
   BatchContext,

@@ -1,4 +1,5 @@
 import type { Consumer } from '../consumer/index.ts'
+import type { Driver } from '../driver/index.ts'
 
 /** What `holdfast.config.mjs` exports as its default: what the `holdfast` command works on. */
 export interface HoldfastConfig {
@@ -7,16 +8,25 @@ export interface HoldfastConfig {
    * the file must start nothing: export what `createConsumer` gives, and start it elsewhere.
    */
   readonly consumers?: readonly Consumer[] | (() => readonly Consumer[] | Promise<readonly Consumer[]>)
+  /** How commands that read or write topics reach Kafka: `kafkajsDriver(…)`. `--brokers` comes before it. */
+  readonly driver?: Driver
   readonly postgres?: PostgresConfig
 }
 
-/** The database of stores and inboxes. */
+/** The database of stores, inboxes and the outbox. */
 export interface PostgresConfig {
   /** `postgres://user:password@host:port/database`. `DATABASE_URL` and `--database-url` come before it. */
   readonly url?: string
   /** As in `postgresDedupeSql`. @defaultValue `public` */
   readonly schema?: string
   /** As in `postgresDedupeSql`. @defaultValue `holdfast_dedupe` */
+  readonly table?: string
+  readonly outbox?: OutboxConfig
+}
+
+/** Where the outbox lies, in the schema of {@link PostgresConfig}. */
+export interface OutboxConfig {
+  /** @defaultValue `holdfast_outbox` */
   readonly table?: string
 }
 
