@@ -26,7 +26,7 @@ export interface TopicReading {
 }
 
 /** More batches than this wait for nobody: the partitions pause. */
-const MOST_BATCHES = 32
+const MOST_BATCHES = 8
 const SESSION_TIMEOUT_MS = 45_000
 const REBALANCE_TIMEOUT_MS = 60_000
 const HEARTBEAT_INTERVAL_MS = 3_000
