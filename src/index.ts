@@ -102,13 +102,28 @@ export type {
 export { dedupeId, memoryDedupeStore } from './idempotency/index.ts'
 export type { LogFields, Logger } from './logger/index.ts'
 export { silentLogger } from './logger/index.ts'
-export type { Enqueued, Outbox, OutboxOptions, OutboxMessage, OutboxStore } from './outbox/index.ts'
-export { createOutbox } from './outbox/index.ts'
+export type {
+  Enqueued,
+  OperationResult,
+  Outbox,
+  OutboxMessage,
+  OutboxOperations,
+  OutboxOptions,
+  OutboxStatistics,
+  OutboxStore,
+  ParkedRow,
+  ParkedSelection,
+  ParkReason as OutboxParkReason,
+  Relay,
+  RelayEvents,
+  RelayHealth,
+  RelayOptions,
+  RelayStore,
+} from './outbox/index.ts'
+export { createOutbox, createRelay } from './outbox/index.ts'
 export type {
   CloseReport,
   DeliveryOptions,
-  MessagesToSend,
-  MessageToSend,
   PartitionCountChange,
   Partitioner,
   PartitionerInput,
@@ -127,6 +142,7 @@ export type { RetryOptions } from './retry/index.ts'
 export type { Closable, CloseOnSignalsOptions } from './shutdown/index.ts'
 export { closeOnSignals } from './shutdown/index.ts'
 export type {
+  CreateObservation,
   ProcessDescription,
   ProcessObservation,
   SendDescription,
@@ -147,6 +163,8 @@ export type {
   KeyOf,
   MessageHeaders,
   MessageOptions,
+  MessagesToSend,
+  MessageToSend,
   NoKeyDefinition,
   OutputOf,
   SchemalessTopicDefinition,
