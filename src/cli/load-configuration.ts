@@ -104,6 +104,13 @@ const schema = z.strictObject(
         message: 'must be an array of consumers, or a function that makes one',
       })
       .optional(),
+    driver: z
+      .custom<unknown>(
+        (given) =>
+          ['createConsumer', 'createAdmin'].every((each) => typeof Reflect.get(Object(given), each) === 'function'),
+        { message: 'must be a driver, such as kafkajsDriver(…) gives' },
+      )
+      .optional(),
     postgres: z
       .strictObject(
         {

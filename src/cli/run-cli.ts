@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import { HoldfastError } from 'holdfast'
 import { Command, CommanderError } from 'commander'
+import type { AuditCommandOptions } from './audit-command.ts'
+import { auditCommand } from './audit-command.ts'
 import { EXIT } from './exit-codes.ts'
 import { explainError } from './explain-error.ts'
 import { hidePasswords } from './hide-passwords.ts'
@@ -87,6 +89,33 @@ function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => v
     .addHelpText('after', MIGRATE_HELP)
     .action(async (options: MigrateOptions) => onEnd(await migrateCommand(options, surroundings)))
 
+  common(program.command('audit'))
+    .summary('compare an outbox, topics and an inbox, message by message')
+    .description(
+      'Compares two sides by message id and key, and tells what is missing, duplicate or reordered, with ranges and times. Reads both, writes to neither, and never shows a payload.',
+    )
+    .requiredOption('--from <side>', 'what has to be on the other side: outbox, or topic:<name>')
+    .requiredOption('--to <side>', 'where it has to be: topic:<name>, or inbox')
+    .option('--group <id>', 'whose inbox: its consumer group')
+    .option('--handler <name>', 'whose inbox: its handler (default: the name of the topic)')
+    .option('--since <time>', 'judge what happened from here on: an ISO time, or 2h for two hours ago (default: all)')
+    .option('--until <time>', 'judge what happened before this (default: all)')
+    .option('--grace <duration>', 'a younger message that is not there is not missing (default: 30s)')
+    .option('--extra [source]', 'find what is only on the other side, too; of this holdfast-source')
+    .option('--memory-mb <mb>', 'the most memory for messages; the rest goes to disk (default: 64)')
+    .option('--show <count>', 'how many ranges of each kind are listed (default: 20)')
+    .option('--keys', 'show keys, not their hashes alone')
+    .option('--brokers <list>', 'host:port,host:port (default: the driver of the configuration)')
+    .option('--schema <name>', 'the schema of the tables (default: that of the configuration, else public)')
+    .option('--outbox-table <name>', 'the outbox (default: that of the configuration, else holdfast_outbox)')
+    .option('--inbox-table <name>', 'the inbox (default: that of the configuration, else holdfast_dedupe)')
+    .option(
+      '--database-url <url>',
+      'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
+    )
+    .addHelpText('after', AUDIT_HELP)
+    .action(async (options: AuditCommandOptions) => onEnd(await auditCommand(options, surroundings)))
+
   return program
 }
 
@@ -113,6 +142,14 @@ Examples:
   holdfast plan                              what the consumers of holdfast.config.mjs will do
   holdfast plan --config deploy/plan.mjs     of another file
   holdfast plan --json | jq .bounds          for machines
+${EXIT_HELP}`
+
+const AUDIT_HELP = `
+Examples:
+  holdfast audit --from outbox --to topic:orders                       is all that was enqueued on the topic, once and in order?
+  holdfast audit --from topic:orders --to inbox --group inventory      has the group handled all that it has committed?
+  holdfast audit --from topic:orders --to topic:mirror.orders --since 2h --until 5min
+  holdfast audit --from outbox --to topic:orders --json | jq .counts   for machines
 ${EXIT_HELP}`
 
 const MIGRATE_HELP = `

@@ -1,4 +1,5 @@
 import type { Consumer } from '../consumer/index.ts'
+import type { Driver } from '../driver/index.ts'
 
 /** What `holdfast.config.mjs` exports as its default: what the `holdfast` command works on. */
 export interface HoldfastConfig {
@@ -7,6 +8,8 @@ export interface HoldfastConfig {
    * the file must start nothing: export what `createConsumer` gives, and start it elsewhere.
    */
   readonly consumers?: readonly Consumer[] | (() => readonly Consumer[] | Promise<readonly Consumer[]>)
+  /** How commands that read or write topics reach Kafka: `kafkajsDriver(…)`. `--brokers` comes before it. */
+  readonly driver?: Driver
   readonly postgres?: PostgresConfig
 }
 
