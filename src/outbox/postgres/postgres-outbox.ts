@@ -8,6 +8,7 @@ import type { OutboxStore } from '../outbox-store.ts'
 import { createInsert } from './insert-messages.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { outboxTableProblems } from './outbox-table.ts'
+import { createPostgresOutboxOperations } from './postgres-outbox-operations.ts'
 import { createPostgresRelayStore } from './postgres-relay-store.ts'
 import { noOpenTransaction, noTransaction } from './transaction-refusals.ts'
 
@@ -142,8 +143,9 @@ export function createPostgresOutbox<Tx>(options: PostgresOutboxOptions, client:
     },
     transact: (work) => transactions.transact((tx) => work(tx), { signal: NEVER, idleTimeoutMs: MAX_TIMER_MS }),
     relay,
+    operations: createPostgresOutboxOperations({ where, transactions, keepSent: keepSentMs !== null, runtime }),
     check,
-  } as OutboxStore<Tx> // operations come next
+  }
 }
 
 const NEVER = new AbortController().signal
