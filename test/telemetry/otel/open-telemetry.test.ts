@@ -315,6 +315,17 @@ describe('without an SDK', () => {
     expect(telemetry.sending(SEND, []).headers).toEqual([])
   })
 
+  test('hands a record’s context on to what its handler leaves in an outbox, unless the message has one of its own', () => {
+    const telemetry = openTelemetry()
+    const own = textHeader('traceparent', `00-${TRACE_ID}-aaaaaaaaaaaaaaaa-01`)
+    const record = inbound({ headers: [TRACEPARENT, TRACESTATE] })
+    const created = telemetry
+      .processing({ record, groupId: 'g' })
+      .run(() => [[], [own]].map((headers) => telemetry.creating(SEND, headers).headers))
+    expect(created).toEqual([[TRACEPARENT, TRACESTATE], []])
+    expect(telemetry.creating(SEND, []).headers).toEqual([])
+  })
+
   test('keeps the contexts of records that are handled side by side apart', async () => {
     const telemetry = openTelemetry()
     const other = textHeader('traceparent', `00-${TRACE_ID}-aaaaaaaaaaaaaaaa-01`)
