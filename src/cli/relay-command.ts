@@ -19,20 +19,20 @@ export async function relayCommand(options: RelayCommandOptions, surroundings: C
   const { signal } = surroundings
   const relay = await configuredRelay(await loadConfiguration(surroundings, options.config), signal)
   const progress = relayProgress(relay, options.json === true, surroundings)
-  let isEmpty = false
+  let endedBy: 'signal' | 'empty'
   try {
     await untilStopped(relay.start(), signal)
     progress.started()
-    const stopped = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve()
-      signal.addEventListener('abort', () => resolve(), { once: true })
+    const stopped = new Promise<'signal'>((resolve) => {
+      if (signal.aborted) resolve('signal')
+      signal.addEventListener('abort', () => resolve('signal'), { once: true })
     })
-    const empty = options.untilEmpty === true ? relay.drained().then(() => (isEmpty = true)) : stopped
-    await Promise.race([empty, stopped])
+    const ends = options.untilEmpty === true ? [stopped, relay.drained().then(() => 'empty' as const)] : [stopped]
+    endedBy = await Promise.race(ends)
   } finally {
     await relay.close()
     progress.ended()
   }
   if (relay.health().underWay > 0) return EXIT.broken // what Kafka has of these is not known: they are sent again
-  return options.untilEmpty === true && !isEmpty ? EXIT.stopped : EXIT.fine
+  return options.untilEmpty === true && endedBy === 'signal' ? EXIT.stopped : EXIT.fine
 }

@@ -30,7 +30,7 @@ export default defineConfig({ relay: () => relay })`)
 
 test('with --json each event is an object of its own on a line', async () => {
   const folder = withRelay(`await enqueue('a')
-cluster.failNextProduce('orders', { code: 'HOLDFAST_RECORD_TOO_LARGE' })
+cluster.failNextProduce('orders', 'refused')
 export default defineConfig({ relay })`)
   const { code, output, errors } = await run(folder, '--until-empty', '--json')
   expect([code, errors]).toEqual([0, ''])
@@ -39,7 +39,8 @@ export default defineConfig({ relay })`)
     .split('\n')
     .map((line) => JSON.parse(line) as object)
   expect(events.at(0)).toEqual({ event: 'started', worker: 'w-1', buckets: 64 })
-  expect(events.at(-1)).toMatchObject({ event: 'ended', underWay: 0 })
+  expect(events.at(1)).toMatchObject({ event: 'parked', topic: 'orders', code: 'HOLDFAST_REFUSED' })
+  expect(events.at(-1)).toEqual({ event: 'ended', published: 0, underWay: 0 })
 })
 
 test.each(['SIGTERM', 'SIGINT'] as const)(
@@ -58,7 +59,7 @@ relay.listen('published', () => console.error('sent it'))`)
 test('a relay that was to end when nothing waits says by its code that it was stopped before', async () => {
   const folder = withRelay(`cluster.partitionUnwritable('orders', true)
 await enqueue('a')
-export default defineConfig({ relay })`)
+export default defineConfig({ relay: createRelay({ outbox, driver, deliveryTimeoutMs: 300 }) })`)
   const { child, said, ended } = startHoldfast(['outbox', 'relay', '--until-empty'], folder)
   await said('has begun')
   child.kill('SIGTERM')
