@@ -87,6 +87,9 @@ async function withDatabase<T>(
   const Client = await loadPg(folder)
   let client: PgClient | null = null
   let connected = false
+  // Not waited for: a server that does not answer would hold up the end. A statement under way breaks with its connection.
+  const disconnect = (): void => void client?.end().catch(() => {})
+  signal.addEventListener('abort', disconnect, { once: true })
   try {
     client = new Client({
       connectionString: address.url,
@@ -102,7 +105,8 @@ async function withDatabase<T>(
     if (HoldfastError.is(error, 'HOLDFAST_STORE_UNAVAILABLE')) throw databaseFailure(error.cause, address)
     throw HoldfastError.is(error) || connected ? error : databaseFailure(error, address)
   } finally {
-    client?.end().catch(() => {}) // not waited for: a server that does not answer would hold up the end
+    signal.removeEventListener('abort', disconnect)
+    disconnect()
   }
 }
 
