@@ -11,9 +11,9 @@ import { fresh, startStores } from '../stores/world.ts'
 import type { Services } from '../../../scripts/services/index.ts'
 import type { AuditReport } from '../../../src/audit/index.ts'
 import { kafkajsDriver } from '../../../src/driver/kafkajs/index.ts'
-import { createConsumer, defineTopic, park } from '../../../src/index.ts'
+import { createConsumer, createOutbox, createRelay, defineTopic, park } from '../../../src/index.ts'
 import { outboxTableSql } from '../../../src/outbox/postgres/outbox-table.ts'
-import { postgresDedupeSql, postgresInbox } from '../../../src/postgres.ts'
+import { postgresDedupeSql, postgresInbox, postgresOutbox } from '../../../src/postgres.ts'
 import { shown } from '../../audit/world.ts'
 
 let services: Services
@@ -242,6 +242,44 @@ test('planted loss, double, disorder, gap and extra are found, each with its exa
   // A window that lies after all of these sees none of them.
   const after = await world.audit('--json', '--since', minutesAgo(row(180).enqueued).toISOString(), '--until', '20min')
   expect([after.code, found(reportOf(after))]).toEqual([0, {}])
+})
+
+test('what an outbox and its relay have done is clean while they work, and a row that somebody deletes is found', async () => {
+  const world = await outboxWorld()
+  const orders = defineTopic({ name: world.topic, schema: z.object({ id: z.string() }), key: ({ id }) => id })
+  const store = postgresOutbox(pool, { table: world.table, keepSentMs: 3_600_000 })
+  const outbox = createOutbox({ store, source: 'shop' })
+  const relay = createRelay({ outbox, driver: kafkajsDriver({ brokers, logLevel: logLevel.NOTHING }) })
+  onTestFinished(() => relay.close())
+  const enqueue = async (writer: number): Promise<void> => {
+    for (let i = 0; i < 25; i++)
+      await store.transact(async (client) => {
+        await outbox.enqueue(client, orders, { id: `k${(writer + i) % 7}` })
+        if (i % 6 === 5) await outbox.enqueueTombstone(client, orders, `k${writer}`)
+      })
+  }
+  await relay.start()
+  const writing = Promise.all([0, 1, 2, 3].map(enqueue))
+  const meanwhile = await world.audit('--json', '--extra', 'shop')
+  expect([meanwhile.code, found(reportOf(meanwhile))]).toEqual([0, {}])
+  await writing
+  await relay.drained()
+  await relay.close()
+  const after = await world.audit('--json', '--grace', '0s', '--extra', 'shop')
+  expect([after.code, found(reportOf(after))]).toEqual([0, {}])
+  expect(reportOf(after).counts).toMatchObject({ judged: 116, matched: 116, young: 0 })
+
+  // The last but one of its key, so that one is there that names it; not among the first, behind which nobody could know.
+  const { rows } = await pool.query<{ id: string; named_by: string }>(
+    `delete from ${world.table}_sent where id = (select previous_id from ${world.table}_sent order by id desc limit 1)
+returning id, (select max(id) from ${world.table}_sent) as named_by`,
+  )
+  const { id, named_by } = rows[0]!
+  const deleted = await world.audit('--json', '--grace', '0s')
+  expect([deleted.code, found(reportOf(deleted))]).toEqual([
+    1,
+    { gap: [`1: #${named_by} to #${named_by} behind #${id}`] },
+  ])
 })
 
 test('an inbox has a mark for each record that its group has committed, parked ones included; those that are lost are found', async () => {
