@@ -35,7 +35,14 @@ export const outbox: Scenario = (simulation) => {
   const nemesis = createNemesis(simulation)
   const database = inMemoryOutbox({ runtime: simulation.runtime, notify: plan.relay.listen })
   database.jumpClock(plan.clockAheadMs)
-  const copies = createWrittenCopies(simulation)
+  const copies = createWrittenCopies(simulation, (process) => {
+    if (nemesis.healed || process.state !== 'running' || !chance(strikes.suspendAtSend)) return
+    note(`nemesis: suspends ${process.name}, which is about to send`)
+    nemesis.forAWhile(
+      () => process.suspend(),
+      () => process.resume(),
+    )
+  })
   const marks = createLateMarks(simulation, database)
   const fenced = plan.relay.transactionalIdPrefix !== undefined
   const isThere = (topic: string): boolean => topic !== plans.name || plansExist
