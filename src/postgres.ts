@@ -1,4 +1,6 @@
 // The front door of `holdfast/postgres`: all that keeps something in PostgreSQL.
+export type { AuditConnection, InboxMarksOptions, OutboxRowsOptions } from './audit/postgres/index.ts'
+export { inboxMarks, outboxRows } from './audit/postgres/index.ts'
 export type {
   ClientOf,
   DrizzleDatabase,

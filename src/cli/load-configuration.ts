@@ -104,6 +104,18 @@ const schema = z.strictObject(
         message: 'must be an array of consumers, or a function that makes one',
       })
       .optional(),
+    driver: z
+      .custom<unknown>(
+        (given) =>
+          ['createConsumer', 'createAdmin'].every((each) => typeof Reflect.get(Object(given), each) === 'function'),
+        { message: 'must be a driver, such as kafkajsDriver(…) gives' },
+      )
+      .optional(),
+    relay: z
+      .custom<unknown>((given) => (typeof given === 'object' && given !== null) || typeof given === 'function', {
+        message: 'must be what createRelay gives, or a function that makes it',
+      })
+      .optional(),
     postgres: z
       .strictObject(
         {

@@ -3,6 +3,7 @@ import { HoldfastError } from 'holdfast'
 import { postgresDedupeSql, postgresLockSql, postgresOutboxSql } from 'holdfast/postgres'
 import type { DatabaseAddress } from './database-address.ts'
 import { databaseAddress } from './database-address.ts'
+import { databaseFailure } from './database-failure.ts'
 import { EXIT } from './exit-codes.ts'
 import { loadConfiguration, untilStopped } from './load-configuration.ts'
 import type { DedupeTableName } from './migrate-dedupe-table.ts'
@@ -34,6 +35,8 @@ export interface MigrateOptions {
 
 /** A server that does not answer the connection for so long is out. */
 const CONNECT_WITHIN_MS = 10_000
+/** Said where the answer to the commit is missing. */
+const UNKNOWN = '; nobody knows whether the table was made: run it again'
 
 /** Makes the table of stores and inboxes, the outbox and the sequence of locks where they are asked for, or prints the SQL that does. */
 export async function migrateCommand(options: MigrateOptions, surroundings: CliSurroundings): Promise<number> {
@@ -115,8 +118,9 @@ async function migrate(
     })
     return await untilStopped(migrateTogether(connected, progress, work), signal)
   } catch (error) {
-    if (!signal.aborted) throw HoldfastError.is(error) ? error : failed(error, address, progress)
-    const what = progress.committing ? 'nobody knows whether the table was made: run it again' : 'nothing was changed'
+    if (!signal.aborted)
+      throw HoldfastError.is(error) ? error : databaseFailure(error, address, progress.committing ? UNKNOWN : '')
+    const what = progress.committing ? UNKNOWN.slice(2) : 'nothing was changed'
     errors.write(`${paintFor(errors, environment).bad('stopped')}: ${what}\n`)
     throw error
   } finally {
@@ -147,17 +151,4 @@ function reportOf({ dedupe, outbox, lock }: Migrated, { shown }: DatabaseAddress
 
 function listOf(names: readonly string[]): string {
   return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
-}
-
-/** What a client says, in a sentence without secrets. */
-function failed(error: unknown, address: DatabaseAddress, { committing }: MigrationProgress): HoldfastError {
-  const said = address.hide(messagesOf(error).join('; ') || 'the connection failed')
-  const after = committing ? '; nobody knows whether the table was made: run it again' : ''
-  return new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', `${address.shown}: ${said}${after}`)
-}
-
-/** Of several addresses of a host each has its own failure, and the whole has no message. */
-function messagesOf(error: unknown): readonly string[] {
-  if (error instanceof AggregateError) return error.errors.flatMap(messagesOf)
-  return error instanceof Error && error.message !== '' ? [error.message] : []
 }

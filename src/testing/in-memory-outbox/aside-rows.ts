@@ -10,6 +10,7 @@ import type {
 import { BUCKETS } from '../../outbox/index.ts'
 import type { BucketLeases } from './bucket-leases.ts'
 import type { AsideState, OutboxRow, RowVersions } from './row-versions.ts'
+import { byRowId } from './row-versions.ts'
 
 /** Rows that are not to be sent for now. */
 export interface AsideRows {
@@ -29,12 +30,17 @@ export function createAsideRows(rows: RowVersions, leases: BucketLeases, now: ()
   return {
     setAside(lease, { parked, behind }) {
       if (!leases.isCurrent(lease)) return false
-      const move = (place: RowPlace, aside: AsideState): void => {
-        const row = rows.waiting(place)
-        if (row !== undefined) rows.replace(row, { aside })
-      }
-      for (const { reason, ...place } of parked) move(place, { kind: 'parked', reason, atMs: now() })
-      for (const place of behind) move(place, { kind: 'behind' })
+      const waiting = (places: readonly RowPlace[]): OutboxRow[] =>
+        places.flatMap((place) => rows.waiting({ bucket: lease.bucket, rowId: place.rowId }) ?? [])
+      // Marked meanwhile, by a worker that had sent it, a row is not parked any more, and nobody would find what is put behind it.
+      const parkedKeys = new Set(
+        [...waiting(parked), ...rows.aside(lease.bucket).filter((row) => parkedState(row) !== null)].map(keyOf),
+      )
+      const follow = waiting(behind)
+      if (!follow.every((row) => parkedKeys.has(keyOf(row)))) return false
+      for (const { reason, ...place } of parked)
+        for (const row of waiting([place])) rows.replace(row, { aside: { kind: 'parked', reason, atMs: now() } })
+      for (const row of follow) rows.replace(row, { aside: { kind: 'behind' } })
       return true
     },
     parkedKeys(buckets) {
@@ -108,17 +114,12 @@ function isChosen({ message }: OutboxRow, selection: ParkedSelection): boolean {
   return selection.kind === 'all' || message.topic === selection.topic
 }
 
-function keyOf({ message: { topic, key } }: OutboxRow): string {
-  return `${topic}\0${Buffer.from(key!).toString('hex')}`
+function keyOf({ rowId, message: { topic, key } }: OutboxRow): string {
+  return key === null ? `${rowId}` : `${topic}\0${Buffer.from(key).toString('hex')}`
 }
 
 /** Of key, value and headers. */
 export function bytesOf({ message: { key, value, headers } }: OutboxRow): number {
   const ofHeaders = headers.reduce((sum, [name, each]) => sum + Buffer.byteLength(name) + (each?.byteLength ?? 0), 0)
   return (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + ofHeaders
-}
-
-/** Sorts by row id. */
-export function byRowId(one: RowPlace, other: RowPlace): number {
-  return one.rowId < other.rowId ? -1 : 1
 }
