@@ -433,6 +433,23 @@ describe('setting aside', () => {
     expect(await store.statistics(10)).toMatchObject({ waiting: 1, more: false, parked: 1, behind: 1 })
   })
 
+  test('a parked row that a late mark takes away meanwhile leaves none behind it', async () => {
+    const { store, insert, rows, names } = await outboxWorld(pool)
+    const ids = await insert([{ key: keyIn(3) }, { key: keyIn(3) }])
+    const { leases } = await store.lease('a', LONG_MS)
+    const marking = await heldClient(pool)
+    await marking.query('begin')
+    await marking.query(`delete from ${names.outbox} where id = $1`, [String(ids[0])])
+    const aside = store.setAside(leases[3]!, {
+      parked: [{ bucket: 3, rowId: ids[0]!, reason: REASON }],
+      behind: [{ bucket: 3, rowId: ids[1]! }],
+    })
+    await untilBlocked(pool)
+    await marking.query('commit')
+    expect(await aside).toBe(false)
+    expect(await rows()).toMatchObject([{ bucket: 3, parked_at: null }])
+  })
+
   test('a row without a key holds nobody up', async () => {
     const { store, insert } = await outboxWorld(pool)
     const [rowId] = await insert([{ key: null }])
