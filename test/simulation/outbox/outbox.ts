@@ -6,6 +6,7 @@ import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation
 import { strikeWrites } from '../cluster-faults.ts'
 import { createNemesis } from '../nemesis.ts'
 import { createProcesses } from '../processes.ts'
+import { createLateMarks } from './late-marks.ts'
 import { MOST_BYTES, orders, plans, views } from './messages.ts'
 import { drawOutboxPlan } from './plan.ts'
 import { createRowLedger } from './row-ledger.ts'
@@ -35,9 +36,10 @@ export const outbox: Scenario = (simulation) => {
   const database = inMemoryOutbox({ runtime: simulation.runtime, notify: plan.relay.listen })
   database.jumpClock(plan.clockAheadMs)
   const copies = createWrittenCopies(simulation)
+  const marks = createLateMarks(simulation, database)
   const fenced = plan.relay.transactionalIdPrefix !== undefined
   const isThere = (topic: string): boolean => topic !== plans.name || plansExist
-  const ledger = createRowLedger({ simulation, database, copies, isThere, calm: plan.calm, fenced })
+  const ledger = createRowLedger({ simulation, database, copies, marks, isThere, calm: plan.calm, fenced })
   const way = createWayToTheDatabase(simulation, plan.storeFaults)
   const writing = createWriting(simulation, plan)
   const settings = { 'max.message.bytes': String(MOST_BYTES) }
@@ -53,7 +55,7 @@ export const outbox: Scenario = (simulation) => {
   const open: SimulatedProcess[] = []
 
   const connect = (process: SimulatedProcess): Writer => {
-    const client = database.client(way.of(process))
+    const client = database.client(way.of(process, (call) => call === 'sent' && marks.done(process)))
     const { runtime, kill } = process
     Object.assign(process, {
       kill() {
@@ -67,21 +69,25 @@ export const outbox: Scenario = (simulation) => {
       outbox: createOutbox({ store: client, source: process.name, telemetry: noTelemetry, runtime }),
     }
   }
-  /** What tells of commits tells it to a process, which may be gone. */
-  const told = (process: SimulatedProcess, store: RelayStore): RelayStore =>
-    store.listen === undefined
-      ? store
-      : {
-          ...store,
-          listen: (onCommit) => store.listen!(() => void process.runtime.clock.after(int(5), onCommit)),
-        }
+  const watched = (process: SimulatedProcess, store: RelayStore): RelayStore => ({
+    ...store,
+    sent(rows) {
+      note(`${process.name} marks ${rows.map(({ rowId }) => rowId).join(', ')}`)
+      marks.begun(process, rows)
+      return store.sent(rows)
+    },
+    // What tells of commits tells it to a process, which may be gone.
+    ...(store.listen !== undefined && {
+      listen: (onCommit: () => void) => store.listen!(() => void process.runtime.clock.after(int(5), onCommit)),
+    }),
+  })
 
   const startRelay = (process: SimulatedProcess): Writer & { readonly relay: Relay; close(): Promise<void> } => {
     const writer = connect(process)
     const relay = createRelay({
       ...plan.relay,
       outbox: {
-        store: { ...writer.client, relay: told(process, writer.client.relay) },
+        store: { ...writer.client, relay: watched(process, writer.client.relay) },
         onEnqueued: (listener) => writer.outbox.onEnqueued(listener),
       },
       driver: copies.driverOf(process),
