@@ -1,0 +1,36 @@
+import pg from 'pg'
+import { createOutbox, createRelay } from 'holdfast'
+import { kafkajsDriver } from 'holdfast/kafkajs'
+import { postgresOutbox } from 'holdfast/postgres'
+import type { HoldfastSpec, StartRelay } from './relay-spec.ts'
+
+/** Connections that one worker may use. */
+const CONNECTIONS = 4
+
+/** Holdfast's relay, with its defaults. */
+export const startHoldfastRelay: StartRelay<HoldfastSpec> = async (spec, published) => {
+  const pool = new pg.Pool({ connectionString: spec.url, max: CONNECTIONS })
+  const { store } = createOutbox({ store: postgresOutbox(pool), source: 'bench' })
+  let enqueued = (): void => undefined
+  const relay = createRelay({
+    outbox: {
+      store,
+      onEnqueued(listener) {
+        enqueued = listener
+        return () => undefined
+      },
+    },
+    driver: kafkajsDriver({ clientId: 'bench', brokers: [...spec.brokers] }),
+    ...(spec.transactionalIdPrefix !== undefined && { transactionalIdPrefix: spec.transactionalIdPrefix }),
+    ...(spec.listen === true && { listen: true }),
+  })
+  relay.listen('published', ({ rows }) => published(rows))
+  await relay.start()
+  return {
+    go: () => enqueued(), // as after a commit in the same process
+    async close() {
+      await relay.close()
+      await pool.end()
+    },
+  }
+}
