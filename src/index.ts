@@ -90,8 +90,6 @@ export { createOutbox } from './outbox/index.ts'
 export type {
   CloseReport,
   DeliveryOptions,
-  MessagesToSend,
-  MessageToSend,
   PartitionCountChange,
   Partitioner,
   PartitionerInput,
@@ -110,6 +108,7 @@ export type { RetryOptions } from './retry/index.ts'
 export type { Closable, CloseOnSignalsOptions } from './shutdown/index.ts'
 export { closeOnSignals } from './shutdown/index.ts'
 export type {
+  CreateObservation,
   ProcessDescription,
   ProcessObservation,
   SendDescription,
@@ -130,6 +129,8 @@ export type {
   KeyOf,
   MessageHeaders,
   MessageOptions,
+  MessagesToSend,
+  MessageToSend,
   NoKeyDefinition,
   OutputOf,
   SchemalessTopicDefinition,

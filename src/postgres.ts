@@ -46,3 +46,12 @@ export {
   postgresStateGuard,
   prismaInbox,
 } from './idempotency/postgres/index.ts'
+export type { OutboxTable, OutboxTableSqlOptions, PostgresOutboxOptions } from './outbox/postgres/index.ts'
+export {
+  drizzleOutbox,
+  knexOutbox,
+  kyselyOutbox,
+  postgresOutbox,
+  postgresOutboxSql,
+  prismaOutbox,
+} from './outbox/postgres/index.ts'

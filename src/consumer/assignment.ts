@@ -1,6 +1,7 @@
 import type { Runtime } from '../clock/index.ts'
 import type { AssignedPartition, Capabilities, ConsumerCallbacks, InboundBatch } from '../driver/index.ts'
 import { HoldfastError } from '../errors/index.ts'
+import type { Events } from '../events/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
@@ -10,13 +11,12 @@ import type { Committer } from './commit.ts'
 import { COMMIT_BUDGET_MS } from './consumer-settings.ts'
 import type { Epoch } from './epoch.ts'
 import { createEpoch } from './epoch.ts'
-import type { Events } from './events.ts'
 import { createMoves } from './moves.ts'
 import type { Mutable } from './mutable.ts'
 import type { Owned, OwnedPartition, Stay } from './owned-partition.ts'
 import { partitionOf, standingOf } from './owned-partition.ts'
 import type { PartitionLoop, PartitionLoopOptions } from './partition-loop.ts'
-import type { ConsumerOptions } from './consumer.ts'
+import type { ConsumerEvents, ConsumerOptions } from './consumer.ts'
 import { decodeFinishedRanges } from './finished-ranges.ts'
 import type { FinishedRange, OffsetTracker } from './offset-tracker.ts'
 import { holdPartition, OUTAGE } from './partition-pause.ts'
@@ -47,7 +47,7 @@ export interface Assignment extends Omit<ConsumerCallbacks, 'onCrash'> {
 export interface AssignmentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
-  readonly events: Events
+  readonly events: Events<ConsumerEvents>
   readonly committer: Committer
   readonly backPressure: BackPressure
   readonly revoke: Capabilities['revoke']

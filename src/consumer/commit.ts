@@ -1,12 +1,13 @@
 import type { Runtime, Timer } from '../clock/index.ts'
 import type { CommitOffset, DriverConsumer } from '../driver/index.ts'
 import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
+import type { Events } from '../events/index.ts'
+import type { ConsumerEvents } from './consumer.ts'
 import type { Logger } from '../logger/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
 import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import type { Epoch } from './epoch.ts'
-import type { Events } from './events.ts'
 import { decodeFinishedRanges, encodeFinishedRanges, MAX_METADATA_BYTES } from './finished-ranges.ts'
 import type { Mutable } from './mutable.ts'
 import type { OffsetClaims } from './offset-claims.ts'
@@ -49,7 +50,7 @@ export interface CommitterOptions {
   readonly consumer: Pick<DriverConsumer, 'commit'>
   readonly runtime: Runtime
   readonly logger: Logger
-  readonly events: Events
+  readonly events: Events<ConsumerEvents>
   readonly intervalMs: number
   /** Can text travel with a commit (`Capabilities.commitMetadata`)? Without it, what is finished above a watermark is not committed. */
   readonly metadata: boolean

@@ -3,12 +3,12 @@ import { checkDeadLetterTopics, loopingRoutes } from '../dlq/index.ts'
 import type { DeadLetterRoute } from '../dlq/index.ts'
 import type { ErrorCode, Problem } from '../errors/index.ts'
 import { describeError, describeForLog, errorTypeOf, HoldfastError } from '../errors/index.ts'
+import { createEvents } from '../events/index.ts'
 import type { Backoff } from '../retry/index.ts'
 import { backoffDelay } from '../retry/index.ts'
 import { checkStores } from './check-stores.ts'
-import type { Consumer, ConsumerHealth, ConsumerOptions } from './consumer.ts'
+import type { Consumer, ConsumerEvents, ConsumerHealth, ConsumerOptions } from './consumer.ts'
 import { consumerSettings } from './consumer-settings.ts'
-import { createEvents } from './events.ts'
 import { judgeHealth } from './health.ts'
 import type { Member } from './member.ts'
 import { createMember } from './member.ts'
@@ -38,7 +38,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const settings = consumerSettings(options)
   const { driver, groupId, logger, runtime } = settings
   const { clock } = runtime
-  const events = createEvents(logger)
+  const events = createEvents<ConsumerEvents>(logger)
   const subscriptions = new Map<string, Subscription>()
   const heldTopics = new Set<string>()
   const problems: Problem[] = []

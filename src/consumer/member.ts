@@ -4,6 +4,8 @@ import type { Inbox } from '../idempotency/index.ts'
 import { dedupeIds } from '../idempotency/index.ts'
 import type { Parking } from '../dlq/index.ts'
 import { createParking } from '../dlq/index.ts'
+import type { Events } from '../events/index.ts'
+import type { ConsumerEvents } from './consumer.ts'
 import type { Assignment } from './assignment.ts'
 import { createAssignment } from './assignment.ts'
 import { createBackPressure } from './back-pressure.ts'
@@ -13,7 +15,6 @@ import type { ConsumerSettings } from './consumer-settings.ts'
 import { MAX_BYTES_PER_PARTITION, MAX_WAIT_MS } from './consumer-settings.ts'
 import { createDispatcher } from './dispatcher.ts'
 import type { Epoch } from './epoch.ts'
-import type { Events } from './events.ts'
 import type { HandlerTimeouts } from './handler-timeouts.ts'
 import { createHandlerTimeouts } from './handler-timeouts.ts'
 import type { InboxOfHandler } from './inbox-call.ts'
@@ -47,7 +48,7 @@ export interface MemberOptions {
   readonly subscriptions: ReadonlyMap<string, Subscription>
   /** Topics that `pause` holds; outlives the member. */
   readonly heldTopics: ReadonlySet<string>
-  readonly events: Events
+  readonly events: Events<ConsumerEvents>
   /** Connected; closed with the member. */
   readonly admin: DriverAdmin
   readonly fresh: FreshTopics

@@ -1,13 +1,13 @@
 import type { Runtime } from '../clock/index.ts'
 import { describeForLog, HoldfastError } from '../errors/index.ts'
+import type { Events } from '../events/index.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
 import { formatPartition, formatPosition } from '../record/index.ts'
 import type { Committer } from './commit.ts'
-import type { ConsumerOptions } from './consumer.ts'
+import type { ConsumerEvents, ConsumerOptions } from './consumer.ts'
 import type { Epoch } from './epoch.ts'
 import { createEpoch } from './epoch.ts'
-import type { Events } from './events.ts'
 import type { Owned } from './owned-partition.ts'
 import { standingOf } from './owned-partition.ts'
 
@@ -27,7 +27,7 @@ export interface Moves {
 export interface MovesOptions {
   readonly runtime: Runtime
   readonly logger: Logger
-  readonly events: Events
+  readonly events: Events<ConsumerEvents>
   readonly committer: Committer
   readonly onOutOfRange: NonNullable<ConsumerOptions['onOutOfRange']>
   /** Tells the driver where to go on. */

@@ -1,9 +1,10 @@
 import type { Failpoint, Runtime } from '../clock/index.ts'
 import type { Parking } from '../dlq/index.ts'
+import type { Events } from '../events/index.ts'
+import type { ConsumerEvents } from './consumer.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Epoch } from './epoch.ts'
-import type { Events } from './events.ts'
 import type { HandlerTimeouts } from './handler-timeouts.ts'
 import type { InboxOfHandler } from './inbox-call.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -25,7 +26,7 @@ export interface Pipeline {
   readonly inbox: InboxOfHandler | null
   /** Moves the offset of a record before it is handled: delivery at most once. */
   readonly claim: OffsetClaims['claim']
-  readonly events: Events
+  readonly events: Events<ConsumerEvents>
   readonly logger: Logger
   readonly runtime: Runtime
   /** The runtime's; null where it does nothing, as in production. */

@@ -1,13 +1,19 @@
+import type { Events } from '../events/index.ts'
+import type { ConsumerEvents } from './consumer.ts'
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
 import type { InboundRecord } from '../record/index.ts'
 import { formatPosition, positionOf } from '../record/index.ts'
-import type { Events } from './events.ts'
 import { messageIdOf } from './message-id.ts'
 import type { RecordOutcome } from './record-outcome.ts'
 
 /** Tells how a record ended, to listeners and the log: what was not simply handled is never silent. */
-export function reportOutcome(record: InboundRecord, outcome: RecordOutcome, events: Events, logger: Logger): void {
+export function reportOutcome(
+  record: InboundRecord,
+  outcome: RecordOutcome,
+  events: Events<ConsumerEvents>,
+  logger: Logger,
+): void {
   const { kind } = outcome
   switch (kind) {
     case 'handled':

@@ -1,7 +1,7 @@
 export { advisoryKey } from './advisory-key.ts'
 export type { DrizzleDatabase, DrizzleExecutor, DrizzleSql } from './drizzle.ts'
 export { drizzleQuery, drizzleTransactions } from './drizzle.ts'
-export { hasMethods } from './has-methods.ts'
+export { answerOf, hasMethods } from './has-methods.ts'
 export { nameProblems, nameWithin, quoted } from './identifiers.ts'
 export type { KnexDatabase, KnexExecutor } from './knex.ts'
 export { knexQuery, knexTransactions } from './knex.ts'

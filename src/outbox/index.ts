@@ -19,5 +19,6 @@ export type {
   WaitingRow,
   Writers,
 } from './relay-store.ts'
+export { createRelay } from './relay/create-relay.ts'
 export type { Relay, RelayEvents, RelayHealth, RelayOptions } from './relay/relay.ts'
 export { BUCKETS } from './relay-store.ts'

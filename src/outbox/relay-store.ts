@@ -57,12 +57,17 @@ export interface FetchLimits {
   readonly maxBytes: number
 }
 
-/** What can still bring a row with a small id: one that was drawn and is not committed yet. */
+/** Who may bring rows that nobody sees yet. */
 export interface Writers {
-  /** No row that is not there yet, and whose writer is not among `writers`, can have an id up to this. */
+  /** The last row id that was drawn, read before the writers were looked at; 0 when none was. */
   readonly lastRowId: bigint
-  /** The transactions that were open just after `lastRowId` was read and may have written to the outbox: names without a meaning. */
+  /**
+   * The transactions that may have drawn row ids and have not ended: names without a meaning. One that has ended, and is not named, has its rows
+   * in what every later fetch sees, or has left none.
+   */
   readonly writers: readonly string[]
+  /** Those of them that had another name before, and so are older than they seem. @defaultValue none */
+  readonly prepared?: readonly string[]
 }
 
 /** Why a row was parked. */
@@ -125,7 +130,7 @@ export interface RelayStore {
    * come in the order of the ranges, until a limit is reached: whoever asks turns the order, so that none waits for ever.
    */
   fetch(ranges: readonly ScanRange[], limits: FetchLimits): Promise<readonly WaitingRow[]>
-  /** Looks at who writes. Costs the server some tens of microseconds; not for every fetch. */
+  /** Looks at who writes. Asked before rows are read, and when nothing goes on as often as a relay looks: it must cost little. */
   writers(): Promise<Writers>
   /** Kafka has them: they are deleted, or kept, marked, where the store keeps them. What is gone already is no error. */
   sent(rows: readonly SentRow[]): Promise<void>

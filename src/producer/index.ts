@@ -4,8 +4,6 @@ export type { Partitioner, PartitionerInput } from './partitioner.ts'
 export type {
   CloseReport,
   DeliveryOptions,
-  MessagesToSend,
-  MessageToSend,
   Producer,
   SendManyOutcome,
   SendOptions,

@@ -1,5 +1,5 @@
 import type { HoldfastError } from '../errors/index.ts'
-import type { AnySendableTopic, InputOf, Key, MessageOptions, SendableTopic, Topic } from '../topic/index.ts'
+import type { AnySendableTopic, Key, MessageOptions, MessagesToSend, SendableTopic, Topic } from '../topic/index.ts'
 
 /** How long a send may take, and what can end it. */
 export interface DeliveryOptions {
@@ -23,16 +23,6 @@ export interface SendResult {
   readonly topic: string
   readonly partition: number
   readonly offset: bigint
-}
-
-/** One message of a `sendMany`: its value is checked against its own topic. */
-export type MessageToSend<Sendable extends AnySendableTopic = AnySendableTopic> = Sendable extends unknown
-  ? MessageOptions & { readonly topic: Sendable; readonly value: InputOf<Sendable> }
-  : never
-
-/** The messages of a `sendMany`, each with the value of its own topic: a list of one topic's, or a mix of several. */
-export type MessagesToSend<Topics extends readonly AnySendableTopic[]> = {
-  readonly [Index in keyof Topics]: MessageToSend<Topics[Index]>
 }
 
 /** How one message of a `sendMany` ended. */

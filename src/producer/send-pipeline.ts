@@ -1,9 +1,8 @@
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
-import type { Header } from '../record/index.ts'
 import { recordSize } from '../record/index.ts'
-import { noTelemetry } from '../telemetry/index.ts'
+import { describeMessage, noTelemetry, withTraceHeaders } from '../telemetry/index.ts'
 import type { EncodedMessage, EncodingSurroundings, PreparedMessage } from '../topic/index.ts'
 import { isPromiseLike, messageInvalid } from '../topic/index.ts'
 import { createDeadlines } from './deadlines.ts'
@@ -111,17 +110,9 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
   }
 
   const observed = (send: PendingSend, message: EncodedMessage): EncodedMessage => {
-    const description = {
-      topic: message.topic,
-      messageId: message.id,
-      tombstone: message.value === null,
-      ...keyText(message.key),
-    }
-    send.observation = telemetry.sending(description, message.headers)
+    send.observation = telemetry.sending(describeMessage(message), message.headers)
     const { headers } = send.observation
-    return headers.length === 0
-      ? message
-      : { ...message, headers: [...message.headers, ...notGiven(headers, message.headers)] }
+    return headers.length === 0 ? message : { ...message, headers: withTraceHeaders(message.headers, headers) }
   }
 
   return {
@@ -149,20 +140,4 @@ export function createSendPipeline(settings: ProducerSettings, encoding: Encodin
   }
 }
 
-function keyText(key: Uint8Array | null): { readonly key?: string } {
-  if (key === null) return {}
-  try {
-    return { key: utf8.decode(key) }
-  } catch {
-    return {} // bytes that are no text have no canonical form
-  }
-}
-
-/** The trace headers that the caller has not set: a `tracestate` of ours must not stand beside a `traceparent` of theirs. */
-function notGiven(ours: readonly Header[], theirs: readonly Header[]): readonly Header[] {
-  const given = new Set(theirs.map(([name]) => name))
-  return ours.filter(([name]) => !given.has(name) && !(given.has('traceparent') && name === 'tracestate'))
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const GRACE_MS = 250

@@ -1,7 +1,17 @@
 import { HoldfastError } from '../errors/index.ts'
 import type { Problem } from '../errors/index.ts'
-import type { AnySendableTopic, AnyTopic, Key, MessageOptions, PreparedMessage } from '../topic/index.ts'
-import { isPromiseLike, prepareMessage, prepareTombstone } from '../topic/index.ts'
+import type { AnySendableTopic, AnyTopic, Key, MessageOptions, OneOfMany, PreparedMessage } from '../topic/index.ts'
+import {
+  allOfMany,
+  isPromiseLike,
+  messagesInvalid,
+  noListOfMessages,
+  prepareMessage,
+  prepareOneOfMany,
+  prepareTombstone,
+  problemsOfMany,
+  topicNameOf,
+} from '../topic/index.ts'
 import type { Delivery } from './delivery.ts'
 import type { DeliveryOptions, SendManyOutcome, SendOptions, SendResult } from './producer.ts'
 import type { DeliveryReading, SendPipeline } from './send-pipeline.ts'
@@ -105,7 +115,7 @@ export function createSender(dependencies: SenderDependencies): Sender {
         throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'sendAndForget sent nothing', { problems })
       }
       const refused = refusal()
-      if (refused !== undefined) return tell(onError, nameOf(topic), refused)
+      if (refused !== undefined) return tell(onError, topicNameOf(topic), refused)
       const one = oneSend(topic, options, prepareMessage(topic, value, options, encoding))
       start(one, readDeliveryOptions(options), false, (outcome) => {
         if (!outcome.ok) tell(onError, one.topic, outcome.error)
@@ -115,14 +125,17 @@ export function createSender(dependencies: SenderDependencies): Sender {
     async sendMany(messages, options) {
       const refused = refusal()
       if (refused !== undefined) throw refused
-      if (!Array.isArray(messages)) throw misfit([{ path: '(messages)', message: 'must be a list' }], 'the messages')
+      if (!Array.isArray(messages)) throw noListOfMessages()
       const reading = readDeliveryOptions(options)
-      const all = messages.map((message) => oneOfMany(message, encoding))
+      const all = messages.map((message): OneSend => ({
+        ...prepareOneOfMany(message, encoding),
+        givenId: givenIdOf(message),
+      }))
       const check = (prepared: readonly PreparedMessage[]): HoldfastError | undefined => {
-        const problems = [...reading.problems, ...prepared.flatMap((each, i) => problemsAt(i, all[i]!.topic, each))]
-        return problems.length === 0 ? undefined : misfit(problems, `of ${all.length} messages some`)
+        const problems = [...reading.problems, ...problemsOfMany(all, prepared)]
+        return problems.length === 0 ? undefined : messagesInvalid(`of ${all.length} messages some`, problems)
       }
-      const prepared = allOf(all)
+      const prepared = allOfMany(all)
       if (!isPromiseLike(prepared)) {
         const error = check(prepared)
         if (error !== undefined) throw error
@@ -153,42 +166,12 @@ export function createSender(dependencies: SenderDependencies): Sender {
 type Settle = (outcome: SendManyOutcome) => void
 
 /** A message on its way into the pipeline. */
-interface OneSend {
-  readonly topic: string
+interface OneSend extends OneOfMany {
   readonly givenId: string | undefined
-  readonly prepared: PreparedMessage | Promise<PreparedMessage>
 }
 
 function oneSend(topic: unknown, options: unknown, prepared: OneSend['prepared']): OneSend {
-  return { topic: nameOf(topic), givenId: givenIdOf(options), prepared }
-}
-
-/** From JavaScript anything can stand in the list; it is reported with the others. */
-function oneOfMany(message: unknown, encoding: SendPipeline['encoding']): OneSend {
-  try {
-    const { topic, value } = message as AnyMessage
-    return oneSend(topic, message, prepareMessage(topic, value, message as AnyMessage, encoding))
-  } catch {
-    const problems = [{ path: '(message)', message: 'must be an object with a topic and a value' }]
-    return oneSend(undefined, undefined, { kind: 'invalid', problems })
-  }
-}
-
-function misfit(problems: readonly Problem[], which: string): HoldfastError {
-  const text = `${which} do not fit their topics; nothing was sent`
-  return new HoldfastError('HOLDFAST_MESSAGE_INVALID', text, { problems })
-}
-
-function allOf(all: readonly OneSend[]): readonly PreparedMessage[] | Promise<readonly PreparedMessage[]> {
-  const prepared = all.map((one) => one.prepared)
-  if (!prepared.some(isPromiseLike)) return prepared as readonly PreparedMessage[]
-  return Promise.all(prepared.map((each) => Promise.resolve(each)))
-}
-
-/** From JavaScript anything can come in place of a topic; then the preparing says so. */
-function nameOf(topic: unknown): string {
-  const name: unknown = typeof topic === 'object' && topic !== null ? (topic as Partial<AnyTopic>).name : undefined
-  return typeof name === 'string' ? name : '(no topic)'
+  return { topic: topicNameOf(topic), givenId: givenIdOf(options), prepared }
 }
 
 /** The id that the caller gave, for reports; whether it is one, the preparing says. */
@@ -199,11 +182,6 @@ function givenIdOf(options: unknown): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function problemsAt(index: number, topic: string, prepared: PreparedMessage): readonly Problem[] {
-  if (prepared.kind === 'encoded') return []
-  return prepared.problems.map(({ path, message }) => ({ path: `[${index}] ${topic}: ${path}`, message }))
 }
 
 /** Adds problems with the options of a call; that they cannot be read at all, the preparing may have said already. */

@@ -1,6 +1,8 @@
 export type { TraceContext } from './propagation.ts'
 export { readTraceContext, traceContextHeaders } from './propagation.ts'
+export { describeMessage, withTraceHeaders } from './message-description.ts'
 export type {
+  CreateObservation,
   ProcessDescription,
   ProcessObservation,
   SendDescription,

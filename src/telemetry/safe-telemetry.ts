@@ -1,6 +1,6 @@
 import type { Header } from '../record/index.ts'
-import type { ProcessObservation, SendObservation, Telemetry } from './telemetry.ts'
-import { nothingProcessed, nothingSent, noTelemetry } from './telemetry.ts'
+import type { CreateObservation, ProcessObservation, SendObservation, Telemetry } from './telemetry.ts'
+import { nothingCreated, nothingProcessed, nothingSent, noTelemetry } from './telemetry.ts'
 
 const keepers = new WeakSet<Telemetry>([noTelemetry])
 
@@ -27,6 +27,13 @@ export function safeTelemetry(telemetry: Telemetry): Telemetry {
         return nothingSent
       }
     },
+    creating(description, headers) {
+      try {
+        return safeCreate(telemetry.creating(description, headers))
+      } catch {
+        return nothingCreated
+      }
+    },
     processing(description) {
       try {
         const observation = telemetry.processing(description)
@@ -45,6 +52,17 @@ function safeSend(observation: SendObservation): SendObservation {
       return headersOf(observation)
     },
     succeeded: (partition, offset) => quietly(() => observation.succeeded(partition, offset)),
+    failed: (errorType) => quietly(() => observation.failed(errorType)),
+  }
+}
+
+function safeCreate(observation: CreateObservation): CreateObservation {
+  if (observation === nothingCreated) return observation
+  return {
+    get headers() {
+      return headersOf(observation)
+    },
+    succeeded: () => quietly(() => observation.succeeded()),
     failed: (errorType) => quietly(() => observation.failed(errorType)),
   }
 }

@@ -18,6 +18,16 @@ export interface SendObservation {
   failed(errorType: string): void
 }
 
+/** One message under observation while it is made, to be sent later by somebody else: by the relay of an outbox. */
+export interface CreateObservation {
+  /** Headers that carry the trace on; empty when nothing is observed, and when the message has a trace of its own. */
+  readonly headers: readonly Header[]
+  /** It was stored. */
+  succeeded(): void
+  /** @param errorType - a code or class name; never a message, which may hold data. */
+  failed(errorType: string): void
+}
+
 /** One record being processed, from its first byte to its outcome. */
 export interface ProcessObservation {
   /** Runs the handler with the record's trace as the current one, so that what it sends and logs belongs to it. */
@@ -36,14 +46,18 @@ export interface ProcessDescription {
   readonly messageId?: string
 }
 
-/** What watches sends and handling. Nothing in it may throw, and nothing in it changes what happens to a record. */
+/** What watches sends, enqueues and handling. Nothing in it may throw, and nothing in it changes what happens to a record. */
 export interface Telemetry {
   sending(description: SendDescription, headers: Headers): SendObservation
+  /** A message is made now and sent later: the send is a child of this by the headers. */
+  creating(description: SendDescription, headers: Headers): CreateObservation
   processing(description: ProcessDescription): ProcessObservation
 }
 
 /** A send that nobody watches. */
 export const nothingSent: SendObservation = { headers: [], succeeded() {}, failed() {} }
+/** A message that nobody watches while it is made. */
+export const nothingCreated: CreateObservation = { headers: [], succeeded() {}, failed() {} }
 /** A record that nobody watches. */
 export const nothingProcessed: ProcessObservation = {
   headers: [],
@@ -53,4 +67,8 @@ export const nothingProcessed: ProcessObservation = {
 }
 
 /** Watches nothing. */
-export const noTelemetry: Telemetry = { sending: () => nothingSent, processing: () => nothingProcessed }
+export const noTelemetry: Telemetry = {
+  sending: () => nothingSent,
+  creating: () => nothingCreated,
+  processing: () => nothingProcessed,
+}

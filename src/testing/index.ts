@@ -40,6 +40,19 @@ export type {
 } from './in-memory/index.ts'
 export { createInMemoryCluster, inMemoryDriver } from './in-memory/index.ts'
 export type {
+  HeldSnapshot,
+  InMemoryBucket,
+  InMemoryDatabaseError,
+  InMemoryOutbox,
+  InMemoryOutboxCall,
+  InMemoryOutboxClient,
+  InMemoryOutboxFaults,
+  InMemoryOutboxOptions,
+  InMemoryOutboxRow,
+  InMemoryTransaction,
+} from './in-memory-outbox/index.ts'
+export { inMemoryOutbox } from './in-memory-outbox/index.ts'
+export type {
   GroupFault,
   GroupOutcome,
   Scenario,

@@ -11,6 +11,16 @@ export { encodeMessage, messageInvalid, prepareMessage, prepareTombstone } from 
 export type { JsonOptions } from './json-codec.ts'
 export { json } from './json-codec.ts'
 export type { MessageHeaders, MessageOptions } from './message-options.ts'
+export type { MessagesToSend, MessageToSend } from './messages-to-send.ts'
+export type { OneOfMany } from './prepare-many.ts'
+export {
+  allOfMany,
+  messagesInvalid,
+  noListOfMessages,
+  prepareOneOfMany,
+  problemsOfMany,
+  topicNameOf,
+} from './prepare-many.ts'
 export type { InferInput, InferOutput, StandardIssue, StandardResult, StandardSchema } from './standard-schema.ts'
 export type { AnySendableTopic, AnyTopic, InputOf, Key, KeyOf, OutputOf, SendableTopic, Topic } from './topic.ts'
 export { DEAD_LETTER_SUFFIX, deadLetterTopicName, MAX_TOPIC_NAME_LENGTH, topicNameProblems } from './topic-name.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createEvents } from '../../src/consumer/events.ts'
+import { createEvents } from '../../src/events/index.ts'
 import type { RecordOutcome } from '../../src/consumer/record-outcome.ts'
 import { reportOutcome } from '../../src/consumer/report-outcome.ts'
 import { silentLogger } from '../../src/logger/index.ts'

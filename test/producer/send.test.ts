@@ -293,6 +293,9 @@ describe('telemetry', () => {
           failed: (type) => void seen.push(type),
         }
       },
+      creating: () => {
+        throw new Error('a producer leaves nothing to be sent later')
+      },
       processing: () => {
         throw new Error('a producer processes nothing')
       },

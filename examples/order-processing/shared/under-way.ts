@@ -14,6 +14,7 @@ export function watchUnderWay(): UnderWay {
   return {
     through: (telemetry) => ({
       sending: (description, headers) => telemetry.sending(description, headers),
+      creating: (description, headers) => telemetry.creating(description, headers),
       processing(description) {
         const inner = telemetry.processing(description)
         const observation: ProcessObservation = {

@@ -63,7 +63,7 @@ export function outboxNames({ schema = 'public', table = TABLE }: OutboxTable): 
  *
  * Row ids are drawn one at a time (`cache 1`): sessions with a stock of their own would give a later row of a key the smaller id. Waiting rows
  * lie at their bucket, those set aside at −1 − bucket, so that a scan of what waits never meets them; the primary key is the only index that
- * an insert has to keep.
+ * an insert has to keep: that of parked rows has no others in it, so that they are found among many that wait behind them.
  *
  * @throws HOLDFAST_CONFIG_INVALID when a name is none: PostgreSQL would cut it without a word.
  */
@@ -78,6 +78,7 @@ export function outboxTableSql(options: OutboxTableSqlOptions = {}): string {
   if (problems.length > 0)
     throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'postgresOutboxSql: options do not fit', { problems })
   const { outbox, sequence, buckets, workers } = outboxNames(where)
+  const { table = TABLE } = where
   return `create sequence if not exists ${sequence} as bigint cache 1 no cycle;
 create table if not exists ${outbox} (
   bucket smallint not null,      -- of the key: 0 to ${BUCKETS - 1}; -1 - bucket: set aside
@@ -99,6 +100,7 @@ create table if not exists ${outbox} (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
 );
+create index if not exists ${quoted(nameWithin(table, '_parked'))} on ${outbox} (bucket, id) where parked_at is not null;
 create table if not exists ${buckets} (
   bucket smallint primary key,
   worker text,

@@ -37,12 +37,12 @@ export interface RelayOptions {
    */
   readonly idleIntervalMs?: number
   /**
-   * How often it looks behind the place where its scans begin, for rows that were committed late, in milliseconds; never so often that it took
-   * more than a tenth of the time. 10 or more.
+   * How often it reads everything again that it holds, in milliseconds, for rows that came in no way that it knows of, such as rows that were put
+   * back by hand; never so often that it took more than a tenth of the time. 10 or more.
    *
-   * @defaultValue `2_000`
+   * @defaultValue `30_000`
    */
-  readonly lateScanIntervalMs?: number
+  readonly sweepIntervalMs?: number
   /**
    * Listens for commits of other processes, where the store tells them: an outbox with `notify: true`.
    *

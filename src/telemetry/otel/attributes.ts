@@ -7,7 +7,8 @@ import type { Semconv } from './semconv.ts'
 
 /** Writes the attributes of spans, by OpenTelemetry's messaging conventions. */
 export interface SpanAttributes {
-  sent(description: SendDescription): Attributes
+  /** @param operation - `send`, or `create` for what is sent later by somebody else */
+  sent(description: SendDescription, operation: 'send' | 'create'): Attributes
   acknowledged(partition: number, offset: bigint): Attributes
   processed(description: ProcessDescription): Attributes
 }
@@ -46,12 +47,12 @@ export function spanAttributes(semconv: Semconv, withKeys: boolean): SpanAttribu
   }
 
   return {
-    sent: ({ topic, messageId, key, tombstone }) =>
+    sent: ({ topic, messageId, key, tombstone }, operation) =>
       describe(
         {
           'messaging.system': 'kafka',
-          'messaging.operation.name': 'send',
-          'messaging.operation.type': 'send',
+          'messaging.operation.name': operation,
+          'messaging.operation.type': operation,
           'messaging.destination.name': topic,
           'messaging.message.id': messageId,
         },

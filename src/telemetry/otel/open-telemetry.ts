@@ -2,6 +2,7 @@ import type { Context, Link, Span, SpanOptions, TextMapPropagator, Tracer, Trace
 import { context, diag, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { Header, Headers } from '../../record/index.ts'
 import type {
+  CreateObservation,
   ProcessDescription,
   ProcessObservation,
   SendDescription,
@@ -9,7 +10,7 @@ import type {
   Telemetry,
 } from '../telemetry.ts'
 import { keepsItsPromises } from '../safe-telemetry.ts'
-import { nothingProcessed, nothingSent } from '../telemetry.ts'
+import { nothingCreated, nothingProcessed, nothingSent } from '../telemetry.ts'
 import { spanAttributes } from './attributes.ts'
 import type { HeadersToAdd } from './carrier.ts'
 import { headersGetter, headersSetter } from './carrier.ts'
@@ -44,7 +45,7 @@ export interface OpenTelemetryOptions {
 }
 
 /**
- * Watches through OpenTelemetry's API: `send <topic>` spans, `process <topic>` spans, and the W3C context in the headers.
+ * Watches through OpenTelemetry's API: `send <topic>`, `create <topic>` (what an outbox keeps) and `process <topic>` spans, and the W3C context in the headers.
  *
  * Needs no SDK. Without one no spans are made, and the `traceparent` and `tracestate` of a record are still handed on to what its
  * handler sends, as they came. An SDK may be registered at any time, before or after this call.
@@ -89,7 +90,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
     if (tracer === undefined) return { ...nothingSent, headers: given ? [] : inject(ambient, headers) }
     const span = tracer.startSpan(
       `send ${description.topic}`,
-      { kind: given ? SpanKind.CLIENT : SpanKind.PRODUCER, attributes: attributes.sent(description) },
+      { kind: given ? SpanKind.CLIENT : SpanKind.PRODUCER, attributes: attributes.sent(description, 'send') },
       given ? own : ambient,
     )
     return {
@@ -100,13 +101,23 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
           span.end()
         })
       },
-      failed(errorType) {
-        guarded(() => {
-          span.setAttribute('error.type', errorType)
-          span.setStatus({ code: SpanStatusCode.ERROR })
-          span.end()
-        })
-      },
+      failed: (errorType) => guarded(() => endFailed(span, errorType)),
+    }
+  }
+
+  const observeCreate = (description: SendDescription, headers: Headers): CreateObservation => {
+    const tracer = registeredTracer()
+    if (!propagates() && tracer === undefined) return passthrough.creating(headers)
+    const ambient = context.active()
+    const own = propagator.extract(ROOT_CONTEXT, headers, headersGetter)
+    const given = namesSpan(own)
+    if (tracer === undefined) return { ...nothingCreated, headers: given ? [] : inject(ambient, headers) }
+    const spanOptions = { kind: SpanKind.PRODUCER, attributes: attributes.sent(description, 'create') }
+    const span = tracer.startSpan(`create ${description.topic}`, spanOptions, given ? own : ambient)
+    return {
+      headers: given ? [] : inject(trace.setSpan(ambient, span), headers),
+      succeeded: () => guarded(() => span.end()),
+      failed: (errorType) => guarded(() => endFailed(span, errorType)),
     }
   }
 
@@ -128,6 +139,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
 
   return keepsItsPromises({
     sending: (description, headers) => guarded(() => observeSend(description, headers)) ?? nothingSent,
+    creating: (description, headers) => guarded(() => observeCreate(description, headers)) ?? nothingCreated,
     processing(description) {
       try {
         return observeProcessing(description)
@@ -137,6 +149,12 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
       }
     },
   })
+}
+
+function endFailed(span: Span, errorType: string): void {
+  span.setAttribute('error.type', errorType)
+  span.setStatus({ code: SpanStatusCode.ERROR })
+  span.end()
 }
 
 /** Malformed contexts name none. */

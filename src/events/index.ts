@@ -1,0 +1,2 @@
+export type { Events } from './events.ts'
+export { createEvents } from './events.ts'
