@@ -85,8 +85,25 @@ export type {
 export { dedupeId, memoryDedupeStore } from './idempotency/index.ts'
 export type { LogFields, Logger } from './logger/index.ts'
 export { silentLogger } from './logger/index.ts'
-export type { Enqueued, Outbox, OutboxOptions, OutboxMessage, OutboxStore } from './outbox/index.ts'
-export { createOutbox } from './outbox/index.ts'
+export type {
+  Enqueued,
+  OperationResult,
+  Outbox,
+  OutboxMessage,
+  OutboxOperations,
+  OutboxOptions,
+  OutboxStatistics,
+  OutboxStore,
+  ParkedRow,
+  ParkedSelection,
+  ParkReason as OutboxParkReason,
+  Relay,
+  RelayEvents,
+  RelayHealth,
+  RelayOptions,
+  RelayStore,
+} from './outbox/index.ts'
+export { createOutbox, createRelay } from './outbox/index.ts'
 export type {
   CloseReport,
   DeliveryOptions,

@@ -53,8 +53,6 @@ const LEAST_ROOM = 1_000
 const FIRST_WAIT_MS = 1
 /** While rows trickle in: each fetch costs a probe for every bucket. */
 const TRICKLE_WAIT_MS = 2
-/** While somebody waits for the end. */
-const DRAIN_WAIT_MS = 5
 /** A sweep takes a tenth of the time at most. */
 const SWEEP_REST = 9
 
@@ -159,7 +157,8 @@ export function createRowReader({ settings, leases, hand, trouble, reclaim, onRo
     const asked = waiters
     const wakesBefore = wakes
     const begunAt = clock.monotonic()
-    const sweeps = asked.length > 0 || begunAt >= sweepAt
+    const asksForEnd = asked.length > 0 && hand.rows === 0
+    const sweeps = asksForEnd || begunAt >= sweepAt
     const writers = await store.writers()
     const seen = watch.looked(writers)
     const since = sweeps ? 0n : seen
@@ -176,11 +175,9 @@ export function createRowReader({ settings, leases, hand, trouble, reclaim, onRo
     if (taken > 0) waitMs = TRICKLE_WAIT_MS
     else if (wakes !== wakesBefore) waitMs = FIRST_WAIT_MS
     else waitMs = Math.min(idleIntervalMs, Math.max(FIRST_WAIT_MS, waitMs * 2))
-    if (asked.length === 0) return
-    if (taken === 0 && hand.rows === 0) {
-      waiters = waiters.filter((each) => !asked.includes(each))
-      for (const resolve of asked) resolve()
-    } else waitMs = Math.min(waitMs, DRAIN_WAIT_MS)
+    if (!asksForEnd || taken > 0) return
+    waiters = waiters.filter((each) => !asked.includes(each))
+    for (const resolve of asked) resolve()
   }
 
   const pause = async (ms: number): Promise<void> => {
@@ -223,8 +220,8 @@ export function createRowReader({ settings, leases, hand, trouble, reclaim, onRo
       interrupt()
     },
     rowLeft() {
-      if (sleeping === null || !hasRoom()) return
-      if (readTo === null || waiters.length > 0) interrupt() // it waits for room, or for the end
+      const isAtEnd = waiters.length > 0 && hand.rows === 0
+      if (isAtEnd || (readTo === null && hasRoom())) interrupt() // it waits for this, or for room
     },
     drained() {
       return new Promise((resolve) => {
