@@ -37,7 +37,8 @@ export interface Peer {
 }
 
 /** What is measured. */
-export type Unit = 'per second' | 'MB per 100,000 records' | 'MiB' | 'µs of CPU per record' | 'ms' | 'queries per second'
+export type Unit =
+  'per second' | 'MB per 100,000 records' | 'MiB' | 'µs of CPU per record' | 'ms' | 'queries per second'
 
 /** What a bench runs in. */
 export interface BenchWorld {

@@ -77,7 +77,15 @@ try {
   // The log is large enough that no checkpoint comes in the middle of a round.
   const settings = { wal_level: 'logical', max_wal_size: '8GB', checkpoint_timeout: '1h' }
   const durablePostgres = async (): Promise<string> => (durable ??= await startPostgresServer(progress, settings)).url
-  const world = { brokers, servers, durablePostgres, shorten: args.short ? 20 : 1, progress, topic, records: records.atLeast }
+  const world = {
+    brokers,
+    servers,
+    durablePostgres,
+    shorten: args.short ? 20 : 1,
+    progress,
+    topic,
+    records: records.atLeast,
+  }
   const rows: BenchRow[] = []
   const chosen = benches.filter((bench) => args.names.length === 0 || args.names.some((name) => isNamed(bench, name)))
   if (chosen.every((bench) => bench.pinned === false)) pinned = 'nothing is pinned'

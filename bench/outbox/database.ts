@@ -6,6 +6,8 @@ let made = 0
 export interface BenchDatabase {
   readonly name: string
   readonly url: string
+  /** How many transactions were committed in it, by the server's statistics, which may come a second late. Asking adds none. */
+  commits(): Promise<number>
   /** Runs a statement on a connection that is there for that alone. */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>
   close(): Promise<void>
@@ -23,6 +25,10 @@ export async function createDatabase(server: string): Promise<BenchDatabase> {
   return {
     name,
     url: url.href,
+    async commits() {
+      const rows = await once(server, `select xact_commit from pg_stat_database where datname = '${name}'`)
+      return Number((rows[0] as { readonly xact_commit: string }).xact_commit)
+    },
     query: async (text, values) => (await client.query(text, values === undefined ? undefined : [...values])).rows,
     async close() {
       await client.end()
@@ -31,11 +37,11 @@ export async function createDatabase(server: string): Promise<BenchDatabase> {
   }
 }
 
-async function once(server: string, statement: string): Promise<void> {
+async function once(server: string, statement: string): Promise<readonly unknown[]> {
   const client = new pg.Client({ connectionString: server })
   await client.connect()
   try {
-    await client.query(statement)
+    return (await client.query(statement)).rows
   } finally {
     await client.end()
   }

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { createOutbox, createRelay } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { postgresOutbox } from 'holdfast/postgres'
+import { watchAcknowledgements } from './watch-acknowledgements.ts'
 import type { HoldfastSpec, StartRelay } from './relay-spec.ts'
 
 /** Connections that one worker may use. */
@@ -10,7 +11,9 @@ const CONNECTIONS = 4
 /** Holdfast's relay, with its defaults. */
 export const startHoldfastRelay: StartRelay<HoldfastSpec> = async (spec, published) => {
   const pool = new pg.Pool({ connectionString: spec.url, max: CONNECTIONS })
-  const { store } = createOutbox({ store: postgresOutbox(pool), source: 'bench' })
+  const { store } = createOutbox({ store: postgresOutbox(pool, { notify: spec.listen === true }), source: 'bench' })
+  const kafkajs = kafkajsDriver({ clientId: 'bench', brokers: [...spec.brokers] })
+  const tellsMarks = spec.tells !== 'acknowledgements'
   let enqueued = (): void => undefined
   const relay = createRelay({
     outbox: {
@@ -20,11 +23,11 @@ export const startHoldfastRelay: StartRelay<HoldfastSpec> = async (spec, publish
         return () => undefined
       },
     },
-    driver: kafkajsDriver({ clientId: 'bench', brokers: [...spec.brokers] }),
+    driver: tellsMarks ? kafkajs : watchAcknowledgements(kafkajs, published),
     ...(spec.transactionalIdPrefix !== undefined && { transactionalIdPrefix: spec.transactionalIdPrefix }),
     ...(spec.listen === true && { listen: true }),
   })
-  relay.listen('published', ({ rows }) => published(rows))
+  if (tellsMarks) relay.listen('published', ({ rows }) => published(rows))
   await relay.start()
   return {
     go: () => enqueued(), // as after a commit in the same process

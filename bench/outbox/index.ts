@@ -1,5 +1,8 @@
 import type { Bench } from '../bench.ts'
+import { enqueuing } from './enqueuing.ts'
+import { relayBesideLong, relayBesideParked } from './hindered.ts'
 import { relayBacklogs, relayBesideNaive, relayBesidePeer, relayTransactions, relayWorkers } from './relaying.ts'
+import { idleCost, wakeUps } from './waking.ts'
 
 /** What the outbox costs and carries, beside what one would use instead. */
 export const outbox: readonly Bench[] = [
@@ -8,4 +11,9 @@ export const outbox: readonly Bench[] = [
   relayTransactions,
   ...relayWorkers,
   ...relayBacklogs,
+  ...relayBesideLong,
+  ...relayBesideParked,
+  ...enqueuing,
+  ...wakeUps,
+  idleCost,
 ]

@@ -16,6 +16,8 @@ export interface HoldfastSpec extends Places {
   readonly transactionalIdPrefix?: string
   /** Also listens for notifications of commits. */
   readonly listen?: boolean
+  /** What `published` is told of. @defaultValue `'marks'` */
+  readonly tells?: 'marks' | 'acknowledgements'
 }
 
 /** Select 500, send 500, delete: on bare kafkajs. */

@@ -1,19 +1,19 @@
 import pg from 'pg'
-import { bytes, createOutbox, defineTopic } from 'holdfast'
+import { createOutbox } from 'holdfast'
 import { postgresOutbox, postgresOutboxSql } from 'holdfast/postgres'
 import { NAIVE_TABLE_SQL } from '../peers/naive-outbox.ts'
 import { peerTableSql } from '../peers/pg-transactional-outbox.ts'
 import type { BenchDatabase } from './database.ts'
 import type { RelaySpec } from './relay-spec.ts'
+import { smallEvent, smallEvents, VALUE_BYTES } from './small-event.ts'
 
 /** Keys of the rows, taken in turns. */
 export const KEYS = 500
-const VALUE_BYTES = 200
 
 /** Rows that wait to be sent. */
 export interface Rows {
-  /** Adds so many in one transaction, which is committed when it resolves. */
-  add(count: number): Promise<void>
+  /** Adds so many in one transaction, which is committed when it resolves. @param before - what else is done in it, on the same connection */
+  add(count: number, before?: () => Promise<void>): Promise<void>
   /** Are all gone, or marked? */
   areGone(): Promise<boolean>
 }
@@ -33,8 +33,7 @@ export async function createRows(database: BenchDatabase, spec: Pick<RelaySpec, 
 }
 
 type Side =
-  | { readonly side: 'holdfast' | 'polling' | 'replication' }
-  | { readonly side: 'naive'; readonly headers: boolean }
+  { readonly side: 'holdfast' | 'polling' | 'replication' } | { readonly side: 'naive'; readonly headers: boolean }
 
 async function naiveRows(database: BenchDatabase, topic: string, headers: boolean): Promise<Rows> {
   await database.query(NAIVE_TABLE_SQL)
@@ -78,11 +77,10 @@ async function holdfastRows(database: BenchDatabase, topicName: string): Promise
   await database.query(postgresOutboxSql())
   const pool = new pg.Pool({ connectionString: database.url, max: 1 })
   const outbox = createOutbox({ store: postgresOutbox(pool), source: 'bench' })
-  let next = 0
-  const topic = defineTopic({ name: topicName, codec: bytes(), key: () => `key-${next++ % KEYS}` })
+  const topic = smallEvents(topicName)
   const client = await pool.connect()
   await client.query('begin')
-  for (let i = 0; i < KEYS; i++) await outbox.enqueue(client, topic, Buffer.alloc(VALUE_BYTES, 'x'))
+  for (let i = 0; i < KEYS; i++) await outbox.enqueue(client, topic, smallEvent(`key-${i}`))
   const columns = 'bucket, message_id, topic, key, value, headers, "timestamp"'
   await client.query(
     `create table bench_rows as select row_number() over (order by id) as place, ${columns} from holdfast_outbox`,
@@ -92,13 +90,16 @@ async function holdfastRows(database: BenchDatabase, topicName: string): Promise
   client.release()
   await pool.end()
   return {
-    async add(count) {
+    async add(count, before) {
+      await database.query('begin')
+      await before?.()
       await database.query(
         `insert into holdfast_outbox (${columns})
          select ${columns} from bench_rows, generate_series(1, $1::int) n order by n, place limit $2::int`,
         [Math.ceil(count / KEYS), count],
       )
-      await database.query('analyze holdfast_outbox')
+      await database.query('analyze holdfast_outbox') // before the commit, after which its relay is at work
+      await database.query('commit')
     },
     areGone: () => isEmpty(database, 'holdfast_outbox where bucket >= 0'),
   }

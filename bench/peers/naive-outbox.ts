@@ -39,7 +39,11 @@ export const startNaiveRelay: StartRelay<NaiveSpec> = async (spec, published): P
     for (;;) {
       const { rows } = await client.query<Row>(select)
       if (rows.length === 0) return
-      const messages = rows.map(({ key, value, headers }) => ({ key, value, ...(spec.headers && { headers: headers! }) }))
+      const messages = rows.map(({ key, value, headers }) => ({
+        key,
+        value,
+        ...(spec.headers && { headers: headers! }),
+      }))
       await producer.send({ topic: rows[0]!.topic, acks: -1, messages })
       await client.query({
         name: 'delete',
