@@ -5,9 +5,26 @@
  *
  * @packageDocumentation
  */
+export type {
+  AuditCounts,
+  AuditFact,
+  AuditLookup,
+  AuditOptions,
+  AuditPlace,
+  AuditProgress,
+  AuditRange,
+  AuditReport,
+  AuditScope,
+  AuditSource,
+  FactState,
+  FindingKind,
+  SourceNews,
+  TopicRecordsOptions,
+} from './audit/index.ts'
+export { audit, topicRecords } from './audit/index.ts'
 export type { Clock, Failpoint, Ids, Runtime, Timer } from './clock/index.ts'
 export { systemRuntime } from './clock/index.ts'
-export type { HoldfastConfig, PostgresConfig } from './configuration/index.ts'
+export type { HoldfastConfig, OutboxConfig, PostgresConfig } from './configuration/index.ts'
 export { defineConfig } from './configuration/index.ts'
 export type {
   BatchContext,

@@ -1,4 +1,6 @@
 // The front door of `holdfast/postgres`: all that keeps something in PostgreSQL.
+export type { AuditConnection, InboxMarksOptions, OutboxRowsOptions } from './audit/postgres/index.ts'
+export { inboxMarks, outboxRows } from './audit/postgres/index.ts'
 export type {
   ClientOf,
   DrizzleDatabase,
@@ -46,12 +48,13 @@ export {
   postgresStateGuard,
   prismaInbox,
 } from './idempotency/postgres/index.ts'
-export type { OutboxTable, OutboxTableSqlOptions, PostgresOutboxOptions } from './outbox/postgres/index.ts'
+export type { OutboxNames, OutboxTable, OutboxTableSqlOptions, PostgresOutboxOptions } from './outbox/postgres/index.ts'
 export {
   drizzleOutbox,
   knexOutbox,
   kyselyOutbox,
   postgresOutbox,
+  postgresOutboxNames,
   postgresOutboxSql,
   prismaOutbox,
 } from './outbox/postgres/index.ts'

@@ -104,8 +104,28 @@ const schema = z.strictObject(
         message: 'must be an array of consumers, or a function that makes one',
       })
       .optional(),
+    driver: z
+      .custom<unknown>(
+        (given) =>
+          ['createConsumer', 'createAdmin'].every((each) => typeof Reflect.get(Object(given), each) === 'function'),
+        { message: 'must be a driver, such as kafkajsDriver(…) gives' },
+      )
+      .optional(),
     postgres: z
-      .strictObject({ url: name.optional(), schema: name.optional(), table: name.optional() }, { error: notAnObject })
+      .strictObject(
+        {
+          url: name.optional(),
+          schema: name.optional(),
+          table: name.optional(),
+          outbox: z
+            .strictObject(
+              { table: name.optional(), keepSent: z.boolean({ error: 'must be true or false' }).optional() },
+              { error: notAnObject },
+            )
+            .optional(),
+        },
+        { error: notAnObject },
+      )
       .optional(),
   },
   { error: notAnObject },

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import { HoldfastError } from 'holdfast'
 import { Command, CommanderError } from 'commander'
+import type { AuditCommandOptions } from './audit-command.ts'
+import { auditCommand } from './audit-command.ts'
 import { EXIT } from './exit-codes.ts'
 import { explainError } from './explain-error.ts'
 import { hidePasswords } from './hide-passwords.ts'
@@ -59,21 +61,60 @@ function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => v
     .addHelpText('after', PLAN_HELP)
     .action(async (options: PlanOptions) => onEnd(await planCommand(options, surroundings)))
 
-  const postgres = program.command('postgres').description('The tables of dedupe stores and inboxes in PostgreSQL.')
+  const postgres = program
+    .command('postgres')
+    .description('The tables of dedupe stores, inboxes and the outbox in PostgreSQL.')
   common(postgres.command('migrate'))
-    .summary('make the table of stores and inboxes')
+    .summary('make the table of stores and inboxes, and the outbox')
     .description(
-      'Makes the table that postgresDedupeStore and the inboxes use, where it is not there: in one transaction, under a lock, so that two deploys at once do not clash. Safe to run again.',
+      'Makes the table that postgresDedupeStore and the inboxes use, and the outbox and the sequence of locks where they are asked for, as far as they are not there: in one transaction, under a lock, so that two deploys at once do not clash. Safe to run again.',
     )
     .option('--print', 'print the SQL for review, and connect to nothing')
-    .option('--schema <name>', 'the schema of the table (default: that of the configuration, else public)')
-    .option('--table <name>', 'its name (default: that of the configuration, else holdfast_dedupe)')
+    .option('--schema <name>', 'the schema of all of them (default: that of the configuration, else public)')
+    .option(
+      '--table <name>',
+      'the table of stores and inboxes (default: that of the configuration, else holdfast_dedupe)',
+    )
+    .option('--outbox', 'also the outbox (default: where the configuration has postgres.outbox)')
+    .option(
+      '--outbox-table <name>',
+      'also the outbox, by this name (default: that of the configuration, else holdfast_outbox)',
+    )
+    .option('--keep-sent', 'also the outbox, and the table that keeps rows that were sent, for keepSentMs')
+    .option('--lock', 'also the sequence that postgresLock draws its fencing tokens from')
     .option(
       '--database-url <url>',
       'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
     )
     .addHelpText('after', MIGRATE_HELP)
     .action(async (options: MigrateOptions) => onEnd(await migrateCommand(options, surroundings)))
+
+  common(program.command('audit'))
+    .summary('compare an outbox, topics and an inbox, message by message')
+    .description(
+      'Compares two sides by message id and key, and tells what is missing, duplicate or reordered, with ranges and times. Reads both, writes to neither, and never shows a payload.',
+    )
+    .requiredOption('--from <side>', 'what has to be on the other side: outbox, or topic:<name>')
+    .requiredOption('--to <side>', 'where it has to be: topic:<name>, or inbox')
+    .option('--group <id>', 'whose inbox: its consumer group')
+    .option('--handler <name>', 'whose inbox: its handler (default: the name of the topic)')
+    .option('--since <time>', 'judge what happened from here on: an ISO time, or 2h for two hours ago (default: all)')
+    .option('--until <time>', 'judge what happened before this (default: all)')
+    .option('--grace <duration>', 'a younger message that is not there is not missing (default: 30s)')
+    .option('--extra [source]', 'find what is only on the other side, too; of this holdfast-source')
+    .option('--memory-mb <mb>', 'the most memory for messages; the rest goes to disk (default: 64)')
+    .option('--show <count>', 'how many ranges of each kind are listed (default: 20)')
+    .option('--keys', 'show keys, not their hashes alone')
+    .option('--brokers <list>', 'host:port,host:port (default: the driver of the configuration)')
+    .option('--schema <name>', 'the schema of the tables (default: that of the configuration, else public)')
+    .option('--outbox-table <name>', 'the outbox (default: that of the configuration, else holdfast_outbox)')
+    .option('--inbox-table <name>', 'the inbox (default: that of the configuration, else holdfast_dedupe)')
+    .option(
+      '--database-url <url>',
+      'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
+    )
+    .addHelpText('after', AUDIT_HELP)
+    .action(async (options: AuditCommandOptions) => onEnd(await auditCommand(options, surroundings)))
 
   return program
 }
@@ -103,9 +144,18 @@ Examples:
   holdfast plan --json | jq .bounds          for machines
 ${EXIT_HELP}`
 
+const AUDIT_HELP = `
+Examples:
+  holdfast audit --from outbox --to topic:orders                       is all that was enqueued on the topic, once and in order?
+  holdfast audit --from topic:orders --to inbox --group inventory      has the group handled all that it has committed?
+  holdfast audit --from topic:orders --to topic:mirror.orders --since 2h --until 5min
+  holdfast audit --from outbox --to topic:orders --json | jq .counts   for machines
+${EXIT_HELP}`
+
 const MIGRATE_HELP = `
 Examples:
   holdfast postgres migrate --print > migrations/007-holdfast.sql
+  holdfast postgres migrate --outbox --keep-sent --print
   holdfast postgres migrate --database-url postgres://deploy@db/shop
   DATABASE_URL=postgres://deploy@db/shop holdfast postgres migrate --schema inventory
 ${EXIT_HELP}`

@@ -1,4 +1,5 @@
 import type { Consumer } from '../consumer/index.ts'
+import type { Driver } from '../driver/index.ts'
 
 /** What `holdfast.config.mjs` exports as its default: what the `holdfast` command works on. */
 export interface HoldfastConfig {
@@ -7,10 +8,12 @@ export interface HoldfastConfig {
    * the file must start nothing: export what `createConsumer` gives, and start it elsewhere.
    */
   readonly consumers?: readonly Consumer[] | (() => readonly Consumer[] | Promise<readonly Consumer[]>)
+  /** How commands that read or write topics reach Kafka: `kafkajsDriver(…)`. `--brokers` comes before it. */
+  readonly driver?: Driver
   readonly postgres?: PostgresConfig
 }
 
-/** The database of stores and inboxes. */
+/** The database of stores, inboxes and the outbox. */
 export interface PostgresConfig {
   /** `postgres://user:password@host:port/database`. `DATABASE_URL` and `--database-url` come before it. */
   readonly url?: string
@@ -18,6 +21,16 @@ export interface PostgresConfig {
   readonly schema?: string
   /** As in `postgresDedupeSql`. @defaultValue `holdfast_dedupe` */
   readonly table?: string
+  /** The outbox of the service, in the same schema; `{}` says that there is one. @defaultValue none */
+  readonly outbox?: OutboxConfig
+}
+
+/** The tables of an outbox. */
+export interface OutboxConfig {
+  /** As in `postgresOutboxSql`. @defaultValue `holdfast_outbox` */
+  readonly table?: string
+  /** As in `postgresOutboxSql`: also the table of rows that were sent. @defaultValue `false` */
+  readonly keepSent?: boolean
 }
 
 /** Gives its argument back, typed: for the default export of a configuration file. What is wrong with it the command tells, all at once. */

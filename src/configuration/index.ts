@@ -1,2 +1,2 @@
-export type { HoldfastConfig, PostgresConfig } from './define-config.ts'
+export type { HoldfastConfig, OutboxConfig, PostgresConfig } from './define-config.ts'
 export { defineConfig } from './define-config.ts'

@@ -1,5 +1,6 @@
 export type { DedupeIdParts } from './dedupe-id.ts'
 export { dedupeId, dedupeIds } from './dedupe-id.ts'
+export { idHash } from './id-hash.ts'
 export type { BeginOptions, BeginResult, DedupeOutcome, DedupeStore, LeaseToken } from './dedupe-store.ts'
 export type {
   AcquireOptions,

@@ -32,11 +32,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'logger',
     'telemetry',
   ],
-  configuration: ['consumer'],
+  audit: ['database', 'driver', 'idempotency', 'record', 'errors', 'clock', 'logger'],
+  configuration: ['consumer', 'driver'],
   cli: [], // it uses the package by name, as a user would
   shutdown: ['errors', 'clock', 'logger'],
   testing: ['consumer', 'dlq', 'driver', 'idempotency', 'outbox', 'topic', 'record', 'errors', 'clock', 'logger'],
   index: [
+    'audit',
     'configuration',
     'database',
     'dlq',
@@ -62,12 +64,13 @@ const MAY_USE: Record<string, readonly string[]> = {
   'src/retry/': ['p-retry'],
   'src/idempotency/': ['lru-cache'],
   'src/telemetry/': ['@opentelemetry/api'],
-  'src/cli/': ['commander', 'pg', 'holdfast', 'holdfast/postgres'],
+  'src/cli/': ['commander', 'pg', 'holdfast', 'holdfast/kafkajs', 'holdfast/postgres'],
 }
 const OWN_CONFIGURATION = 'zod'
 
 // Folders with a surface of their own, since their names are subpaths of the package.
 const SUBPATH_SURFACES = [
+  'src/audit/postgres/index.ts',
   'src/telemetry/otel/index.ts',
   'src/idempotency/postgres/index.ts',
   'src/outbox/postgres/index.ts',

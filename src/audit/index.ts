@@ -1,0 +1,6 @@
+export type { AuditCounts, AuditPlace, AuditProgress, AuditRange, AuditReport, FindingKind } from './audit-report.ts'
+export type { AuditOptions } from './audit-settings.ts'
+export type { AuditFact, AuditLookup, AuditScope, AuditSource, FactState, SourceNews } from './audit-source.ts'
+export { audit } from './audit.ts'
+export type { TopicRecordsOptions } from './topic-records.ts'
+export { topicRecords } from './topic-records.ts'

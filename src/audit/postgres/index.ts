@@ -1,0 +1,5 @@
+export type { AuditConnection } from './audit-connection.ts'
+export type { InboxMarksOptions } from './inbox-marks.ts'
+export { inboxMarks } from './inbox-marks.ts'
+export type { OutboxRowsOptions } from './outbox-rows.ts'
+export { outboxRows } from './outbox-rows.ts'
