@@ -68,6 +68,8 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       .finally(() => (purging = false))
   }
 
+  /** The last row id that was drawn when somebody looked and nobody wrote. */
+  let quietAt: bigint | null = null
   let lastLook: { readonly statistics: OutboxStatistics; readonly againAt: number } | null = null
 
   return {
@@ -95,9 +97,13 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
     async writers() {
       // Two statements: had one read both, a writer could have begun after the locks were read and drawn its id before the sequence was.
       const [last] = (await ask(sql.lastRowId, [])) as readonly { readonly id: string }[]
+      const lastRowId = BigInt(last!.id)
+      // Nobody wrote then, and nobody has drawn an id since: who writes now will draw a greater one. An idle relay asks for nothing more.
+      if (lastRowId === quietAt) return { lastRowId, writers: [] }
       await runtime.failpoint('outbox:between-last-id-and-writers')
       const writers = (await ask(sql.writers, [])) as readonly { readonly writer: string }[]
-      return { lastRowId: BigInt(last!.id), writers: writers.map(({ writer }) => writer) }
+      if (writers.length === 0) quietAt = lastRowId
+      return { lastRowId, writers: writers.map(({ writer }) => writer) }
     },
     async sent(rows) {
       if (rows.length === 0) return
