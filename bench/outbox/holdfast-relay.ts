@@ -9,7 +9,7 @@ import type { HoldfastSpec, StartRelay } from './relay-spec.ts'
 const CONNECTIONS = 4
 
 /** Holdfast's relay, with its defaults. */
-export const startHoldfastRelay: StartRelay<HoldfastSpec> = async (spec, published) => {
+export const startHoldfastRelay: StartRelay<HoldfastSpec> = async (spec, published, holds) => {
   const pool = new pg.Pool({ connectionString: spec.url, max: CONNECTIONS })
   const { store } = createOutbox({ store: postgresOutbox(pool, { notify: spec.listen === true }), source: 'bench' })
   const kafkajs = kafkajsDriver({ clientId: 'bench', brokers: [...spec.brokers] })
@@ -28,7 +28,9 @@ export const startHoldfastRelay: StartRelay<HoldfastSpec> = async (spec, publish
     ...(spec.listen === true && { listen: true }),
   })
   if (tellsMarks) relay.listen('published', ({ rows }) => published(rows))
+  relay.listen('buckets', ({ held }) => holds(held.length))
   await relay.start()
+  holds(relay.health().buckets.length)
   return {
     go: () => enqueued(), // as after a commit in the same process
     async close() {

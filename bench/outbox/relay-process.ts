@@ -21,6 +21,8 @@ export interface RelayProcesses {
 interface Report {
   readonly published: number
   readonly atMs: number
+  /** Null: it has no buckets. */
+  readonly buckets: number | null
 }
 
 interface Child {
@@ -33,8 +35,9 @@ interface Child {
 
 const CHILD = join(dirname(fileURLToPath(import.meta.url)), 'relay-child.ts')
 const LONGEST_MS = 1_200_000
+const BUCKETS = 64
 
-/** Starts one process for each spec; resolves when all are ready. */
+/** Starts one process for each spec; resolves when all are ready, and have shared the buckets. */
 export async function startRelayProcesses(specs: readonly RelaySpec[]): Promise<RelayProcesses> {
   let look = (): void => undefined
   const children = specs.map((spec) => startChild(spec, () => look()))
@@ -43,6 +46,16 @@ export async function startRelayProcesses(specs: readonly RelaySpec[]): Promise<
   const close = async (): Promise<void> => void (await Promise.all(children.map((child) => child.close())))
   try {
     await Promise.race([Promise.all(children.map((child) => child.ready)), failed])
+    const share = Math.ceil(BUCKETS / children.length)
+    const isShared = (): boolean => {
+      const held = children.map((child) => child.report().buckets ?? share)
+      return held.every((buckets) => buckets <= share) && held.reduce((sum, buckets) => sum + buckets, 0) >= BUCKETS
+    }
+    const shared = new Promise<void>((resolve) => {
+      look = () => void (isShared() && resolve())
+      look()
+    })
+    await Promise.race([shared, failed])
   } catch (error) {
     await close()
     throw error

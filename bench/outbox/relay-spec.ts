@@ -39,8 +39,12 @@ export interface RunningRelay {
   close(): Promise<void>
 }
 
-/** Starts one. `published` is told how many rows more Kafka has acknowledged that are also marked. */
+/**
+ * Starts one. `published` is told how many rows more Kafka has acknowledged that are also marked, `holds` how many buckets a worker has, where
+ * there are any.
+ */
 export type StartRelay<Spec extends RelaySpec> = (
   spec: Spec,
   published: (rows: number) => void,
+  holds: (buckets: number) => void,
 ) => Promise<RunningRelay>

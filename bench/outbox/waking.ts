@@ -77,7 +77,7 @@ function wakeUp(where: string, samples: number, pauseMs: number, boundMs: number
         return {
           async ours() {
             const sampled: number[] = []
-            for (let i = -WARM_UP; i < Math.max(4, samples / world.shorten); i++) {
+            for (let i = world.shorten > 1 ? -1 : -WARM_UP; i < Math.max(3, samples / world.shorten); i++) {
               // At a moment that has nothing to do with those at which a relay looks.
               await sleep(pauseMs + systemRuntime.random() * Math.max(200, pauseMs / 2))
               const ms = await waker.once()
