@@ -70,7 +70,7 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
   }
 
   const headerNames = new HeaderNames()
-  /** The last row id that was drawn when somebody looked and nobody wrote. */
+  /** The last row id at the last look, if nobody wrote then. */
   let quietAt: bigint | null = null
   let lastLook: { readonly statistics: OutboxStatistics; readonly againAt: number } | null = null
 
@@ -100,12 +100,14 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       // Two statements: had one read both, a writer could have begun after the locks were read and drawn its id before the sequence was.
       const [last] = (await ask(sql.lastRowId, [])) as readonly { readonly id: string }[]
       const lastRowId = BigInt(last!.id)
-      // Nobody wrote then, and nobody has drawn an id since: who writes now will draw a greater one. An idle relay asks for nothing more.
+      // Who has come since then has not drawn an id. So a relay at rest asks one question.
       if (lastRowId === quietAt) return { lastRowId, writers: [] }
       await runtime.failpoint('outbox:between-last-id-and-writers')
-      const writers = (await ask(sql.writers, [])) as readonly { readonly writer: string }[]
-      if (writers.length === 0) quietAt = lastRowId
-      return { lastRowId, writers: writers.map(({ writer }) => writer) }
+      const rows = (await ask(sql.writers, [])) as readonly { readonly writer: string }[]
+      const writers = rows.map(({ writer }) => writer)
+      quietAt = writers.length === 0 ? lastRowId : null
+      const prepared = writers.filter(isPrepared)
+      return prepared.length === 0 ? { lastRowId, writers } : { lastRowId, writers, prepared }
     },
     async sent(rows) {
       if (rows.length === 0) return
@@ -153,6 +155,11 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
     check: () => checkOutbox({ where, ask, keepSent: keepSentMs !== null }),
     purge: () => (keepSentMs === null ? Promise.resolve(0) : purge.run()),
   }
+}
+
+/** What `pg_locks` calls a transaction that was prepared for a two-phase commit, once it has outlived the server's process, or on old servers. */
+function isPrepared(writer: string): boolean {
+  return writer.startsWith('-1/')
 }
 
 interface LeaseRow {

@@ -288,6 +288,37 @@ describe('writers', () => {
     for (const client of [reading, elsewhere]) await client!.query('rollback')
   })
 
+  test('a prepared transaction that a restarted server has found again, under another name, is of unknown age', async () => {
+    const world = await outboxWorld(pool)
+    await world.insert([{}])
+    const store = world.another({
+      query: (statement, values) =>
+        // What PostgreSQL calls it then; its name is kept while the server lives.
+        statement.includes('pg_locks') ? Promise.resolve([{ writer: '-1/812' }]) : world.query(statement, values),
+    })
+    expect(await store.writers()).toMatchObject({ writers: ['-1/812'], prepared: ['-1/812'] })
+  })
+
+  test('at rest only the last id is asked for, until another one was drawn', async () => {
+    const world = await outboxWorld(pool)
+    await world.insert([{}])
+    const asked: string[] = []
+    const store = world.another({
+      query(statement, values) {
+        asked.push(statement)
+        return world.query(statement, values)
+      },
+    })
+    for (let look = 0; look < 5; look++) expect((await store.writers()).writers).toEqual([])
+    expect(asked.filter((statement) => statement.includes('pg_locks'))).toHaveLength(1)
+    const writer = await heldClient(pool)
+    await writer.query('begin')
+    await world.insert([{}], writer)
+    expect((await store.writers()).writers).toHaveLength(1)
+    await writer.query('rollback')
+    expect((await store.writers()).writers).toEqual([])
+  })
+
   test('whoever draws an id between the two looks is above the first: a writer that is not named can bring nothing below it', async () => {
     const world = await outboxWorld(pool)
     await world.insert([{}])
@@ -531,7 +562,7 @@ describe('listening', () => {
     await notified()
     await listening.close()
     await ear.end()
-    expect(await backend()).toBe(undefined)
+    await until(async () => (await backend()) === undefined)
   })
 
   test('a storm of commits becomes few calls', async () => {
