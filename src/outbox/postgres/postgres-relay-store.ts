@@ -4,6 +4,7 @@ import { createPurge } from '../../database/index.ts'
 import type { RelayStore, ScanRange } from '../relay-store.ts'
 import { checkOutbox } from './check-outbox.ts'
 import { listenForCommits } from './commit-listener.ts'
+import { HeaderNames } from './header-bytes.ts'
 import { outboxAccess } from './outbox-access.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { outboxNames } from './outbox-table.ts'
@@ -64,6 +65,7 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       .finally(() => (purging = false))
   }
 
+  const headerNames = new HeaderNames()
   /** The last row id at the last look, if nobody wrote then. */
   let quietAt: bigint | null = null
 
@@ -87,7 +89,7 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       if (ranges.length === 0) return []
       const values = [list(ranges.map(({ bucket }) => bucket)), list(ranges.map(after)), list(ranges.map(upTo))]
       const rows = (await ask(sql.fetch, [...values, maxRows, maxBytes])) as readonly { readonly packed: unknown }[]
-      return rows.map(({ packed }) => unpackRow(packed))
+      return rows.map(({ packed }) => unpackRow(packed, headerNames))
     },
     async writers() {
       // Two statements: had one read both, a writer could have begun after the locks were read and drawn its id before the sequence was.

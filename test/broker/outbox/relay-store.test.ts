@@ -338,6 +338,27 @@ describe('writers', () => {
     expect(writers).toHaveLength(1)
     await writer.query('rollback')
   })
+
+  test('asks who writes only when an id was drawn since nobody did: an idle relay costs one statement a look', async () => {
+    const world = await outboxWorld(pool)
+    let looks = 0
+    const store = world.another({
+      runtime: { ...systemRuntime, failpoint: (name) => void (looks += Number(name.startsWith('outbox:between'))) },
+    })
+    const writer = await heldClient(pool)
+    await store.writers()
+    await store.writers()
+    expect(looks).toBe(1)
+    await writer.query('begin')
+    const [id] = await world.insert([{}], writer)
+    for (const _ of [1, 2]) {
+      expect(await store.writers()).toEqual({ lastRowId: id, writers: [expect.any(String)] })
+    }
+    expect(looks).toBe(3)
+    await writer.query('rollback')
+    for (const _ of [1, 2]) expect(await store.writers()).toEqual({ lastRowId: id, writers: [] })
+    expect(looks).toBe(4)
+  })
 })
 
 describe('sent', () => {
