@@ -48,12 +48,13 @@ export {
   postgresStateGuard,
   prismaInbox,
 } from './idempotency/postgres/index.ts'
-export type { OutboxTable, OutboxTableSqlOptions, PostgresOutboxOptions } from './outbox/postgres/index.ts'
+export type { OutboxNames, OutboxTable, OutboxTableSqlOptions, PostgresOutboxOptions } from './outbox/postgres/index.ts'
 export {
   drizzleOutbox,
   knexOutbox,
   kyselyOutbox,
   postgresOutbox,
+  postgresOutboxNames,
   postgresOutboxSql,
   prismaOutbox,
 } from './outbox/postgres/index.ts'

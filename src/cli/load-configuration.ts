@@ -117,7 +117,12 @@ const schema = z.strictObject(
           url: name.optional(),
           schema: name.optional(),
           table: name.optional(),
-          outbox: z.strictObject({ table: name.optional() }, { error: notAnObject }).optional(),
+          outbox: z
+            .strictObject(
+              { table: name.optional(), keepSent: z.boolean({ error: 'must be true or false' }).optional() },
+              { error: notAnObject },
+            )
+            .optional(),
         },
         { error: notAnObject },
       )

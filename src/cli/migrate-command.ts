@@ -1,12 +1,18 @@
+import type { HoldfastConfig } from 'holdfast'
 import { HoldfastError } from 'holdfast'
-import { postgresDedupeSql } from 'holdfast/postgres'
+import { postgresDedupeSql, postgresLockSql, postgresOutboxSql } from 'holdfast/postgres'
 import type { DatabaseAddress } from './database-address.ts'
 import { databaseAddress } from './database-address.ts'
 import { databaseFailure } from './database-failure.ts'
 import { EXIT } from './exit-codes.ts'
 import { loadConfiguration, untilStopped } from './load-configuration.ts'
-import type { DedupeTableName, Migration, MigrationProgress } from './migrate-dedupe-table.ts'
+import type { DedupeTableName } from './migrate-dedupe-table.ts'
 import { migrateDedupeTable } from './migrate-dedupe-table.ts'
+import { migrateLockSequence } from './migrate-lock-sequence.ts'
+import type { OutboxName } from './migrate-outbox.ts'
+import { migrateOutbox } from './migrate-outbox.ts'
+import type { Migration, MigrationProgress } from './migration.ts'
+import { migrateTogether } from './migration.ts'
 import { paintFor } from './paint.ts'
 import type { PgClientClass } from './pg-client.ts'
 import { loadPg } from './pg-client.ts'
@@ -19,6 +25,10 @@ export interface MigrateOptions {
   readonly databaseUrl?: string
   readonly schema?: string
   readonly table?: string
+  readonly outbox?: boolean
+  readonly outboxTable?: string
+  readonly keepSent?: boolean
+  readonly lock?: boolean
   readonly print?: boolean
   readonly json?: boolean
 }
@@ -28,35 +38,68 @@ const CONNECT_WITHIN_MS = 10_000
 /** Said where the answer to the commit is missing. */
 const UNKNOWN = '; nobody knows whether the table was made: run it again'
 
-/** Makes the table of stores and inboxes, or prints the SQL that does. */
+/** Makes the table of stores and inboxes, the outbox and the sequence of locks where they are asked for, or prints the SQL that does. */
 export async function migrateCommand(options: MigrateOptions, surroundings: CliSurroundings): Promise<number> {
   const { output, environment, folder } = surroundings
   const { config } = await loadConfiguration(surroundings, options.config)
-  const name: DedupeTableName = {
-    schema: options.schema ?? config.postgres?.schema ?? 'public',
-    table: options.table ?? config.postgres?.table ?? 'holdfast_dedupe',
-  }
-  const sql = postgresDedupeSql(name) // refuses names that do not fit, before anything is connected to
+  const wanted = wantedOf(options, config)
+  const { dedupe, outbox, lock } = wanted
+  // Refuses names that do not fit, before anything is connected to.
+  const sql = [
+    postgresDedupeSql(dedupe),
+    ...(outbox === null ? [] : [postgresOutboxSql(outbox)]),
+    ...(lock ? [postgresLockSql({ schema: dedupe.schema })] : []),
+  ].join('')
   if (options.print === true) {
-    output.write(options.json === true ? `${JSON.stringify({ ...name, sql }, null, 2)}\n` : sql)
+    const shown = { ...dedupe, ...(outbox !== null && { outbox }), ...(lock && { lock }), sql }
+    output.write(options.json === true ? `${JSON.stringify(shown, null, 2)}\n` : sql)
     return EXIT.fine
   }
   const address = databaseAddress(options.databaseUrl, environment, config)
-  const migration = await migrate(await loadPg(folder), address, name, surroundings)
+  const migrated = await migrate(await loadPg(folder), address, wanted, surroundings)
   output.write(
     options.json === true
-      ? `${JSON.stringify({ database: address.shown, ...migration }, null, 2)}\n`
-      : printable(report(migration, address)),
+      ? `${JSON.stringify(jsonOf(migrated, address), null, 2)}\n`
+      : printable(reportOf(migrated, address)),
   )
   return EXIT.fine
+}
+
+/** What is to be there. */
+interface Wanted {
+  readonly dedupe: DedupeTableName
+  readonly outbox: OutboxName | null
+  readonly lock: boolean
+}
+
+/** What came of it. */
+interface Migrated {
+  readonly dedupe: Migration
+  readonly outbox: Migration | null
+  readonly lock: Migration | null
+}
+
+function wantedOf(options: MigrateOptions, { postgres }: HoldfastConfig): Wanted {
+  const schema = options.schema ?? postgres?.schema ?? 'public'
+  const keepSent = options.keepSent ?? postgres?.outbox?.keepSent ?? false
+  const withOutbox = [options.outbox, options.keepSent, options.outboxTable, postgres?.outbox].some(
+    (each) => each !== undefined,
+  )
+  return {
+    dedupe: { schema, table: options.table ?? postgres?.table ?? 'holdfast_dedupe' },
+    outbox: withOutbox
+      ? { schema, table: options.outboxTable ?? postgres?.outbox?.table ?? 'holdfast_outbox', keepSent }
+      : null,
+    lock: options.lock ?? false,
+  }
 }
 
 async function migrate(
   Client: PgClientClass,
   address: DatabaseAddress,
-  name: DedupeTableName,
+  { dedupe, outbox, lock }: Wanted,
   { signal, errors, environment }: CliSurroundings,
-): Promise<Migration> {
+): Promise<Migrated> {
   const progress: MigrationProgress = { committing: false }
   let client: InstanceType<PgClientClass> | null = null
   try {
@@ -67,7 +110,13 @@ async function migrate(
     })
     client.on('error', () => {}) // a connection that breaks between two statements: the next one tells
     await untilStopped(client.connect(), signal)
-    return await untilStopped(migrateDedupeTable(client, name, progress), signal)
+    const connected = client
+    const work = async (): Promise<Migrated> => ({
+      dedupe: await migrateDedupeTable(connected, dedupe),
+      outbox: outbox === null ? null : await migrateOutbox(connected, outbox),
+      lock: lock ? await migrateLockSequence(connected, dedupe.schema) : null,
+    })
+    return await untilStopped(migrateTogether(connected, progress, work), signal)
   } catch (error) {
     if (!signal.aborted)
       throw HoldfastError.is(error) ? error : databaseFailure(error, address, progress.committing ? UNKNOWN : '')
@@ -80,8 +129,26 @@ async function migrate(
   }
 }
 
-function report({ table, made }: Migration, { shown }: DatabaseAddress): string {
-  const what =
-    made.length === 0 ? `${table} is there already, as it should be` : `made ${made.join(' and ')} of ${table}`
-  return `${what} (${shown})\n`
+function jsonOf({ dedupe, outbox, lock }: Migrated, { shown }: DatabaseAddress): unknown {
+  return {
+    database: shown,
+    table: dedupe.name,
+    made: dedupe.made,
+    ...(outbox !== null && { outbox: { table: outbox.name, made: outbox.made } }),
+    ...(lock !== null && { lock: { sequence: lock.name, made: lock.made } }),
+  }
+}
+
+function reportOf({ dedupe, outbox, lock }: Migrated, { shown }: DatabaseAddress): string {
+  return [dedupe, outbox, lock]
+    .filter((each) => each !== null)
+    .map(({ name, made }) => {
+      const what = made.length === 0 ? `${name} is there already, as it should be` : `made ${listOf(made)} of ${name}`
+      return `${what} (${shown})\n`
+    })
+    .join('')
+}
+
+function listOf(names: readonly string[]): string {
+  return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }

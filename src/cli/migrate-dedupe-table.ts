@@ -1,6 +1,7 @@
 import { HoldfastError } from 'holdfast'
 import { postgresDedupeSql, postgresDedupeStore } from 'holdfast/postgres'
 import { unfit } from './load-configuration.ts'
+import type { Migration } from './migration.ts'
 import type { PgClient } from './pg-client.ts'
 
 /** Which table. */
@@ -9,40 +10,13 @@ export interface DedupeTableName {
   readonly table: string
 }
 
-/** What a migration did. */
-export interface Migration {
-  /** As SQL names it, quoted where it has to be. */
-  readonly table: string
-  /** What was not there before; nothing when all was. */
-  readonly made: readonly ('table' | 'index')[]
-}
-
-/** How far a migration is: what is to be said when it is stopped. */
-export interface MigrationProgress {
-  /** From here on nobody knows whether it is kept, until the server has answered. */
-  committing: boolean
-}
-
-/** All migrations of Holdfast in a database wait for each other here. Drawn once. */
-const LOCK = '7520468213908417261'
-/** An index of a table that is in use waits for the transactions that write to it, and all others then wait for the index. */
-const LOCK_TIMEOUT_MS = 5_000
-
 /**
- * Makes the table of stores and inboxes where it is not there, in one transaction under an advisory lock: of several at the same time one makes it,
- * and the others find it. Looks at the catalog first: making an index "if it is not there" would make every writer of the table wait. A crash
- * before the commit leaves nothing.
+ * Makes the table of stores and inboxes where it is not there. Looks at the catalog first: making an index "if it is not there" would make every
+ * writer of the table wait.
  *
  * @throws HOLDFAST_CONFIG_INVALID when the schema is not there, or something else has the table's name; what the client throws.
  */
-export async function migrateDedupeTable(
-  client: PgClient,
-  name: DedupeTableName,
-  progress: MigrationProgress,
-): Promise<Migration> {
-  await client.query('begin')
-  await client.query('select pg_advisory_xact_lock($1::bigint)', [LOCK])
-  await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
+export async function migrateDedupeTable(client: PgClient, name: DedupeTableName): Promise<Migration> {
   const before = await look(client, name)
   if (!before.schema)
     throw unfit('the table cannot be made', [
@@ -51,10 +25,7 @@ export async function migrateDedupeTable(
   if (before.table) await checkTable(client, name, before.shown)
   if (!before.table || !before.index) await client.query(postgresDedupeSql(name))
   const after = await look(client, name)
-  progress.committing = true
-  await client.query('commit')
-  progress.committing = false
-  return { table: before.shown, made: (['table', 'index'] as const).filter((each) => !before[each] && after[each]) }
+  return { name: before.shown, made: (['table', 'index'] as const).filter((each) => !before[each] && after[each]) }
 }
 
 interface Look {

@@ -61,15 +61,27 @@ function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => v
     .addHelpText('after', PLAN_HELP)
     .action(async (options: PlanOptions) => onEnd(await planCommand(options, surroundings)))
 
-  const postgres = program.command('postgres').description('The tables of dedupe stores and inboxes in PostgreSQL.')
+  const postgres = program
+    .command('postgres')
+    .description('The tables of dedupe stores, inboxes and the outbox in PostgreSQL.')
   common(postgres.command('migrate'))
-    .summary('make the table of stores and inboxes')
+    .summary('make the table of stores and inboxes, and the outbox')
     .description(
-      'Makes the table that postgresDedupeStore and the inboxes use, where it is not there: in one transaction, under a lock, so that two deploys at once do not clash. Safe to run again.',
+      'Makes the table that postgresDedupeStore and the inboxes use, and the outbox and the sequence of locks where they are asked for, as far as they are not there: in one transaction, under a lock, so that two deploys at once do not clash. Safe to run again.',
     )
     .option('--print', 'print the SQL for review, and connect to nothing')
-    .option('--schema <name>', 'the schema of the table (default: that of the configuration, else public)')
-    .option('--table <name>', 'its name (default: that of the configuration, else holdfast_dedupe)')
+    .option('--schema <name>', 'the schema of all of them (default: that of the configuration, else public)')
+    .option(
+      '--table <name>',
+      'the table of stores and inboxes (default: that of the configuration, else holdfast_dedupe)',
+    )
+    .option('--outbox', 'also the outbox (default: where the configuration has postgres.outbox)')
+    .option(
+      '--outbox-table <name>',
+      'also the outbox, by this name (default: that of the configuration, else holdfast_outbox)',
+    )
+    .option('--keep-sent', 'also the outbox, and the table that keeps rows that were sent, for keepSentMs')
+    .option('--lock', 'also the sequence that postgresLock draws its fencing tokens from')
     .option(
       '--database-url <url>',
       'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
@@ -143,6 +155,7 @@ ${EXIT_HELP}`
 const MIGRATE_HELP = `
 Examples:
   holdfast postgres migrate --print > migrations/007-holdfast.sql
+  holdfast postgres migrate --outbox --keep-sent --print
   holdfast postgres migrate --database-url postgres://deploy@db/shop
   DATABASE_URL=postgres://deploy@db/shop holdfast postgres migrate --schema inventory
 ${EXIT_HELP}`

@@ -21,13 +21,16 @@ export interface PostgresConfig {
   readonly schema?: string
   /** As in `postgresDedupeSql`. @defaultValue `holdfast_dedupe` */
   readonly table?: string
+  /** The outbox of the service, in the same schema; `{}` says that there is one. @defaultValue none */
   readonly outbox?: OutboxConfig
 }
 
-/** Where the outbox lies, in the schema of {@link PostgresConfig}. */
+/** The tables of an outbox. */
 export interface OutboxConfig {
-  /** @defaultValue `holdfast_outbox` */
+  /** As in `postgresOutboxSql`. @defaultValue `holdfast_outbox` */
   readonly table?: string
+  /** As in `postgresOutboxSql`: also the table of rows that were sent. @defaultValue `false` */
+  readonly keepSent?: boolean
 }
 
 /** Gives its argument back, typed: for the default export of a configuration file. What is wrong with it the command tells, all at once. */

@@ -3,9 +3,17 @@ export function inOrder(
   statement: string,
   values: readonly unknown[],
 ): { readonly parts: string[]; readonly values: unknown[] } {
-  const pieces = statement.split(/\$(\d+)/)
-  return {
-    parts: pieces.filter((_, i) => i % 2 === 0),
-    values: pieces.filter((_, i) => i % 2 === 1).map((number) => values[Number(number) - 1]),
+  const parts = ['']
+  const ordered: unknown[] = []
+  for (const [piece, number] of statement.matchAll(PIECES)) {
+    if (number === undefined) parts[parts.length - 1] += piece
+    else {
+      parts.push('')
+      ordered.push(values[Number(number) - 1])
+    }
   }
+  return { parts, values: ordered }
 }
+
+/** A placeholder, or what is none: names and texts in their quotes, and all that is between. */
+const PIECES = /\$(\d+)|"(?:[^"]|"")*"|'(?:[^']|'')*'|[^$"']+|[$"']/g

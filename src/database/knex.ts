@@ -32,6 +32,7 @@ export function knexTransactions<Tx extends KnexExecutor>(
 export function knexQuery(executor: KnexExecutor): Query {
   return async (statement, values) => {
     const { parts, values: bindings } = inOrder(statement, values)
-    return rowsOf(await executor.raw(parts.join('?'), bindings))
+    const own = parts.map((part) => part.replaceAll('?', '\\?')) // of a name
+    return rowsOf(await executor.raw(own.join('?'), bindings))
   }
 }

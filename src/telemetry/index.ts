@@ -5,6 +5,7 @@ export type {
   CreateObservation,
   ProcessDescription,
   ProcessObservation,
+  RelayMeasurements,
   SendDescription,
   SendObservation,
   Telemetry,

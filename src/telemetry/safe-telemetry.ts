@@ -42,6 +42,14 @@ export function safeTelemetry(telemetry: Telemetry): Telemetry {
         return nothingProcessed
       }
     },
+    relaying(read) {
+      try {
+        const end = telemetry.relaying?.(read) ?? ignore
+        return () => quietly(end)
+      } catch {
+        return ignore
+      }
+    },
   }
 }
 

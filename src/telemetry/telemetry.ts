@@ -46,12 +46,37 @@ export interface ProcessDescription {
   readonly messageId?: string
 }
 
+/** How an outbox and one of its relays stand. */
+export interface RelayMeasurements {
+  /** Names the relay among those of its outbox. */
+  readonly worker: string
+  /** Rows that Kafka has acknowledged to this relay since its start. */
+  readonly published: number
+  /** Rows in its hands. */
+  readonly underWay: number
+  /** Buckets that it holds. */
+  readonly buckets: number
+  /** Of the whole outbox; null when it is not known. */
+  readonly outbox: {
+    readonly waiting: number
+    readonly oldestAgeMs: number | null
+    readonly parked: number
+    readonly behind: number
+  } | null
+}
+
 /** What watches sends, enqueues and handling. Nothing in it may throw, and nothing in it changes what happens to a record. */
 export interface Telemetry {
   sending(description: SendDescription, headers: Headers): SendObservation
   /** A message is made now and sent later: the send is a child of this by the headers. */
   creating(description: SendDescription, headers: Headers): CreateObservation
   processing(description: ProcessDescription): ProcessObservation
+  /**
+   * A relay is at work: `read` may be called at any time.
+   *
+   * @returns what ends it. @defaultValue nobody measures
+   */
+  relaying?(read: () => RelayMeasurements): () => void
 }
 
 /** A send that nobody watches. */

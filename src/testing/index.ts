@@ -10,6 +10,8 @@ export type {
   DriverWorld,
   InboxConformanceOptions,
   InboxWorld,
+  OutboxStoreConformanceOptions,
+  OutboxStoreWorld,
   TestableFaults,
   TestRunner,
 } from './conformance/index.ts'
@@ -18,6 +20,7 @@ export {
   distributedLockConformance,
   driverConformance,
   inboxConformance,
+  outboxStoreConformance,
 } from './conformance/index.ts'
 export type { Failpoints, Hold } from './failpoints.ts'
 export { failpoints } from './failpoints.ts'

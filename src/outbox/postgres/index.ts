@@ -1,5 +1,5 @@
-export type { OutboxTable, OutboxTableSqlOptions } from './outbox-table.ts'
-export { outboxTableSql as postgresOutboxSql } from './outbox-table.ts'
+export type { OutboxNames, OutboxTable, OutboxTableSqlOptions } from './outbox-table.ts'
+export { outboxNames as postgresOutboxNames, outboxTableSql as postgresOutboxSql } from './outbox-table.ts'
 export type { PostgresOutboxOptions } from './postgres-outbox.ts'
 export { postgresOutbox } from './postgres-outbox.ts'
 export { drizzleOutbox, knexOutbox, kyselyOutbox, prismaOutbox } from './query-builder-outboxes.ts'

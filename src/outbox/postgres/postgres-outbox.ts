@@ -8,6 +8,7 @@ import type { OutboxStore } from '../outbox-store.ts'
 import { createInsert } from './insert-messages.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { outboxTableProblems } from './outbox-table.ts'
+import { createPostgresOutboxOperations } from './postgres-outbox-operations.ts'
 import { createPostgresRelayStore } from './postgres-relay-store.ts'
 import { noOpenTransaction, noTransaction } from './transaction-refusals.ts'
 
@@ -89,6 +90,8 @@ export interface EnteredTransaction {
   readonly query: Query
   /** Null where the client does not tell: then the database is asked. */
   readonly isOpen: (() => boolean) | null
+  /** The client has not asked the database, since the transaction has ended. */
+  readonly saysOver?: (error: unknown) => boolean
 }
 
 /** What an outbox needs of a database client. */
@@ -128,16 +131,21 @@ export function createPostgresOutbox<Tx>(options: PostgresOutboxOptions, client:
 
   return {
     async insert(tx, messages) {
-      const { query: ask, isOpen } = client.enter(tx)
+      const { query: ask, isOpen, saysOver } = client.enter(tx)
       if (isOpen?.() === false) throw noOpenTransaction()
-      await insert(ask, messages, isOpen !== null)
+      try {
+        await insert(ask, messages, isOpen !== null)
+      } catch (error) {
+        throw saysOver?.(error) === true ? noOpenTransaction(error) : error
+      }
       // The client says so of the statement that has just ended: its caller had said `commit` before it had awaited this.
       if (isOpen?.() === false) throw storedOutside()
     },
     transact: (work) => transactions.transact((tx) => work(tx), { signal: NEVER, idleTimeoutMs: MAX_TIMER_MS }),
     relay,
+    operations: createPostgresOutboxOperations({ where, transactions, keepSent: keepSentMs !== null, runtime }),
     check,
-  } as OutboxStore<Tx> // operations come next
+  }
 }
 
 const NEVER = new AbortController().signal

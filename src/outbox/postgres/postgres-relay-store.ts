@@ -68,6 +68,8 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       .finally(() => (purging = false))
   }
 
+  /** The last row id at the last look, if nobody wrote then. */
+  let quietAt: bigint | null = null
   let lastLook: { readonly statistics: OutboxStatistics; readonly againAt: number } | null = null
 
   return {
@@ -95,9 +97,15 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
     async writers() {
       // Two statements: had one read both, a writer could have begun after the locks were read and drawn its id before the sequence was.
       const [last] = (await ask(sql.lastRowId, [])) as readonly { readonly id: string }[]
+      const lastRowId = BigInt(last!.id)
+      // Who has come since then has not drawn an id. So a relay at rest asks one question.
+      if (lastRowId === quietAt) return { lastRowId, writers: [] }
       await runtime.failpoint('outbox:between-last-id-and-writers')
-      const writers = (await ask(sql.writers, [])) as readonly { readonly writer: string }[]
-      return { lastRowId: BigInt(last!.id), writers: writers.map(({ writer }) => writer) }
+      const rows = (await ask(sql.writers, [])) as readonly { readonly writer: string }[]
+      const writers = rows.map(({ writer }) => writer)
+      quietAt = writers.length === 0 ? lastRowId : null
+      const prepared = writers.filter(isPrepared)
+      return prepared.length === 0 ? { lastRowId, writers } : { lastRowId, writers, prepared }
     },
     async sent(rows) {
       if (rows.length === 0) return
@@ -145,6 +153,11 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
     check: () => checkOutbox({ where, ask, keepSent: keepSentMs !== null }),
     purge: () => (keepSentMs === null ? Promise.resolve(0) : purge.run()),
   }
+}
+
+/** What `pg_locks` calls a transaction that was prepared for a two-phase commit, once it has outlived the server's process, or on old servers. */
+function isPrepared(writer: string): boolean {
+  return writer.startsWith('-1/')
 }
 
 interface LeaseRow {

@@ -12,7 +12,6 @@ import type {
   Transactions,
 } from '../../database/index.ts'
 import {
-  answerOf,
   drizzleQuery,
   drizzleTransactions,
   hasMethods,
@@ -26,7 +25,7 @@ import {
 import type { OutboxStore } from '../outbox-store.ts'
 import type { PostgresOutboxOptions } from './postgres-outbox.ts'
 import { createPostgresOutbox } from './postgres-outbox.ts'
-import { noOpenTransaction, noTransaction } from './transaction-refusals.ts'
+import { noTransaction } from './transaction-refusals.ts'
 
 /**
  * An {@link OutboxStore} on Kysely: `enqueue` takes its `Transaction`, or a `ControlledTransaction`.
@@ -43,7 +42,8 @@ export function kyselyOutbox<Tx extends KyselyExecutor>(
     transactions: () => kyselyTransactions(db, options.isolation),
     needed: 'a Transaction of Kysely, and not the instance itself,',
     isTransaction: (tx) => hasMethods(tx, ['withoutPlugins']) && Reflect.get(tx, 'isTransaction') === true,
-    isOver: (tx) => Reflect.get(tx, 'isCommitted') === true || Reflect.get(tx, 'isRolledBack') === true,
+    saysOver: (error) =>
+      error instanceof Error && /^Transaction is already (committed|rolled back)/.test(error.message),
     queryOf: kyselyQuery,
   })
 }
@@ -63,7 +63,7 @@ export function knexOutbox<Tx extends KnexExecutor>(
     transactions: () => knexTransactions(db, options.isolation),
     needed: 'a Knex.Transaction, and not the instance itself,',
     isTransaction: (tx) => hasMethods(tx, ['raw']) && Reflect.get(tx, 'isTransaction') === true,
-    isOver: (tx) => hasMethods(tx, ['isCompleted']) && answerOf(tx, 'isCompleted') === true,
+    saysOver: (error) => error instanceof Error && error.message.startsWith('Transaction query already complete'),
     queryOf: knexQuery,
   })
 }
@@ -85,7 +85,7 @@ export function drizzleOutbox<Tx extends DrizzleExecutor>(
     transactions: () => drizzleTransactions(db, sql, options.isolation),
     needed: 'a transaction of Drizzle, and not the database itself,',
     isTransaction: (tx) => hasMethods(tx, ['execute', 'rollback']),
-    isOver: () => false,
+    saysOver: () => false,
     queryOf: (tx) => drizzleQuery(tx, sql),
   })
 }
@@ -107,7 +107,7 @@ export function prismaOutbox<Tx extends PrismaExecutor>(
     transactions: () => prismaTransactions(prisma, options.isolation),
     needed: 'a TransactionClient of Prisma, and not the client itself,',
     isTransaction: (tx) => hasMethods(tx, ['$queryRawUnsafe']) && !hasMethods(tx, ['$connect']),
-    isOver: () => false,
+    saysOver: (error) => Reflect.get(Object(error), 'code') === 'P2028',
     queryOf: prismaQuery,
   })
 }
@@ -121,8 +121,8 @@ interface Builder<Tx> {
   /** What a transaction has to be, and whether it is one, by its shape. */
   readonly needed: string
   readonly isTransaction: (tx: Tx) => boolean
-  /** The builder says that it has ended. What it does not know the database is asked for. */
-  readonly isOver: (tx: Tx) => boolean
+  /** The builder has not asked the database, since the transaction has ended. What it does not know the database says. */
+  readonly saysOver: (error: unknown) => boolean
   readonly queryOf: (tx: Tx) => Query
 }
 
@@ -133,8 +133,7 @@ function outboxOn<Tx>(options: PostgresOutboxOptions, builder: Builder<Tx>): Out
     listenOn: null,
     enter(tx) {
       if (!builder.isTransaction(tx)) throw noTransaction(builder.needed)
-      if (builder.isOver(tx)) throw noOpenTransaction()
-      return { query: builder.queryOf(tx), isOpen: null }
+      return { query: builder.queryOf(tx), isOpen: null, saysOver: builder.saysOver }
     },
   })
 }

@@ -55,6 +55,7 @@ export function createRelay(options: RelayOptions): Relay {
   let statisticsTimer: Timer | undefined
   let listening: { close(): Promise<void> } | undefined
   let endHints = (): void => {}
+  let endMeasuring: (() => void) | undefined
 
   // Made first, since the others need it; what it tells them of comes later than all of this.
   const hand = new Hand((held) => {
@@ -156,6 +157,13 @@ export function createRelay(options: RelayOptions): Relay {
     reader.start()
     measure()
     statisticsTimer = clock.every(STATISTICS_EVERY_MS, measure)
+    endMeasuring = settings.telemetry.relaying?.(() => ({
+      worker,
+      published,
+      underWay: hand.rows,
+      buckets: leases.open().length,
+      outbox: statistics,
+    }))
     state = 'running'
     logger.info({ worker, buckets: leases.open().length }, 'the relay has begun')
   }
@@ -170,12 +178,14 @@ export function createRelay(options: RelayOptions): Relay {
   const close = async (timeoutMs: number): Promise<void> => {
     state = 'closing'
     endHints()
+    endMeasuring?.()
     statisticsTimer?.cancel()
-    await starting?.catch(() => {})
     const out = new AbortController()
     const atRest = (async (): Promise<boolean> => {
+      await starting?.catch(() => {})
       await reader.close()
       await leases.close()
+      if (starting !== undefined) await leases.leave().catch(() => {})
       return true
     })()
     const late = clock.sleep(timeoutMs, out.signal).then(
@@ -185,9 +195,8 @@ export function createRelay(options: RelayOptions): Relay {
     const isAtRest = await Promise.race([atRest, late])
     out.abort()
     atRest.catch(() => {})
-    // What is under way may still be written: then nobody else may have the buckets before the leases have run out.
-    if (isAtRest && starting !== undefined) await leases.leave().catch(() => {})
-    else if (!isAtRest)
+    // What is under way may still be written: so the buckets are not given back, and nobody else has them before the leases have run out.
+    if (!isAtRest)
       logger.warn({ worker, rows: hand.rows }, 'the relay has closed with rows under way: they may be sent again')
     routes.close()
     marker.close()

@@ -1,9 +1,9 @@
 import type { Driver, DriverProducer, ProduceBatch, ProduceOutcome } from '../../driver/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { OutboundRecord } from '../../record/index.ts'
-import { formatPartition, textOf } from '../../record/index.ts'
+import { formatPartition } from '../../record/index.ts'
 import type { SendObservation } from '../../telemetry/index.ts'
-import { noTelemetry } from '../../telemetry/index.ts'
+import { describeMessage, noTelemetry } from '../../telemetry/index.ts'
 import type { HeldBucket, RowInHand } from './held-bucket.ts'
 import type { RelaySettings } from './relay-settings.ts'
 
@@ -36,6 +36,7 @@ export function transactionalSend(
   onFenced: (held: HeldBucket) => void,
 ): TransactionalSend {
   const { deliveryTimeoutMs, leaseMs, runtime, logger } = settings
+  const { clock } = runtime
   const transactionalId = `${settings.transactionalIdPrefix}-${bucket}`
   let producer: DriverProducer | null = null
 
@@ -54,6 +55,14 @@ export function transactionalSend(
     const batches = byPartition(rows)
     await runtime.failpoint('relay:before-produce')
     const transaction = await (await connected()).begin()
+    // Looked at again only now: a worker that takes the bucket later begins later, and fences this transaction off. Before the begin it could have been
+    // taken already, and this begin would fence off the one that has it.
+    if (!rows.every(({ held }) => held.open && clock.monotonic() < held.safeUntil)) {
+      await transaction.abort()
+      throw new HoldfastError('HOLDFAST_UNAVAILABLE', 'the lease ran out before the transaction had begun', {
+        retriable: true,
+      })
+    }
     const outcomes = new Map<RowInHand, ProduceOutcome>()
     await Promise.all(
       batches.map(async (batch) => {
@@ -113,7 +122,7 @@ async function observed(
   send: (batchOf: (rows: readonly RowInHand[]) => ProduceBatch) => Promise<readonly ProduceOutcome[]>,
 ): Promise<readonly ProduceOutcome[]> {
   const observations =
-    telemetry === noTelemetry ? null : rows.map((row) => telemetry.sending(descriptionOf(row), row.row.headers))
+    telemetry === noTelemetry ? null : rows.map(({ row }) => telemetry.sending(describeMessage(row), row.headers))
   const batchOf = (batch: readonly RowInHand[]): ProduceBatch => {
     const { row, partition } = batch[0]!
     return { topic: row.topic, partition, records: batch.map(recordOf), compression }
@@ -132,12 +141,6 @@ async function observed(
 function tell(observation: SendObservation, { partition }: RowInHand, outcome: ProduceOutcome): void {
   if (outcome.ok) observation.succeeded(partition, outcome.offset)
   else observation.failed(outcome.error.code)
-}
-
-function descriptionOf({ row }: RowInHand): Parameters<RelaySettings['telemetry']['sending']>[0] {
-  const key = row.key === null ? undefined : textOf(row.key)
-  const description = { topic: row.topic, messageId: row.id, tombstone: row.value === null }
-  return key === undefined ? description : { ...description, key }
 }
 
 function recordOf({ row, partition }: RowInHand): OutboundRecord {

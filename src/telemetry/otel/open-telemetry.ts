@@ -1,4 +1,13 @@
-import type { Context, Link, Span, SpanOptions, TextMapPropagator, Tracer, TracerProvider } from '@opentelemetry/api'
+import type {
+  Context,
+  Link,
+  MeterProvider,
+  Span,
+  SpanOptions,
+  TextMapPropagator,
+  Tracer,
+  TracerProvider,
+} from '@opentelemetry/api'
 import { context, diag, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { Header, Headers } from '../../record/index.ts'
 import type {
@@ -11,6 +20,7 @@ import type {
 } from '../telemetry.ts'
 import { keepsItsPromises } from '../safe-telemetry.ts'
 import { nothingCreated, nothingProcessed, nothingSent } from '../telemetry.ts'
+import { measureRelay } from './relay-metrics.ts'
 import { spanAttributes } from './attributes.ts'
 import type { HeadersToAdd } from './carrier.ts'
 import { headersGetter, headersSetter } from './carrier.ts'
@@ -40,6 +50,8 @@ export interface OpenTelemetryOptions {
   readonly messageKeys?: boolean
   /** Makes the spans. @defaultValue the one registered with OpenTelemetry's API when a span begins; without one there are none */
   readonly tracerProvider?: TracerProvider
+  /** Measures outboxes and relays. @defaultValue the one registered with OpenTelemetry's API when a relay starts; without one nothing is measured */
+  readonly meterProvider?: MeterProvider
   /** Reads and writes the context in headers. @defaultValue the one registered with OpenTelemetry's API */
   readonly propagator?: TextMapPropagator
 }
@@ -138,6 +150,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
   }
 
   return keepsItsPromises({
+    relaying: (read) => guarded(() => measureRelay(read, options.meterProvider)) ?? nothing,
     sending: (description, headers) => guarded(() => observeSend(description, headers)) ?? nothingSent,
     creating: (description, headers) => guarded(() => observeCreate(description, headers)) ?? nothingCreated,
     processing(description) {
@@ -156,6 +169,8 @@ function endFailed(span: Span, errorType: string): void {
   span.setStatus({ code: SpanStatusCode.ERROR })
   span.end()
 }
+
+function nothing(): void {}
 
 /** Malformed contexts name none. */
 function namesSpan(carried: Context): boolean {

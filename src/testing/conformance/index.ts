@@ -17,3 +17,6 @@ export type {
   TestableFaults,
   TestRunner,
 } from './harness.ts'
+export type { OutboxStoreConformanceOptions } from './outbox-store-conformance.ts'
+export type { OutboxStoreWorld } from './outbox-store/index.ts'
+export { outboxStoreConformance } from './outbox-store-conformance.ts'

@@ -29,12 +29,17 @@ export function createAsideRows(rows: RowVersions, leases: BucketLeases, now: ()
   return {
     setAside(lease, { parked, behind }) {
       if (!leases.isCurrent(lease)) return false
-      const move = (place: RowPlace, aside: AsideState): void => {
-        const row = rows.waiting(place)
-        if (row !== undefined) rows.replace(row, { aside })
-      }
-      for (const { reason, ...place } of parked) move(place, { kind: 'parked', reason, atMs: now() })
-      for (const place of behind) move(place, { kind: 'behind' })
+      const waiting = (places: readonly RowPlace[]): OutboxRow[] =>
+        places.flatMap((place) => rows.waiting({ bucket: lease.bucket, rowId: place.rowId }) ?? [])
+      // Marked meanwhile, by a worker that had sent it, a row is not parked any more, and nobody would find what is put behind it.
+      const parkedKeys = new Set(
+        [...waiting(parked), ...rows.aside(lease.bucket).filter((row) => parkedState(row) !== null)].map(keyOf),
+      )
+      const follow = waiting(behind)
+      if (!follow.every((row) => parkedKeys.has(keyOf(row)))) return false
+      for (const { reason, ...place } of parked)
+        for (const row of waiting([place])) rows.replace(row, { aside: { kind: 'parked', reason, atMs: now() } })
+      for (const row of follow) rows.replace(row, { aside: { kind: 'behind' } })
       return true
     },
     parkedKeys(buckets) {
@@ -108,8 +113,8 @@ function isChosen({ message }: OutboxRow, selection: ParkedSelection): boolean {
   return selection.kind === 'all' || message.topic === selection.topic
 }
 
-function keyOf({ message: { topic, key } }: OutboxRow): string {
-  return `${topic}\0${Buffer.from(key!).toString('hex')}`
+function keyOf({ rowId, message: { topic, key } }: OutboxRow): string {
+  return key === null ? `${rowId}` : `${topic}\0${Buffer.from(key).toString('hex')}`
 }
 
 /** Of key, value and headers. */

@@ -249,16 +249,15 @@ describe('fetch', () => {
   test('rows are looked up one by one, whatever the planner believes of their number: none is read that is not given', async () => {
     const world = await outboxWorld(pool)
     await fill(world, 20_000)
-    const limits = { ...AMPLE, maxRows: 100 }
+    const limits = { ...AMPLE, maxRows: 500 }
     const rows = await world.store.fetch(ALL, limits)
     const { plan, blocks } = await explain(world, (store) => store.fetch(ALL, limits))
     expect(plan).not.toMatch(/Bitmap|Sort|Seq Scan/)
-    expect(blocks).toBeLessThan(150)
+    expect(blocks).toBeLessThan(600)
 
     const marked = rows.map((row) => ({ ...row, partition: 0, offset: 1n }))
     const marking = await explain(world, (store) => store.sent(marked))
     expect(marking.plan).not.toMatch(/Bitmap|Sort|Seq Scan/)
-    expect(marking.blocks).toBeLessThan(600)
   })
 })
 
@@ -287,6 +286,37 @@ describe('writers', () => {
     await prepared!.query(`commit prepared '${name}'`)
     expect(await world.store.writers()).toEqual({ lastRowId, writers: [] })
     for (const client of [reading, elsewhere]) await client!.query('rollback')
+  })
+
+  test('a prepared transaction that a restarted server has found again, under another name, is of unknown age', async () => {
+    const world = await outboxWorld(pool)
+    await world.insert([{}])
+    const store = world.another({
+      query: (statement, values) =>
+        // What PostgreSQL calls it then; its name is kept while the server lives.
+        statement.includes('pg_locks') ? Promise.resolve([{ writer: '-1/812' }]) : world.query(statement, values),
+    })
+    expect(await store.writers()).toMatchObject({ writers: ['-1/812'], prepared: ['-1/812'] })
+  })
+
+  test('at rest only the last id is asked for, until another one was drawn', async () => {
+    const world = await outboxWorld(pool)
+    await world.insert([{}])
+    const asked: string[] = []
+    const store = world.another({
+      query(statement, values) {
+        asked.push(statement)
+        return world.query(statement, values)
+      },
+    })
+    for (let look = 0; look < 5; look++) expect((await store.writers()).writers).toEqual([])
+    expect(asked.filter((statement) => statement.includes('pg_locks'))).toHaveLength(1)
+    const writer = await heldClient(pool)
+    await writer.query('begin')
+    await world.insert([{}], writer)
+    expect((await store.writers()).writers).toHaveLength(1)
+    await writer.query('rollback')
+    expect((await store.writers()).writers).toEqual([])
   })
 
   test('whoever draws an id between the two looks is above the first: a writer that is not named can bring nothing below it', async () => {
@@ -360,6 +390,7 @@ describe('sent', () => {
       await world.store.lease('a', LONG_MS)
       return (await pool.query(`select 1 from ${world.names.sent}`)).rows.length === 0
     })
+    expect(await world.rows()).toEqual([])
   })
 
   test('a row that somebody set aside meanwhile stays there: what waits behind it would be forgotten', async () => {
@@ -449,8 +480,8 @@ describe('check', () => {
   }
 
   test('is content with what the SQL makes', async () => {
-    await (await outboxWorld(pool)).store.check()
-    await (await outboxWorld(pool, { keepSentMs: 1 })).store.check()
+    for (const keepSentMs of [null, 1])
+      await expect((await outboxWorld(pool, { keepSentMs })).store.check()).resolves.toBe(undefined)
   })
 
   test('says what makes the tables when they are not there', async () => {

@@ -7,13 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Services } from '../../../scripts/services/index.ts'
 import type { Inbox, InboxCall } from '../../../src/idempotency/index.ts'
 import type { Isolation } from '../../../src/postgres.ts'
-import {
-  drizzleInbox,
-  knexInbox,
-  kyselyInbox,
-  postgresDedupeSql,
-  prismaInbox,
-} from '../../../src/postgres.ts'
+import { drizzleInbox, knexInbox, kyselyInbox, postgresDedupeSql, prismaInbox } from '../../../src/postgres.ts'
 import { sqlStateOf } from '../../../src/database/index.ts'
 import { inboxConformance } from '../../../src/testing/index.ts'
 import { failureOf } from '../../helpers/failure-of.ts'

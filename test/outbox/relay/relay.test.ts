@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import type { DriverProducerOptions } from '../../../src/driver/index.ts'
 import { keyPlace } from '../../../src/outbox/index.ts'
+import { deferred } from '../../../src/testing/deferred.ts'
 import { letters, notes, relayWorld } from './world.ts'
 
 const bucketOf = (key: string): number => keyPlace('letters', Buffer.from(key)).bucket
@@ -323,6 +325,45 @@ test('with a transactional id for each bucket, a worker that stood still past it
   await fresh.start()
   await runtime.clock.advance(20_000)
   expect(sent()).toEqual(['k1:a', 'k1:b'])
+  expect(store.rows()).toEqual([])
+  await runtime.clock.run(fresh.close())
+})
+
+test('with a transactional id for each bucket, one that stood still before its transaction began writes nothing either', async () => {
+  const { runtime, store, enqueue, sent, relay } = relayWorld()
+  const options = { leaseMs: 10_000, deliveryTimeoutMs: 5_000, transactionalIdPrefix: 'outbox' }
+  const old = relay(options)
+  const standstill = deferred<void>()
+  let stands = false
+  const { createProducer } = old.driver
+  Object.assign(old.driver, {
+    createProducer: (given: DriverProducerOptions) => {
+      const producer = createProducer(given)
+      return {
+        ...producer,
+        async begin() {
+          if (stands) await standstill.promise
+          return producer.begin()
+        },
+      }
+    },
+  })
+  await old.start()
+  stands = true
+  await enqueue('k1:a')
+  await runtime.clock.advance(3_000)
+  old.client.disconnect() // it renews nothing, and does not know yet
+  const fresh = relay(options)
+  await fresh.start()
+  await runtime.clock.advance(20_000)
+  await enqueue('k1:b')
+  await runtime.clock.run(fresh.drained())
+  expect(sent()).toEqual(['k1:a', 'k1:b'])
+  standstill.resolve()
+  await runtime.clock.advance(20_000)
+  await enqueue('k1:c')
+  await runtime.clock.advance(20_000) // it was fenced off itself, and begins anew
+  expect(sent()).toEqual(['k1:a', 'k1:b', 'k1:c'])
   expect(store.rows()).toEqual([])
   await runtime.clock.run(fresh.close())
 })

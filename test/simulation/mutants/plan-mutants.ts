@@ -33,7 +33,7 @@ export const planMutants: readonly Mutant[] = [
     name: 'migrations-side-by-side',
     promise: 'of two migrations at a time one makes the table',
     foundBy: onServers,
-    file: 'src/cli/migrate-dedupe-table.ts',
+    file: 'src/cli/migration.ts',
     find: "  await client.query('select pg_advisory_xact_lock($1::bigint)', [LOCK])\n",
     replace: '',
   },
