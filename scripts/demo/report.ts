@@ -28,7 +28,9 @@ export function reportTable(findings: Findings, scaled: string): readonly string
     [
       '  sent again',
       outbox.sentAgain,
-      outbox.sentAgain === 0 ? '' : 'with their old ids, by whoever followed a relay that was killed or stopped',
+      outbox.sentAgain === 0
+        ? ''
+        : 'with their old ids: without a mark when their relay died, or without an answer in time',
     ],
     ['  missing', outbox.missing.length, 'answer 202 → row → record → inbox row'],
     ['  reordered', outbox.reordered.length, 'first copies, by the rows of each key'],

@@ -65,8 +65,8 @@ const TROUBLES: readonly Trouble[] = [
   beside(scaleNotification, (scene) => killRelay('relay:before-mark', scene)),
 ]
 
-/** So often a trouble asks for `moreOrders`: each API that is killed, and the members that join. */
-const MORE_ORDERS = 3
+/** So often the troubles ask for `moreOrders`: whenever the order API or a relay is killed, and when members have joined. */
+const MORE_ORDERS = 5
 
 /**
  * Runs the whole demo and prints what came of it.
@@ -194,7 +194,11 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       { withInbox: WITH_INBOX, atMostOnce: AT_MOST_ONCE },
     )
 
-    const audits = await runAudits({ brokers, databaseUrl }, placing.pills, reading)
+    const audits = await runAudits(
+      { brokers, databaseUrl },
+      { pills: placing.pills, sentAgain: findings.outbox.sentAgain },
+      reading,
+    )
 
     const delivered = placing.accepted.filter((orderId) => tables.states.get(orderId)?.state === 'delivered')
     const spans = readSpans(await readFile(options.traceFile, 'utf8').catch(() => ''))

@@ -13,8 +13,9 @@ const STEPS = {
  * run out, sends them again, with their ids.
  */
 export async function killRelay(failpoint: keyof typeof STEPS, scene: Scene): Promise<void> {
-  const { fleet, say } = scene
+  const { fleet, moreOrders, say } = scene
   const victim = fleet.first(RELAY)
+  moreOrders() // those that there were may all be placed by now
   const cameBy = await crashAtFailpoint(victim, failpoint, scene)
   await victim.stop()
   const next = await fleet.start(RELAY)
