@@ -541,7 +541,7 @@ describe('listening', () => {
     await notified()
     await listening.close()
     await ear.end()
-    expect(await backend()).toBe(undefined)
+    await until(async () => (await backend()) === undefined)
   })
 
   test('a storm of commits becomes few calls', async () => {
