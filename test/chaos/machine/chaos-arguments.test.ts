@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { SCENARIOS, SMOKE } from '../scenarios/index.ts'
+import { relayStorm, SCENARIOS, SMOKE } from '../scenarios/index.ts'
 import { drawSchedule, inRounds, parseChaosArguments } from './index.ts'
 
-const KNOWN = { scenarios: SCENARIOS, smoke: SMOKE, drivers: ['kafkajs'] }
+const KNOWN = { scenarios: SCENARIOS, smoke: SMOKE, drivers: ['kafkajs'], storm: relayStorm }
 
 test('faults are named by number or name, and run in the order in which they were named', () => {
   const args = parseChaosArguments(['--seed', '7', '--faults', 'zombie,1', '--json'], KNOWN)
