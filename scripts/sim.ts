@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { simulateSeed } from '../src/testing/simulation/index.ts'
 import type { ScenarioName } from '../test/simulation/index.ts'
-import { isScenarioName, scenarioOf, scenarios, WORLD } from '../test/simulation/index.ts'
+import { isScenarioName, scenarioOf, scenarios, worldOf } from '../test/simulation/index.ts'
 import { pinnedSeeds } from '../test/simulation/pinned-seeds.ts'
 import { bundleSimulator } from './simulation/bundle.ts'
 import { runSeeds } from './simulation/run-seeds.ts'
@@ -34,7 +34,7 @@ process.exitCode = args.pinned ? await pinned() : args.seed === null ? await man
 
 async function one(seed: number): Promise<number> {
   const scenario = args.scenario ?? scenarioOf(seed)
-  const { violations, log, steps, trace } = await simulateSeed(scenarios[scenario], seed, WORLD, args.trace)
+  const { violations, log, steps, trace } = await simulateSeed(scenarios[scenario], seed, worldOf(scenario), args.trace)
   if (args.json) console.log(JSON.stringify({ seed, scenario, violations, steps, trace }))
   else {
     for (const line of log) console.log(line)
@@ -47,7 +47,7 @@ async function one(seed: number): Promise<number> {
 async function pinned(): Promise<number> {
   const broken: object[] = []
   for (const { scenario, seed, why } of pinnedSeeds) {
-    const { violations } = await simulateSeed(scenarios[scenario], seed, WORLD)
+    const { violations } = await simulateSeed(scenarios[scenario], seed, worldOf(scenario))
     if (violations.length > 0) broken.push({ seed, scenario, kinds: [...new Set(violations.map(({ kind }) => kind))] })
     if (!args.json) console.log(`${violations.length === 0 ? 'holds ' : 'BROKEN'} ${scenario} ${seed}: ${why}`)
   }

@@ -35,7 +35,7 @@ const YOUNG_MB = 128
 /** What a thread keeps to, by turns; both take about as long. */
 const OWN: readonly (readonly ScenarioName[])[] = [
   ['consuming', 'producing', 'at-most-once'],
-  ['transacting', 'shop', 'guarded'],
+  ['transacting', 'shop', 'guarded', 'outbox'],
 ]
 
 /** Runs seeds in worker threads of a simulator that `bundleSimulator` made. */

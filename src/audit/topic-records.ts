@@ -25,7 +25,7 @@ export interface TopicRecordsOptions {
 
 /**
  * The committed records of a topic, from the window's beginning to where the topic ends when the reading begins. Read by a group of its own, which commits
- * nothing and leaves nothing.
+ * nothing.
  *
  * A topic that is compacted has let go of records, and they are missing.
  *

@@ -1,6 +1,5 @@
 import type { AuditOptions, AuditReport, Driver, HoldfastConfig } from 'holdfast'
 import { audit, HoldfastError, systemRuntime, topicRecords } from 'holdfast'
-import { kafkajsDriver } from 'holdfast/kafkajs'
 import type { AuditConnection } from 'holdfast/postgres'
 import { inboxMarks, outboxRows } from 'holdfast/postgres'
 import { progressLine } from './audit-progress.ts'
@@ -28,7 +27,7 @@ export async function auditCommand(options: AuditCommandOptions, surroundings: C
   const { output, errors, environment, signal } = surroundings
   const { config } = await loadConfiguration(surroundings, options.config)
   const request = auditRequest(options, config, systemRuntime.clock.now())
-  const driver = request.brokers === null ? config.driver! : kafkajsDriver({ brokers: [...request.brokers] })
+  const driver = request.brokers === null ? config.driver! : await driverOf(request.brokers)
   const line = options.json === true ? null : progressLine(errors, paintFor(errors, environment))
   let report: AuditReport
   try {
@@ -51,6 +50,12 @@ export async function auditCommand(options: AuditCommandOptions, surroundings: C
   }
   output.write(options.json === true ? auditReportJson(report) : auditReportText(report, paintFor(output, environment)))
   return report.clean ? EXIT.fine : EXIT.broken
+}
+
+/** Loaded here alone: the other commands need no Kafka client. */
+async function driverOf(brokers: readonly string[]): Promise<Driver> {
+  const { kafkajsDriver } = await import('holdfast/kafkajs')
+  return kafkajsDriver({ clientId: 'holdfast-audit', brokers: [...brokers] })
 }
 
 function sidesOf(
@@ -87,6 +92,9 @@ async function withDatabase<T>(
   const Client = await loadPg(folder)
   let client: PgClient | null = null
   let connected = false
+  // Not waited for: a server that does not answer would hold up the end. A statement under way breaks with its connection.
+  const disconnect = (): void => void client?.end().catch(() => {})
+  signal.addEventListener('abort', disconnect, { once: true })
   try {
     client = new Client({
       connectionString: address.url,
@@ -102,7 +110,8 @@ async function withDatabase<T>(
     if (HoldfastError.is(error, 'HOLDFAST_STORE_UNAVAILABLE')) throw databaseFailure(error.cause, address)
     throw HoldfastError.is(error) || connected ? error : databaseFailure(error, address)
   } finally {
-    client?.end().catch(() => {}) // not waited for: a server that does not answer would hold up the end
+    signal.removeEventListener('abort', disconnect)
+    disconnect()
   }
 }
 

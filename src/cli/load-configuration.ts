@@ -111,6 +111,11 @@ const schema = z.strictObject(
         { message: 'must be a driver, such as kafkajsDriver(…) gives' },
       )
       .optional(),
+    relay: z
+      .custom<unknown>((given) => (typeof given === 'object' && given !== null) || typeof given === 'function', {
+        message: 'must be what createRelay gives, or a function that makes it',
+      })
+      .optional(),
     postgres: z
       .strictObject(
         {

@@ -8,9 +8,13 @@ import { explainError } from './explain-error.ts'
 import { hidePasswords } from './hide-passwords.ts'
 import type { MigrateOptions } from './migrate-command.ts'
 import { migrateCommand } from './migrate-command.ts'
+import type { OutboxChangeOptions, OutboxListOptions } from './outbox-command.ts'
+import { outboxChangeCommand, outboxListCommand } from './outbox-command.ts'
 import { hasColours, paintFor } from './paint.ts'
 import type { PlanOptions } from './plan-command.ts'
 import { planCommand } from './plan-command.ts'
+import type { RelayCommandOptions } from './relay-command.ts'
+import { relayCommand } from './relay-command.ts'
 import type { CliSurroundings } from './surroundings.ts'
 
 /**
@@ -116,7 +120,63 @@ function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => v
     .addHelpText('after', AUDIT_HELP)
     .action(async (options: AuditCommandOptions) => onEnd(await auditCommand(options, surroundings)))
 
+  const outbox = program
+    .command('outbox')
+    .description('The outbox in PostgreSQL: what it sends, and what it could not.')
+  of(outbox.command('list'))
+    .summary('list rows that Kafka has refused')
+    .description(
+      'Lists the rows that Kafka has refused, oldest first, with the reason of each and how many rows of its key wait behind it. Never shows a payload.',
+    )
+    .option('--topic <name>', 'of this topic alone')
+    .option('--limit <count>', 'how many at most (default: 100)')
+    .option('--keys', 'show keys too')
+    .addHelpText('after', OUTBOX_LIST_HELP)
+    .action(async (options: OutboxListOptions) => onEnd(await outboxListCommand(options, surroundings)))
+  which(of(outbox.command('retry')))
+    .summary('put refused rows back to be sent')
+    .description(
+      'Puts parked rows back, before those that wait behind them: when what stood in the way is gone. Relays at work notice within a third of their lease.',
+    )
+    .addHelpText('after', OUTBOX_RETRY_HELP)
+    .action(async (options: OutboxChangeOptions) => onEnd(await outboxChangeCommand('retry', options, surroundings)))
+  which(of(outbox.command('discard')))
+    .summary('give refused rows up: they are never sent')
+    .description(
+      'Gives parked rows up for good, and lets those that wait behind them be sent. Asks first; where nobody can be asked, --yes is needed.',
+    )
+    .option('--yes', 'do not ask')
+    .addHelpText('after', OUTBOX_DISCARD_HELP)
+    .action(async (options: OutboxChangeOptions) => onEnd(await outboxChangeCommand('discard', options, surroundings)))
+  common(outbox.command('relay'))
+    .summary('run the relay of the configuration')
+    .description(
+      'Runs what the configuration exports as relay, until SIGTERM or SIGINT: then it lets what is under way end, and gives its buckets back.',
+    )
+    .option('--until-empty', 'end as soon as nothing waits that can be sent')
+    .addHelpText('after', OUTBOX_RELAY_HELP)
+    .action(async (options: RelayCommandOptions) => onEnd(await relayCommand(options, surroundings)))
+
   return program
+}
+
+/** Where an outbox is. */
+function of(command: Command): Command {
+  return common(command)
+    .option('--schema <name>', 'the schema of the outbox (default: that of the configuration, else public)')
+    .option('--outbox-table <name>', 'its table (default: that of the configuration, else holdfast_outbox)')
+    .option(
+      '--database-url <url>',
+      'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
+    )
+}
+
+/** Which of its rows. */
+function which(command: Command): Command {
+  return command
+    .option('--id <message>', 'the row of this message')
+    .option('--topic <name>', 'all of this topic')
+    .option('--all', 'all of them')
 }
 
 function common(command: Command): Command {
@@ -158,6 +218,31 @@ Examples:
   holdfast postgres migrate --outbox --keep-sent --print
   holdfast postgres migrate --database-url postgres://deploy@db/shop
   DATABASE_URL=postgres://deploy@db/shop holdfast postgres migrate --schema inventory
+${EXIT_HELP}`
+
+const OUTBOX_LIST_HELP = `
+Examples:
+  holdfast outbox list                       what is parked, and why
+  holdfast outbox list --topic orders --json
+${EXIT_HELP}`
+
+const OUTBOX_RETRY_HELP = `
+Examples:
+  holdfast outbox retry --id 01987f4e-6c1b-7000-8000-3f2a9d1c5b7e
+  holdfast outbox retry --topic orders       the topic is there again
+${EXIT_HELP}`
+
+const OUTBOX_DISCARD_HELP = `
+Examples:
+  holdfast outbox discard --id 01987f4e-6c1b-7000-8000-3f2a9d1c5b7e
+  holdfast outbox discard --topic orders --yes
+${EXIT_HELP}`
+
+const OUTBOX_RELAY_HELP = `
+Examples:
+  holdfast outbox relay                      until it is stopped
+  holdfast outbox relay --until-empty        in a job, or before a migration
+  holdfast outbox relay --json               one object a line
 ${EXIT_HELP}`
 
 function version(): string {

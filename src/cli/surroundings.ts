@@ -9,6 +9,8 @@ export interface CliSurroundings {
   readonly errors: TextOutput
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal
+  /** Asks who sits at the terminal. Absent: nobody does. */
+  readonly ask?: (question: string) => Promise<string>
 }
 
 /** Where text goes. */

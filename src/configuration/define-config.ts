@@ -1,5 +1,6 @@
 import type { Consumer } from '../consumer/index.ts'
 import type { Driver } from '../driver/index.ts'
+import type { Relay } from '../outbox/index.ts'
 
 /** What `holdfast.config.mjs` exports as its default: what the `holdfast` command works on. */
 export interface HoldfastConfig {
@@ -10,6 +11,8 @@ export interface HoldfastConfig {
   readonly consumers?: readonly Consumer[] | (() => readonly Consumer[] | Promise<readonly Consumer[]>)
   /** How commands that read or write topics reach Kafka: `kafkajsDriver(…)`. `--brokers` comes before it. */
   readonly driver?: Driver
+  /** What `holdfast outbox relay` runs: what `createRelay` gives, not started, or a function that makes it, which that command alone calls. */
+  readonly relay?: Relay | (() => Relay | Promise<Relay>)
   readonly postgres?: PostgresConfig
 }
 

@@ -33,7 +33,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'telemetry',
   ],
   audit: ['database', 'driver', 'idempotency', 'record', 'errors', 'clock', 'logger'],
-  configuration: ['consumer', 'driver'],
+  configuration: ['consumer', 'driver', 'outbox'],
   cli: [], // it uses the package by name, as a user would
   shutdown: ['errors', 'clock', 'logger'],
   testing: ['consumer', 'dlq', 'driver', 'idempotency', 'outbox', 'topic', 'record', 'errors', 'clock', 'logger'],

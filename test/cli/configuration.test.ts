@@ -41,14 +41,16 @@ test('everything that is wrong with a configuration is listed at once, with its 
   const folder = folderWith({
     'holdfast.config.json': JSON.stringify({
       consumers: secret,
-      postgres: { url: 5, tabel: secret, schema: '' },
+      postgres: { url: 5, tabel: secret, schema: '', outbox: { keepSent: 1, tabel: secret } },
       kafka: secret,
     }),
   })
   const { code, output, errors } = await holdfast(['plan'], { folder })
   expect([code, output]).toEqual([2, ''])
-  for (const path of ['consumers', 'postgres.url', 'postgres.schema']) expect(errors).toContain(`- ${path}: `)
-  for (const path of ['kafka', 'postgres.tabel']) expect(errors).toContain(`- ${path}: is not an option`)
+  for (const path of ['consumers', 'postgres.url', 'postgres.schema', 'postgres.outbox.keepSent'])
+    expect(errors).toContain(`- ${path}: `)
+  for (const path of ['kafka', 'postgres.tabel', 'postgres.outbox.tabel'])
+    expect(errors).toContain(`- ${path}: is not an option`)
   expect(errors).not.toContain(secret)
 })
 

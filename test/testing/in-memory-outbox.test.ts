@@ -305,6 +305,26 @@ test('tells of commits where it is asked to, and of nothing that was rolled back
   expect(told).toBe(1)
 })
 
+test('tells what each commit has made visible, in the order of commits', async () => {
+  const store = make()
+  const told: string[] = []
+  const end = store.onCommitted((rows) => told.push(rows.map(({ id, rowId }) => `${rowId} ${id}`).join(', ')))
+  const [slow, quick] = [await store.begin(), await store.begin()]
+  await store.insert(slow, [message('slow', 'a')])
+  await store.insert(quick, [message('quick', 'b')])
+  await quick.savepoint(() => store.insert(quick, [message('within', 'c')]))
+  const takenBack = quick.savepoint(async () => {
+    await store.insert(quick, [message('gone', 'd')])
+    throw new Error('no')
+  })
+  await expect(takenBack).rejects.toThrow('no')
+  await quick.commit()
+  await slow.commit()
+  end()
+  await store.transact((tx) => store.insert(tx, [message('untold')]))
+  expect(told).toEqual(['2 quick, 3 within', '1 slow'])
+})
+
 test('the bytes of a row are its own: what a caller does to its buffers afterwards changes nothing', async () => {
   const store = make()
   const value = Buffer.from('before')

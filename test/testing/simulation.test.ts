@@ -7,7 +7,7 @@ import { createSimProcess } from '../../src/testing/simulation/sim-processes.ts'
 import type { SimProcess } from '../../src/testing/simulation/index.ts'
 import { simulateSeed } from '../../src/testing/simulation/index.ts'
 import type { ScenarioName } from '../simulation/index.ts'
-import { isScenarioName, scenarioOf, scenarios, WORLD } from '../simulation/index.ts'
+import { isScenarioName, scenarioOf, scenarios, worldOf } from '../simulation/index.ts'
 import { mutants } from '../simulation/mutants/index.ts'
 import { pinnedSeeds } from '../simulation/pinned-seeds.ts'
 
@@ -94,8 +94,8 @@ test.each(names)('a schedule of %s is the same every time, step by step', async 
   const scenario = scenarios[name]
   for (const seed of [3, 11]) {
     const [once, again] = [
-      await simulateSeed(scenario, seed, WORLD, true),
-      await simulateSeed(scenario, seed, WORLD, true),
+      await simulateSeed(scenario, seed, worldOf(name), true),
+      await simulateSeed(scenario, seed, worldOf(name), true),
     ]
     expect(again).toEqual(once)
     expect(once.log.length).toBeGreaterThan(20)
@@ -111,14 +111,14 @@ test.each([
   ['guarded', 20],
 ] as const)('%s keeps its promises under seeded faults', async (name, seeds) => {
   for (let seed = 0; seed < seeds; seed++) {
-    const { violations } = await simulateSeed(scenarios[name], seed, WORLD)
+    const { violations } = await simulateSeed(scenarios[name], seed, worldOf(name))
     expect(violations, `npm run sim -- --scenario ${name} --seed ${seed} --trace`).toEqual([])
   }
 })
 
 test('schedules that have found a bug find it no more', async () => {
   for (const { scenario, seed, why } of pinnedSeeds) {
-    const { violations } = await simulateSeed(scenarios[scenario], seed, WORLD)
+    const { violations } = await simulateSeed(scenarios[scenario], seed, worldOf(scenario))
     expect(violations, why).toEqual([])
   }
 })

@@ -101,7 +101,8 @@ select ${ms('(select at from oldest)')} as since,
 
 interface WaitingRow {
   readonly bucket: number
-  readonly id: string
+  /** As text, and of another name than its column: to order by `id` would else order texts. */
+  readonly row_id: string
   readonly previous: string | null
   readonly message_id: string
   readonly key: Uint8Array | null
@@ -115,23 +116,23 @@ async function* waitingRows(
   keepsSent: boolean,
   { sinceMs, untilMs }: AuditScope,
 ): AsyncGenerator<readonly AuditFact[]> {
-  const text = `select bucket, id::text, previous_id::text as previous, message_id, key, ${ms('enqueued_at')} as at
+  const text = `select bucket, id::text as row_id, previous_id::text as previous, message_id, key, ${ms('enqueued_at')} as at
 from ${outbox} where (bucket, id) > ($1::smallint, $2::bigint) and topic = $3 ${within('$4', '$5')}
 order by bucket, id limit ${PAGE}`
   for (let after: readonly [number, string] = [-32_768, '-1']; ;) {
     const rows = await ask<WaitingRow>(text, [...after, topic, sinceMs, untilMs])
     const last = rows.at(-1)
     if (last === undefined) return
-    yield rows.map(({ bucket, id, previous, message_id, key, at }) => ({
+    yield rows.map(({ bucket, row_id, previous, message_id, key, at }) => ({
       id: message_id,
       key,
       line: 0,
-      order: BigInt(id),
+      order: BigInt(row_id),
       atMs: at,
       state: bucket < 0 ? 'parked' : 'due',
       ...(keepsSent && { previous: previous === null ? null : BigInt(previous) }),
     }))
-    after = [last.bucket, last.id]
+    after = [last.bucket, last.row_id]
   }
 }
 
@@ -146,24 +147,24 @@ async function* sentRows(
   topic: string,
   { sinceMs, untilMs }: AuditScope,
 ): AsyncGenerator<readonly AuditFact[]> {
-  const text = `select id::text, previous_id::text as previous, message_id, key, partition, "offset"::text as "offset", ${ms('enqueued_at')} as at
+  const text = `select id::text as row_id, previous_id::text as previous, message_id, key, partition, "offset"::text as "offset", ${ms('enqueued_at')} as at
 from ${sent} where id > $1::bigint and topic = $2 ${within('$3', '$4')}
 order by id limit ${PAGE}`
   for (let after = '-1'; ;) {
     const rows = await ask<KeptRow>(text, [after, topic, sinceMs, untilMs])
     const last = rows.at(-1)
     if (last === undefined) return
-    yield rows.map(({ id, previous, message_id, key, partition, offset, at }) => ({
+    yield rows.map(({ row_id, previous, message_id, key, partition, offset, at }) => ({
       id: message_id,
       key,
       line: 0,
-      order: BigInt(id),
+      order: BigInt(row_id),
       atMs: at,
       state: partition === null ? 'discarded' : 'sent',
       previous: previous === null ? null : BigInt(previous),
       ...(partition !== null && offset !== null && { acknowledged: { partition, offset: BigInt(offset) } }),
     }))
-    after = last.id
+    after = last.row_id
   }
 }
 

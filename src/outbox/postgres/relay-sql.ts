@@ -53,6 +53,15 @@ as s (bucket, id, partition, "offset")`
   const gone = (rows: string): string =>
     `delete from ${outbox} as o using ${rows} where o.bucket = s.bucket and o.id = s.id and o.bucket >= 0`
 
+  const counted = (bucket: string, most: string): string => `
+    select count(*)::integer as rows from (
+      select from ${ALL_BUCKETS} cross join lateral (
+        select from ${outbox} where bucket = ${bucket} order by bucket, id limit (select ${most})
+      ) as o
+      limit (select ${most})
+    ) as c
+  `
+
   return {
     // What is alive is judged at one moment, so that no bucket is both held and free. A row is locked before it is judged for good: what has
     // changed since the statement began is seen then. Locks are taken in the order of buckets, those of free ones without waiting.
@@ -147,22 +156,20 @@ on conflict (id) do nothing`
 select bucket::integer as bucket from fence`,
     parkedKeys: `select distinct -1 - bucket as bucket, topic, key from ${outbox}
 where parked_at is not null and key is not null and bucket = any (select -1 - b from unnest($1::text::smallint[]) as b)`,
-    statistics: `with rows as materialized (
-    select (select count(*) from (
-      select 1 from ${allBuckets} cross join lateral (select 1 from ${outbox} where bucket = b.bucket limit $1::integer + 1) as o
-      limit $1::integer + 1
-    ) as w)::integer as waiting
-  )
-select waiting,
-  case when waiting > 0 then (
+    // Bucket by bucket, in the order of the index, so that neither what waits is read to count what is set aside nor the other way round.
+    statistics: `with parked as materialized (
+    select count(*)::integer as rows from (select from ${outbox} where parked_at is not null limit $1::integer) as p
+  ),
+  waiting as materialized (${counted('b.bucket', '$1::integer + 1')}),
+  aside as materialized (${counted('-1 - b.bucket', '$1::integer + (select rows from parked)')})
+select waiting.rows as waiting, parked.rows as parked, greatest(0, aside.rows - parked.rows) as behind,
+  case when waiting.rows > 0 then (
     select extract(epoch from clock_timestamp() - min(o.enqueued_at))::float8 * 1000
-    from ${allBuckets} cross join lateral (
+    from ${ALL_BUCKETS} cross join lateral (
       select enqueued_at from ${outbox} where bucket = b.bucket order by bucket, id limit 1
     ) as o
-  ) end as age,
-  (select count(*) from (select 1 from ${outbox} where parked_at is not null limit $1::integer) as p)::integer as parked,
-  (select count(*) from (select 1 from ${outbox} where bucket < 0 and parked_at is null limit $1::integer) as a)::integer as behind
-from rows`,
+  ) end as age
+from waiting, parked, aside`,
     purge: `with turn as materialized (select pg_try_advisory_xact_lock($2::bigint) as mine),
   old as materialized (
     select id from ${sent}
@@ -174,7 +181,7 @@ select case when (select mine from turn) then (select count(*)::integer from gon
   }
 }
 
-const allBuckets = `generate_series(0, ${BUCKETS - 1}) as b (bucket)`
+const ALL_BUCKETS = `generate_series(0, ${BUCKETS - 1}) as b (bucket)`
 
 function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`

@@ -57,6 +57,7 @@ export function createSendLine(options: SendLineOptions): SendLine {
     await Promise.resolve() // what else was read in this turn belongs to the same batch
     while (head < queue.length && !closed.signal.aborted) await deliver(take())
     running = undefined
+    if (overflow.isOpen && !closed.signal.aborted) options.onReclaimable()
   }
 
   const take = (): RowInHand[] => {
@@ -181,7 +182,8 @@ export function createSendLine(options: SendLineOptions): SendLine {
       queue.push(row)
       if (!closed.signal.aborted) running ??= run()
     },
-    reclaim: () => (overflow.isOpen && trouble.now === null ? overflow.end() : null),
+    // One that has nothing to try with will never hear that it works again: its rows may have gone with their buckets.
+    reclaim: () => (overflow.isOpen && (trouble.now === null || running === undefined) ? overflow.end() : null),
     withdraw(topic) {
       const rest = queue.slice(head)
       queue = rest.filter((row) => row.row.topic !== topic)

@@ -10,6 +10,7 @@ import type {
 import { BUCKETS } from '../../outbox/index.ts'
 import type { BucketLeases } from './bucket-leases.ts'
 import type { AsideState, OutboxRow, RowVersions } from './row-versions.ts'
+import { byRowId } from './row-versions.ts'
 
 /** Rows that are not to be sent for now. */
 export interface AsideRows {
@@ -121,9 +122,4 @@ function keyOf({ rowId, message: { topic, key } }: OutboxRow): string {
 export function bytesOf({ message: { key, value, headers } }: OutboxRow): number {
   const ofHeaders = headers.reduce((sum, [name, each]) => sum + Buffer.byteLength(name) + (each?.byteLength ?? 0), 0)
   return (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + ofHeaders
-}
-
-/** Sorts by row id. */
-export function byRowId(one: RowPlace, other: RowPlace): number {
-  return one.rowId < other.rowId ? -1 : 1
 }

@@ -60,6 +60,8 @@ export interface InMemoryOutbox extends InMemoryOutboxClient {
   client(faults?: InMemoryOutboxFaults): InMemoryOutboxClient
   /** What is committed and not sent, by row id: what waits, and what is set aside. */
   rows(): readonly InMemoryOutboxRow[]
+  /** Tells of the rows of each commit, by row id, in the moment in which others see them. @returns what ends it. */
+  onCommitted(listener: (rows: readonly InMemoryOutboxRow[]) => void): () => void
   /** The buckets, and who holds them. */
   buckets(): readonly InMemoryBucket[]
   /** A long transaction elsewhere holds a snapshot: rows that are deleted meanwhile lie there, dead, and scans have to pass them. */
@@ -206,6 +208,11 @@ export function inMemoryOutbox(options: InMemoryOutboxOptions = {}): InMemoryOut
     ...client(options.faults ?? {}),
     client: (faults = {}) => client(faults),
     rows: () => rows.all().map(rowOf),
+    onCommitted(listener) {
+      const own = (committed: readonly OutboxRow[]): void => listener(committed.map(rowOf))
+      transactions.onCommit.add(own)
+      return () => void transactions.onCommit.delete(own)
+    },
     buckets: () => leases.all(),
     holdSnapshot() {
       const holder = rows.hold()

@@ -164,6 +164,7 @@ function firstFrom(shelf: Shelf, rowId: bigint): number {
   return low
 }
 
-function byRowId(one: RowPlace, other: RowPlace): number {
+/** Sorts by row id. */
+export function byRowId(one: RowPlace, other: RowPlace): number {
   return one.rowId < other.rowId ? -1 : 1
 }

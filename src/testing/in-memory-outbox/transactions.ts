@@ -6,7 +6,8 @@ import { databaseError } from './database-error.ts'
 import type { InMemoryOutboxFaults } from './outbox-call.ts'
 import { throughFaults } from './outbox-call.ts'
 import type { RowIds } from './row-ids.ts'
-import type { Fate, Holder, RowVersions } from './row-versions.ts'
+import type { Fate, Holder, OutboxRow, RowVersions } from './row-versions.ts'
+import { byRowId } from './row-versions.ts'
 
 /** A transaction of an in-memory outbox, as a test begins one: what is done in it comes one after the other. */
 export interface InMemoryTransaction {
@@ -37,8 +38,8 @@ export interface Transactions {
   breakOff(transaction: InMemoryTransaction): void
   /** Those that hold the table's lock: each has it from before it draws an id to its end. */
   writers(): readonly string[]
-  /** Called after each commit. */
-  readonly onCommit: Set<() => void>
+  /** Called at each commit, with the rows that it has made visible. */
+  readonly onCommit: Set<(rows: readonly OutboxRow[]) => void>
 }
 
 /** What transactions are made of. */
@@ -54,7 +55,9 @@ export interface TransactionsParts {
 /** A transaction or a savepoint of it. */
 interface Level {
   readonly fate: Fate
+  /** It holds the table's lock. */
   wroteTo: boolean
+  readonly rows: OutboxRow[]
 }
 
 interface OpenTransaction {
@@ -109,17 +112,19 @@ export function createTransactions({ ids, locks, rows, now, locksKeys }: Transac
   const end = (handle: InMemoryTransaction, transaction: OpenTransaction, how: 'committed' | 'rolled-back'): void => {
     open.delete(handle)
     transaction.state = how
+    const written: OutboxRow[] = []
     for (const level of transaction.levels.toReversed()) {
       if (how === 'rolled-back') takeBack(transaction, level)
       else
         for (const each of within(transaction, level)) {
           each.fate.state = 'committed'
           locks.letGo(each)
+          written.push(...each.rows)
         }
     }
     if (transaction.holder !== null) rows.letGo(transaction.holder)
     transaction.onEnd()
-    if (how === 'committed') for (const listener of onCommit) listener()
+    if (how === 'committed') for (const listener of onCommit) listener(written.toSorted(byRowId))
   }
   /** A statement goes on after a wait: its connection may be gone meanwhile, and nobody would ever let go of what it takes now. */
   const refuseBrokenOff = (handle: InMemoryTransaction): void => {
@@ -152,11 +157,13 @@ export function createTransactions({ ids, locks, rows, now, locksKeys }: Transac
       // Without a key there is no order to keep: spread over all buckets, such rows are work for every worker.
       const bucket =
         message.key === null ? Number(rowId % BigInt(BUCKETS)) : keyPlace(message.topic, message.key).bucket
-      rows.add({ bucket, rowId, message, enqueuedAtMs: now(), aside: null }, level.fate)
+      const row: OutboxRow = { bucket, rowId, message, enqueuedAtMs: now(), aside: null }
+      rows.add(row, level.fate)
+      level.rows.push(row)
     }
   }
 
-  const onCommit = new Set<() => void>()
+  const onCommit: Transactions['onCommit'] = new Set()
   return {
     onCommit,
     begin(session, faults, onEnd) {
@@ -257,7 +264,7 @@ function locksFor(messages: readonly OutboxMessage[]): ReadonlyArray<readonly [n
 }
 
 function freshLevel(): Level {
-  return { fate: { state: 'open' }, wroteTo: false }
+  return { fate: { state: 'open' }, wroteTo: false, rows: [] }
 }
 
 /** Whatever the caller does to its buffers afterwards, the row stays as it was. */

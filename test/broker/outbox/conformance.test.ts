@@ -1,6 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { Services } from '../../../scripts/services/index.ts'
+import type { Runtime } from '../../../src/clock/index.ts'
+import { systemRuntime } from '../../../src/clock/index.ts'
 import type { PostgresOutboxOptions } from '../../../src/postgres.ts'
 import { outboxNames } from '../../../src/outbox/postgres/outbox-table.ts'
 import { postgresOutboxSql } from '../../../src/postgres.ts'
@@ -35,14 +37,22 @@ for (const [name, client, options] of outboxes) {
       const { url } = services.postgres!
       const table = fresh('outbox')
       await admin.query(postgresOutboxSql({ table, keepSent: options.keepSentMs !== undefined }))
-      const [own, other] = [1, 2].map(() => subjects[client]!(url, { ...options, table }))
+      let agedMs = 0
+      const runtime: Runtime = {
+        ...systemRuntime,
+        clock: { ...systemRuntime.clock, monotonic: () => systemRuntime.clock.monotonic() + agedMs },
+      }
+      const [own, other] = [1, 2].map(() => subjects[client]!(url, { ...options, table, runtime }))
       return {
         store: own!.store,
         otherStore: other!.store,
         savepoint: async (transaction, work) => void (await own!.savepoint(transaction, work)),
         pool: own!.database,
         untilWaiting: (count) => untilBlocked(admin, count),
-        tick: (ms) => age(table, ms),
+        async tick(ms) {
+          agedMs += ms
+          await age(table, ms)
+        },
         async close() {
           await own!.close()
           await other!.close()

@@ -168,10 +168,10 @@ export async function explain(
     world.another({
       query: (...made) => {
         calls.push(made)
-        return Promise.resolve([])
+        return Promise.reject(new Error('to be explained'))
       },
     }),
-  )
+  ).catch(() => {})
   const [statement, values] = calls[0]!
   const client = await world.pool.connect()
   try {

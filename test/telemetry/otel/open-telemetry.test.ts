@@ -55,6 +55,50 @@ describe('with an SDK', () => {
     expect(sending.headers).toEqual([textHeader('traceparent', `00-${traceId}-${spanId}-01`)])
   })
 
+  test('what an outbox keeps makes a create span, and the send of its relay is a child of that', () => {
+    const telemetry = openTelemetry()
+    const creating = telemetry.creating(SEND, [])
+    creating.succeeded()
+    const created = spans.named('create orders')
+    expect([created.kind, created.status.code]).toEqual([SpanKind.PRODUCER, SpanStatusCode.UNSET])
+    expect(created.attributes).toMatchObject({
+      'messaging.operation.name': 'create',
+      'messaging.operation.type': 'create',
+      'messaging.message.id': 'id-1',
+    })
+    const { traceId, spanId } = created.spanContext()
+    expect(creating.headers).toEqual([textHeader('traceparent', `00-${traceId}-${spanId}-01`)])
+    const sending = telemetry.sending(SEND, creating.headers)
+    sending.succeeded(0, 0n)
+    const sent = spans.named('send orders')
+    expect([sent.kind, sent.parentSpanContext?.spanId, sent.spanContext().traceId]).toEqual([
+      SpanKind.CLIENT,
+      spanId,
+      traceId,
+    ])
+    expect(sending.headers).toEqual([]) // the stored context is the record's
+  })
+
+  test('a context of the caller’s own is the parent of a create span, and stays in the headers as it is', () => {
+    const creating = openTelemetry().creating(SEND, [TRACEPARENT])
+    creating.failed('40P01')
+    const span = spans.named('create orders')
+    expect([creating.headers, span.parentSpanContext?.spanId, span.spanContext().traceId]).toEqual([
+      [],
+      SPAN_ID,
+      TRACE_ID,
+    ])
+    expect([span.attributes['error.type'], span.status]).toEqual(['40P01', { code: SpanStatusCode.ERROR }])
+  })
+
+  test('a create inside a span is its child', () => {
+    trace.getTracer('test').startActiveSpan('POST /orders', (span) => {
+      openTelemetry().creating(SEND, []).succeeded()
+      expect(spans.named('create orders').parentSpanContext?.spanId).toBe(span.spanContext().spanId)
+      span.end()
+    })
+  })
+
   test('a send inside a span is its child', () => {
     trace.getTracer('test').startActiveSpan('POST /orders', (span) => {
       openTelemetry().sending(SEND, []).succeeded(0, 0n)
@@ -269,6 +313,17 @@ describe('without an SDK', () => {
     })
     expect(sent).toEqual([TRACEPARENT, TRACESTATE])
     expect(telemetry.sending(SEND, []).headers).toEqual([])
+  })
+
+  test('hands a record’s context on to what its handler leaves in an outbox, unless the message has one of its own', () => {
+    const telemetry = openTelemetry()
+    const own = textHeader('traceparent', `00-${TRACE_ID}-aaaaaaaaaaaaaaaa-01`)
+    const record = inbound({ headers: [TRACEPARENT, TRACESTATE] })
+    const created = telemetry
+      .processing({ record, groupId: 'g' })
+      .run(() => [[], [own]].map((headers) => telemetry.creating(SEND, headers).headers))
+    expect(created).toEqual([[TRACEPARENT, TRACESTATE], []])
+    expect(telemetry.creating(SEND, []).headers).toEqual([])
   })
 
   test('keeps the contexts of records that are handled side by side apart', async () => {
