@@ -49,6 +49,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
+  let running: Promise<void> | undefined
 
   const round = async (): Promise<number> => {
     await giveBack()
@@ -142,7 +143,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
     open: openOnes,
     async start() {
       const waitMs = await round()
-      void run(waitMs)
+      running = run(waitMs)
     },
     reset(held) {
       held.close()
@@ -168,10 +169,16 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
       closing = true
       hurry()
       renewed.resolve()
-      for (const held of buckets.values()) {
-        held.close()
-        dropIfDone(held)
+      const closeAll = (): void => {
+        for (const held of buckets.values()) {
+          held.close()
+          dropIfDone(held)
+        }
       }
+      closeAll()
+      // A round that is under way may come to the store after the leave, and would take the buckets for a worker that is gone; or open some yet.
+      await running
+      closeAll()
       if (buckets.size > 0) await emptied.promise
     },
     leave: () => store.leave(worker),
