@@ -85,11 +85,14 @@ export function staleCopiesOf({ records, rowOf, sends }: OutboxStory): readonly 
   }
   const stale: StaleCopy[] = []
   for (const own of byKey.values()) {
+    const seen = new Set<number>()
     let newest = 0
     for (const [i, { row, record }] of own.entries()) {
       const next = own[i + 1]?.row.seq
+      const isFirst = !seen.has(row.seq)
+      seen.add(row.seq)
       newest = Math.max(newest, row.seq)
-      if (row.seq === newest) continue
+      if (isFirst || row.seq === newest) continue
       if (next !== undefined && next <= row.seq + 1) continue
       const send = sends
         .get(row.id)

@@ -16,6 +16,10 @@ export interface OutboxServer {
   readonly url: string
   /** How many rows wait to be sent. */
   waiting(): Promise<number>
+  /** The last row id that was drawn. */
+  lastRowId(): Promise<bigint>
+  /** How many rows wait up to a row id. */
+  waitingUpTo(rowId: bigint): Promise<number>
   committed(): Promise<number>
   /** What the database has when all is over. */
   read(): Promise<Omit<OutboxData, 'records'>>
@@ -49,6 +53,11 @@ export async function startOutboxServer(progress: Progress): Promise<OutboxServe
     database,
     url: throughProxy(server.url, proxy),
     waiting: () => count('holdfast_outbox where bucket >= 0'),
+    async lastRowId() {
+      const { rows } = await database.query<{ id: string }>('select last_value::text as id from holdfast_outbox_id')
+      return BigInt(rows[0]!.id)
+    },
+    waitingUpTo: (rowId) => count(`holdfast_outbox where bucket >= 0 and id <= ${rowId}`),
     committed: () => count('chaos_messages'),
     async read() {
       const [rows, left] = await Promise.all([

@@ -61,7 +61,7 @@ export const USUAL_RELAYING: RelayWorkload = {
   padBytes: 100,
   shares: { 'rolled-back': 100, 'part-rolled-back': 50, held: 10, many: 100, wide: 0, crossed: 20 },
   notify: false,
-  relay: { leaseMs: 3_000, deliveryTimeoutMs: 1_000, idleIntervalMs: 100, sweepIntervalMs: 30_000 },
+  relay: { leaseMs: 4_000, deliveryTimeoutMs: 1_500, idleIntervalMs: 100, sweepIntervalMs: 30_000 },
   transactional: false,
   dieAt: {},
   standAt: {},

@@ -40,6 +40,8 @@ export interface RelayWorld {
   pause(ms: number): Promise<void>
   /** Waits for what the journals say. */
   until(what: string, condition: () => boolean, withinMs?: number): Promise<void>
+  /** Waits until all that is committed by now is sent and marked. */
+  untilTurnedOver(): Promise<void>
   startEnqueuer(name: string): Promise<Worker>
   startRelay(name: string, changes?: Partial<RelayConfig>): Promise<Worker>
   /** The live process of a name. */
@@ -55,6 +57,7 @@ export interface RelayWorld {
 }
 
 const WITHIN_MS = 60_000
+const LOOK_EVERY_MS = 200
 
 /** Makes a topic, an outbox, and a fleet of nobody. */
 export async function createRelayWorld(
@@ -106,6 +109,15 @@ export async function createRelayWorld(
       await sleep(ms, undefined, { signal: stop })
     },
     until: (what, condition, withinMs = WITHIN_MS) => live.until(what, condition, withinMs, stop),
+    async untilTurnedOver() {
+      const last = await outbox.lastRowId()
+      const deadline = performance.now() + WITHIN_MS
+      while ((await outbox.waitingUpTo(last)) > 0) {
+        if (performance.now() > deadline)
+          throw new Error(`what was committed was not sent within ${WITHIN_MS / 1_000} s`)
+        await world.pause(LOOK_EVERY_MS)
+      }
+    },
     startEnqueuer: (name) =>
       fleet.start(name, {
         role: 'enqueuer',

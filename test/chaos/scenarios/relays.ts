@@ -23,18 +23,14 @@ export const relayKillBeforeMark: RelayScenario = {
   },
 }
 
-function paused(
-  name: string,
-  about: string,
-  rest: Pick<RelayScenario, 'expectations'> & { readonly transactional: boolean },
-): RelayScenario {
+function paused(name: string, about: string, rest: Pick<RelayScenario, 'expectations' | 'workload'>): RelayScenario {
   return {
     kind: 'relay',
     number: 35,
     name,
     about,
     seconds: 45,
-    workload: { standAt: { 'relay-1': 'relay:before-produce#120' }, transactional: rest.transactional },
+    workload: { standAt: { 'relay-1': 'relay:before-produce#40' }, ...rest.workload },
     ...(rest.expectations === undefined ? {} : { expectations: rest.expectations }),
     async inject(world) {
       const [first, second] = [world.worker('relay-1'), world.worker('relay-2')]
@@ -43,7 +39,9 @@ function paused(
       // By itself, between its look at the lease and its socket: the worst place there is.
       await world.whileItStands(first, async () => {
         await untilAllAre(second.proc)
-        await goesOn(world)
+        await world.untilTurnedOver() // what it has in hand was sent by the other one,
+        await goesOn(world, NEWER) // and newer messages of its keys, too
+        await world.untilTurnedOver()
       })
       await world.until('that both have buckets', () => world.areShared('relay-1', 'relay-2'))
       // And wherever it may be.
@@ -61,7 +59,7 @@ function paused(
 export const relayPausedPastLease: RelayScenario = paused(
   'relay-paused-past-lease',
   'One of two relays stands still past its lease, once just before its socket: it may still write old copies behind newer records, and nothing else.',
-  { transactional: false, expectations: { requiredCounters: ['bucketsLost', 'staleCopies'] } },
+  { expectations: { requiredCounters: ['bucketsLost', 'staleCopies'] } },
 )
 
 /** The same with a transactional id for each bucket. */
@@ -69,7 +67,13 @@ export const relayPausedTransactional: RelayScenario = paused(
   'relay-paused-transactional',
   'The same with a transactional id for each bucket: what it had in hand is fenced, and no old copy stands behind a newer record.',
   {
-    transactional: true,
+    // Each id has a connection of its own to set up, and each batch a transaction.
+    workload: {
+      transactional: true,
+      keys: 12,
+      ratePerSecond: 30,
+      relay: { leaseMs: 8_000, deliveryTimeoutMs: 3_000, idleIntervalMs: 100 },
+    },
     expectations: { outbox: { staleCopies: 'none' }, requiredCounters: ['bucketsLost', 'fencedSends'] },
   },
 )
@@ -133,6 +137,9 @@ export const relayRolling: RelayScenario = {
     await goesOn(world)
   },
 }
+
+/** More than there are keys, by far. */
+const NEWER = 300
 
 /** What is under way ends, is marked, and the sockets are closed. */
 const STOPS_WITHIN_MS = 15_000
