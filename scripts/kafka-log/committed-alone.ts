@@ -34,19 +34,22 @@ interface FetchResponse {
   readonly responses: ReadonlyArray<{ readonly partitions: FetchedPartition[] }>
 }
 
-interface FetchedPartition {
+/** One partition of it. */
+export interface FetchedPartition {
   abortedTransactions?: ReadonlyArray<{ readonly producerId: string; readonly firstOffset: string }> | null
   messages: readonly FetchedMessage[]
 }
 
-interface FetchedMessage {
+/** A record, or a marker. */
+export interface FetchedMessage {
   readonly offset: string
   readonly key: Buffer | null
   readonly isControlRecord: boolean
   readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean }
 }
 
-function leaveOutRolledBack(partition: FetchedPartition): void {
+/** Takes the rolled back records out of what was fetched of a partition. */
+export function leaveOutRolledBack(partition: FetchedPartition): void {
   const waiting = (partition.abortedTransactions ?? [])
     .map(({ producerId, firstOffset }) => ({ producerId: String(producerId), from: BigInt(firstOffset) }))
     .toSorted((a, b) => (a.from < b.from ? -1 : 1))

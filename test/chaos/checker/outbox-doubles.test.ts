@@ -105,11 +105,23 @@ test('I10: with a transactional id for each bucket not even of one that stood st
   expect(run.found()).toContain('I10 stale-copy')
 })
 
-test('I10: an old copy that nobody has told of', () => {
+test('an old copy of a process that stood still, and then did not hear whether it was written', () => {
   const run = withRows(buildOutbox(), 'm-1', 'm-2')
   const batch = run.sends(A, 'm-1')
+  run.stands(A)
+  run.takes(B, 2)
+  run.relayed(B, 'm-1', 'm-2')
+  run.goesOn(A)
+  run.onLog('m-1')
+  run.failed(A, batch, 'HOLDFAST_INDETERMINATE')
+  expect(run.found()).toEqual([])
+  expect(run.check().counters.staleCopies).toBe(1)
+})
+
+test('I10: an old copy that nobody has told of', () => {
+  const run = withRows(buildOutbox(), 'm-1', 'm-2')
+  run.sends(A, 'm-1')
   run.killed(A)
-  void batch
   run.takes(B, 2)
   run.relayed(B, 'm-1', 'm-2')
   run.onLog('m-1')

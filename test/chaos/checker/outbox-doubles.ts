@@ -69,8 +69,8 @@ function sendsAround({ sends }: OutboxStory, id: string, i: number): readonly [R
 export interface StaleCopy {
   readonly row: OutboxRow
   readonly record: OutboxRecord
-  /** Who sent it, if that is known. */
-  readonly send: RelayedMessage | undefined
+  /** Who sent it: one, or those of whom nobody knows whether theirs was written. */
+  readonly senders: readonly RelayedMessage[]
 }
 
 /** All of them. */
@@ -94,10 +94,11 @@ export function staleCopiesOf({ records, rowOf, sends }: OutboxStory): readonly 
       newest = Math.max(newest, row.seq)
       if (isFirst || row.seq === newest) continue
       if (next !== undefined && next <= row.seq + 1) continue
-      const send = sends
-        .get(row.id)
-        ?.find(({ partition, offset }) => partition === record.partition && offset === record.offset)
-      stale.push({ row, record, send })
+      const possible = (sends.get(row.id) ?? []).filter(({ partition, end, offset }) =>
+        end === 'acked' ? partition === record.partition && offset === record.offset : end !== 'failed',
+      )
+      const known = possible.filter(({ end }) => end === 'acked')
+      stale.push({ row, record, senders: known.length > 0 ? known : possible })
     }
   }
   return stale
@@ -105,13 +106,15 @@ export function staleCopiesOf({ records, rowOf, sends }: OutboxStory): readonly 
 
 function judgeStale(history: IndexedHistory, story: OutboxStory, report: Report): void {
   const isAllowed = history.expectations.outbox?.staleCopies !== 'none'
-  for (const { row, record, send } of staleCopiesOf(story)) {
-    const isExplained =
-      send !== undefined && stoodStill(story, send.proc, send.sentAt - AROUND_THE_SEND_US, send.answeredAt ?? Infinity)
+  for (const { row, record, senders } of staleCopiesOf(story)) {
+    const isExplained = senders.some(({ proc, sentAt, answeredAt }) =>
+      stoodStill(story, proc, sentAt - AROUND_THE_SEND_US, answeredAt ?? Infinity),
+    )
+    const [send] = senders
     if (isAllowed && isExplained) continue
     report({
       type: 'stale-copy',
-      text: `an old copy of ${row.id}, number ${row.seq} of ${row.key}, stands at ${formatPosition(record)}, behind newer ones (sent by ${send?.proc ?? 'nobody knows whom'})`,
+      text: `an old copy of ${row.id}, number ${row.seq} of ${row.key}, stands at ${formatPosition(record)}, behind newer ones (sent by ${senders.map(({ proc }) => proc).join(' or ') || 'nobody knows whom'})`,
       topic: record.topic,
       partition: record.partition,
       offset: record.offset,

@@ -29,7 +29,7 @@ something never did. Needs Java and Maven, as the broker tests do. Ctrl-C ends w
   --seed S      draws what happens, 0 to 999999999 (default: another one each time); a run with the same seed does the same again
   --minutes M   all of them, and again while there is time; begins nothing that would not end in it, but one thing at least (default 20)
   --faults A,B  these, by number or name, in this order, whatever time they take
-  --smoke       the most telling seven, in less than six minutes
+  --smoke       the most telling eight, in less than seven minutes
   --relay       an outbox and four relays, killed, stopped and let go on every few seconds for as long as --minutes says (default 10)
   --driver D    the Kafka client of the workers (default kafkajs)
   --list        says what there is, and what cannot be done on this machine
