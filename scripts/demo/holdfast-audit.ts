@@ -53,16 +53,16 @@ export interface Known {
   readonly sentAgain: number
 }
 
+/** What a call of the command has printed. */
+export type Audited = readonly [call: readonly string[], report: AuditJson]
+
 /** Runs `holdfast audit` as whoever operates the services would. */
-export async function runAudits(places: AuditPlaces, known: Known, stop: AbortSignal): Promise<Verdicts> {
-  return verdictsOf(await Promise.all(CALLS.map(async (call) => [call, await run(call, places, stop)] as const)), known)
+export function runAudits(places: AuditPlaces, stop: AbortSignal): Promise<readonly Audited[]> {
+  return Promise.all(CALLS.map(async (call) => [call, await run(call, places, stop)] as const))
 }
 
 /** What they say, and whether that is what the demo has found. */
-export function verdictsOf(
-  reports: ReadonlyArray<readonly [call: readonly string[], report: AuditJson]>,
-  known: Known,
-): Verdicts {
+export function verdictsOf(reports: readonly Audited[], known: Known): Verdicts {
   const verdicts = reports.map(([call, report]) => verdictOf(call, report, known.pills))
   const again = reports.reduce((sum, [, { counts }]) => sum + counts.duplicate, 0)
   const differ = `holdfast audit has found ${again} records once more, and the demo ${known.sentAgain}`

@@ -10,7 +10,7 @@ import { makeRoom, readLetters, readLog } from './cluster.ts'
 import { journalEnd, readCommits } from './commit-journal.ts'
 import { AT_MOST_ONCE, DUTIES, RELAY, SERVICES, WITH_INBOX } from './duties.ts'
 import { createFleet } from './fleet.ts'
-import { runAudits } from './holdfast-audit.ts'
+import { runAudits, verdictsOf } from './holdfast-audit.ts'
 import type { Incident } from './incidents.ts'
 import type { PlannedOrder } from './order-plan.ts'
 import { planOrders } from './order-plan.ts'
@@ -178,6 +178,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     say('auditing the topics against the tables')
 
     const reading = withPatience(stop, READ_LIMIT_MS, 'the topics could not be read for the audit')
+    const audited = runAudits({ brokers, databaseUrl }, reading)
+    audited.catch(() => undefined) // seen below, unless something else fails before
     const tables = await readTables(database, OPENING_STOCK)
     const findings = audit(
       {
@@ -194,11 +196,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       { withInbox: WITH_INBOX, atMostOnce: AT_MOST_ONCE },
     )
 
-    const audits = await runAudits(
-      { brokers, databaseUrl },
-      { pills: placing.pills, sentAgain: findings.outbox.sentAgain },
-      reading,
-    )
+    const { sentAgain } = findings.outbox
+    const audits = verdictsOf(await audited, { pills: placing.pills, sentAgain })
 
     const delivered = placing.accepted.filter((orderId) => tables.states.get(orderId)?.state === 'delivered')
     const spans = readSpans(await readFile(options.traceFile, 'utf8').catch(() => ''))
