@@ -46,7 +46,6 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   const buckets = new Map<number, HeldBucket>()
   const toGiveBack = new Map<number, BucketLease>()
   let closing = false
-  let running: Promise<void> | undefined
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
@@ -182,7 +181,6 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
       await running
       closeAll()
       if (buckets.size > 0) await emptied.promise
-      await running // a round that is under way would take buckets once more, after this worker has left
     },
     leave: () => store.leave(worker),
   }
