@@ -1,11 +1,16 @@
-// npm run chaos -- [--seed S] [--minutes M] [--faults A,B] [--driver D] [--smoke] [--list] [--json]
+// npm run chaos -- [--seed S] [--minutes M] [--faults A,B] [--driver D] [--smoke] [--relay] [--list] [--json]
 //
 // Real brokers, real processes, one fault after the other, and a checker that judges what came of it.
 import { CHAOS_USAGE, parseChaosArguments, reportText, runChaos } from '../test/chaos/machine/index.ts'
-import { SCENARIOS, SMOKE } from '../test/chaos/scenarios/index.ts'
+import { relayStorm, SCENARIOS, SMOKE } from '../test/chaos/scenarios/index.ts'
 import { DRIVER_NAMES } from '../test/chaos/worker/index.ts'
 
-const args = parseChaosArguments(process.argv.slice(2), { scenarios: SCENARIOS, smoke: SMOKE, drivers: DRIVER_NAMES })
+const args = parseChaosArguments(process.argv.slice(2), {
+  scenarios: SCENARIOS,
+  smoke: SMOKE,
+  drivers: DRIVER_NAMES,
+  storm: relayStorm,
+})
 switch (args.kind) {
   case 'help':
     console.log(CHAOS_USAGE)

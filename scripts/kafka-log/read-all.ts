@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IHeaders, Kafka } from 'kafkajs'
+import { readCommittedAlone } from './committed-alone.ts'
 
 /** Where a record stands. */
 export interface Place {
@@ -30,6 +31,7 @@ export async function readAll(
   topics: readonly string[],
   from: readonly Place[] = [],
 ): Promise<readonly ReadRecord[]> {
+  readCommittedAlone()
   const admin = kafka.admin()
   await admin.connect()
   const missing = new Map<string, bigint>() // partition -> the offset that must still come

@@ -50,6 +50,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
+  let running: Promise<void> | undefined
 
   const round = async (): Promise<number> => {
     await giveBack()
@@ -170,10 +171,16 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
       closing = true
       hurry()
       renewed.resolve()
-      for (const held of buckets.values()) {
-        held.close()
-        dropIfDone(held)
+      const closeAll = (): void => {
+        for (const held of buckets.values()) {
+          held.close()
+          dropIfDone(held)
+        }
       }
+      closeAll()
+      // A round that is under way may come to the store after the leave, and would take the buckets for a worker that is gone; or open some yet.
+      await running
+      closeAll()
       if (buckets.size > 0) await emptied.promise
       await running // a round that is under way would take buckets once more, after this worker has left
     },

@@ -12,6 +12,9 @@ import { monotonicCommits } from './monotonic-commits.ts'
 import { noLoss } from './no-loss.ts'
 import { noPhantom } from './no-phantom.ts'
 import { noSkip } from './no-skip.ts'
+import { outboxBuckets } from './outbox-buckets.ts'
+import { outboxDoubles } from './outbox-doubles.ts'
+import { outboxRows } from './outbox-rows.ts'
 import { ownership } from './ownership.ts'
 import { resourceBounds } from './resource-bounds.ts'
 import { retryBounds } from './retry-bounds.ts'
@@ -44,11 +47,14 @@ const INVARIANTS: readonly (readonly [InvariantId, (history: IndexedHistory, rep
   ['I3', commitSafety],
   ['I4', monotonicCommits],
   ['I5', ownership],
+  ['I5', outboxBuckets],
   ['I6', keyOrder],
   ['I7', effectCount],
   ['I8', retryBounds],
   ['I9', deadLetters],
   ['I10', writtenOnce],
+  ['I10', outboxRows],
+  ['I10', outboxDoubles],
   ['I11', transactions],
   ['I12', liveness],
   ['I13', resourceBounds],

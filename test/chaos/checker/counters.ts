@@ -1,5 +1,7 @@
 import { doublesOf } from './doubles.ts'
 import type { IndexedHistory, PartitionStory } from './index-history.ts'
+import type { OutboxCounterName } from './outbox-counters.ts'
+import { countOutbox } from './outbox-counters.ts'
 import { createOwners } from './owners.ts'
 import { wasKilled } from './process-stories.ts'
 
@@ -34,6 +36,7 @@ export type CounterName =
   | 'doubledByKill'
   /** A second effect, because the store had forgotten the mark, or the lease, of the first. */
   | 'doubledByLoss'
+  | OutboxCounterName
 
 /** Counts. */
 export function countEvents(history: IndexedHistory): Counters {
@@ -55,6 +58,7 @@ export function countEvents(history: IndexedHistory): Counters {
     commitFoundByMark: 0,
     doubledByKill: 0,
     doubledByLoss: 0,
+    ...countOutbox(history),
   }
   for (const event of history.events) {
     if (event.f !== 'store') continue

@@ -15,8 +15,20 @@ export interface Expectations {
   readonly maxBufferedBytes?: number
   /** Text of payloads that must never leave a service. @defaultValue none */
   readonly canaries?: readonly string[]
+  /** @defaultValue a message may come twice where the history explains it */
+  readonly outbox?: OutboxExpectation
   /** The run has proven nothing while one of these is 0. @defaultValue none */
   readonly requiredCounters?: readonly CounterName[]
+}
+
+export interface OutboxExpectation {
+  /** `none`: no message comes twice, since nothing happens that could explain it. @defaultValue `explained` */
+  readonly doubles?: 'explained' | 'none'
+  /**
+   * An old copy behind a newer record of its key, which does not come again after it. `after-a-pause`: where its sender stood still. `none`: a
+   * transactional id for each bucket fences it off. @defaultValue `after-a-pause`
+   */
+  readonly staleCopies?: 'after-a-pause' | 'none'
 }
 
 export interface GroupExpectation {

@@ -9,7 +9,7 @@ export interface LaneChartOptions {
 }
 
 /**
- * Processes against time, one line each, incarnations of one process in the same: `=` works, `R` gains or loses a partition, `X` was
+ * Processes against time, one line each, incarnations of one process in the same: `=` works, `R` gains or loses a partition or a bucket, `X` was
  * killed, `.` is alive. Faults have lines of their own, `#` while they last; `!` is the first violation.
  */
 export function laneChart(events: readonly HistoryEvent[], options: LaneChartOptions = {}): readonly string[] {
@@ -77,7 +77,7 @@ const RANKS = [' ', '.', '=', 'R', 'X']
 
 function markOf(event: HistoryEvent): string {
   if (event.f === 'stop') return typeof event.signal === 'string' ? 'X' : '.'
-  if (event.f === 'assign' || event.f === 'revoke' || event.f === 'lost') return 'R'
+  if (event.f === 'assign' || event.f === 'revoke' || event.f === 'lost' || event.f === 'bucket') return 'R'
   return event.f === 'resources' || event.f === 'health' || event.f === 'start' ? '.' : '='
 }
 

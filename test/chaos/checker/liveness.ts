@@ -78,7 +78,7 @@ function judgeEnd({ expectations }: IndexedHistory, process: ProcessStory, repor
     const text = `${proc} met ${unhandled}, which nobody caught`
     report({ type: 'unhandled-error', text, at: stoppedAt ?? lastAt, proc, weight: 2 })
   }
-  if (role !== 'producer' && role !== 'consumer') return
+  if (role === undefined || role === 'nemesis' || role === 'machine') return
   if (stoppedAt === undefined) {
     report({ type: 'no-end', text: `nobody knows how ${proc} ended`, at: lastAt, proc })
     return

@@ -58,6 +58,35 @@ export interface EmittedText {
   readonly text: string
 }
 
+/** A message whose transaction was committed, as the database has it. */
+export interface OutboxRow {
+  readonly id: string
+  readonly key: string
+  /** Counts the committed messages of its key, from 1, in the order in which they were committed. */
+  readonly seq: number
+}
+
+/** A record of the outbox's topic that a fresh read_committed reader found after the run. */
+export interface OutboxRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  /** What its header says; null without one. */
+  readonly id: string | null
+  readonly key: string | null
+  /** Of key, value, headers and timestamp together. */
+  readonly digest: string
+}
+
+/** What an outbox came to. */
+export interface OutboxData {
+  readonly rows: readonly OutboxRow[]
+  /** Each partition in its order. */
+  readonly records: readonly OutboxRecord[]
+  /** Messages that were in the outbox's table when all was over. */
+  readonly left: ReadonlyArray<{ readonly id: string; readonly isSetAside: boolean }>
+}
+
 /** Everything that is known about one run of one scenario. */
 export interface RunData {
   /** In the order of `inTime`. */
@@ -69,5 +98,7 @@ export interface RunData {
   /** Where partitions end: no commit goes above. */
   readonly logEnds?: readonly { readonly topic: string; readonly partition: number; readonly end: bigint }[]
   readonly texts?: readonly EmittedText[]
+  /** Where the run has one. */
+  readonly outbox?: OutboxData
   readonly expectations: Expectations
 }

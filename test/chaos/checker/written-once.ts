@@ -3,8 +3,7 @@ import type { IndexedHistory } from './index-history.ts'
 import type { Report } from './violation.ts'
 
 /**
- * I10, as far as producers go: an idempotent producer writes a value once, whatever it had to repeat, and where it says. An outbox does
- * not exist yet; its rows and their order will be checked here.
+ * I10, as far as producers go: an idempotent producer writes a value once, whatever it had to repeat, and where it says.
  */
 export function writtenOnce({ written, byValue, logs }: IndexedHistory, report: Report): void {
   for (const [value, records] of written) {

@@ -1,7 +1,8 @@
 import type { EventBody, EventOf, Stamp } from './history-event.ts'
 
 /** What a field holds in the file. Offsets travel as decimal text: JSON's numbers end at 2^53. */
-export type FieldKind = 'text' | 'text or null' | 'number' | 'number or null' | 'boolean' | 'offset' | 'ranges'
+export type FieldKind =
+  'text' | 'text or null' | 'number' | 'number or null' | 'boolean' | 'offset' | 'ranges' | 'texts'
 
 interface Field {
   readonly kind: FieldKind
@@ -62,6 +63,12 @@ export const EVENT_FIELDS: { readonly [F in Kind]: FieldsOf<F> } = {
   paused: { ...partition, reason: text },
   store: { group: text, operation: text, value: text, result: text, tries: may('number'), code: may('text') },
   'store-loss': { since: may('number') },
+  transaction: { txn: text, result: text, messages: need('number'), code: may('text') },
+  'relay-send': { batch: need('number'), ...place, ids: need('texts') },
+  'relay-answer': { batch: need('number'), acked: need('texts'), offsets: need('texts'), code: may('text') },
+  'relay-mark': { phase: text, ids: need('texts') },
+  bucket: { change: text, bucket: need('number'), epoch: need('offset') },
+  'stand-still': { failpoint: text },
   'wall-clock': { offsetMs: need('number') },
   park: { ...record, deadLetterTopic: text, code: text },
   'commit-invoke': commit,

@@ -34,6 +34,12 @@ export type EventBody =
   | StoreCall
   | StoreLoss
   | WallClock
+  | OutboxTransaction
+  | RelaySend
+  | RelayAnswer
+  | RelayMark
+  | BucketChange
+  | StandStill
   | Reset
   | Nemesis
   | Health
@@ -51,7 +57,7 @@ export interface Start {
   readonly of?: string
 }
 
-export type Role = 'producer' | 'consumer' | 'nemesis' | 'machine'
+export type Role = 'producer' | 'consumer' | 'enqueuer' | 'relay' | 'nemesis' | 'machine'
 
 /** A process that ended by itself, or was found dead by the machine (`of`). */
 export interface Stop {
@@ -240,6 +246,64 @@ export interface StoreLoss {
 export interface WallClock {
   readonly f: 'wall-clock'
   readonly offsetMs: number
+}
+
+/**
+ * A transaction that enqueues, written when it has ended. `failed`: nothing of it was committed, for certain. `in-doubt`: the answer to its commit was
+ * lost. What the database has is the truth.
+ */
+export interface OutboxTransaction {
+  readonly f: 'transaction'
+  readonly txn: string
+  readonly result: 'committed' | 'rolled-back' | 'failed' | 'in-doubt'
+  /** Messages that it would commit. */
+  readonly messages: number
+  /** Of the database, or of the system. */
+  readonly code?: string
+}
+
+/** A relay hands rows of one partition to the driver; in a transaction of Kafka's where it has one. */
+export interface RelaySend {
+  readonly f: 'relay-send'
+  /** Counted by each process for itself. */
+  readonly batch: number
+  readonly topic: string
+  readonly partition: number
+  /** Message ids, in their order. */
+  readonly ids: readonly string[]
+}
+
+/** How it ended; in a transaction, when that has ended. */
+export interface RelayAnswer {
+  readonly f: 'relay-answer'
+  readonly batch: number
+  /** Those that are on the log. */
+  readonly acked: readonly string[]
+  /** Where, as text. */
+  readonly offsets: readonly string[]
+  /** Of the first of the others: `HOLDFAST_INDETERMINATE` says that they may be there, everything else that they are not. */
+  readonly code?: string
+}
+
+/** A relay marks rows as sent: that it is about to, that the database has done it, that it may have done it. */
+export interface RelayMark {
+  readonly f: 'relay-mark'
+  readonly phase: 'invoke' | 'ok' | 'info'
+  readonly ids: readonly string[]
+}
+
+/** A relay's buckets. `taken` and `lost` are written when it hears of it, `released` before it gives one back. */
+export interface BucketChange {
+  readonly f: 'bucket'
+  readonly change: 'taken' | 'lost' | 'released'
+  readonly bucket: number
+  readonly epoch: bigint
+}
+
+/** A process is about to stop itself at a failpoint, until somebody lets it go on. */
+export interface StandStill {
+  readonly f: 'stand-still'
+  readonly failpoint: string
 }
 
 /** The group goes on elsewhere by a seek or a policy, not by what it has handled. */

@@ -96,6 +96,7 @@ const READERS: { readonly [K in FieldKind]: (value: unknown) => unknown } = {
   'number or null': (value) => (typeof value === 'number' || value === null ? value : undefined),
   boolean: (value) => (typeof value === 'boolean' ? value : undefined),
   offset: offsetOf,
+  texts: (value) => (Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined),
   ranges: (value) => (Array.isArray(value) ? rangesOf(value) : undefined),
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { SCENARIOS, SMOKE } from '../scenarios/index.ts'
+import { relayStorm, SCENARIOS, SMOKE } from '../scenarios/index.ts'
 import { drawSchedule, inRounds, parseChaosArguments } from './index.ts'
 
-const KNOWN = { scenarios: SCENARIOS, smoke: SMOKE, drivers: ['kafkajs'] }
+const KNOWN = { scenarios: SCENARIOS, smoke: SMOKE, drivers: ['kafkajs'], storm: relayStorm }
 
 test('faults are named by number or name, and run in the order in which they were named', () => {
   const args = parseChaosArguments(['--seed', '7', '--faults', 'zombie,1', '--json'], KNOWN)
@@ -41,10 +41,20 @@ test('everything that is wrong is told at once, so that nobody corrects one mist
   })
 })
 
-test('the smoke is seven faults that are there, since a name that nobody has would run nothing', () => {
+test('the smoke is eight faults that are there, since a name that nobody has would run nothing', () => {
   const args = parseChaosArguments(['--smoke'], KNOWN)
-  expect(args.kind === 'run' && args.faults?.map(({ number }) => number)).toEqual([1, 2, 6, 11, 16, 18, 32])
+  expect(args.kind === 'run' && args.faults?.map(({ number }) => number)).toEqual([1, 2, 6, 11, 16, 18, 32, 35])
   expect(parseChaosArguments(['--smoke', '--faults', '1'], KNOWN)).toMatchObject({ kind: 'wrong' })
+})
+
+test('the long run of an outbox is one scenario that takes the minutes it is given, ten unless told otherwise', () => {
+  const storm = (args: readonly string[]) => {
+    const parsed = parseChaosArguments(['--relay', ...args], KNOWN)
+    return parsed.kind === 'run' ? parsed.faults?.map(({ name, seconds }) => ({ name, seconds })) : parsed
+  }
+  expect(storm([])).toEqual([{ name: 'relay-storm', seconds: relayStorm(10).seconds }])
+  expect(storm(['--minutes', '3'])).toEqual([{ name: 'relay-storm', seconds: relayStorm(3).seconds }])
+  expect(storm(['--smoke'])).toEqual({ kind: 'wrong', problems: ['--smoke and --relay cannot be had together'] })
 })
 
 test('without a seed each run draws another one, and says which', () => {

@@ -126,7 +126,8 @@ export async function askRedis(server: RedisServer, command: string, ...args: st
   }
 }
 
-function throughProxy(url: string, { port }: TcpProxy): string {
+/** The same server, past its proxy. */
+export function throughProxy(url: string, { port }: TcpProxy): string {
   const through = new URL(url)
   through.port = String(port)
   return through.href

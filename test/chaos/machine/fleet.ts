@@ -21,7 +21,7 @@ export interface Worker {
   readonly name: string
   /** `consumer-1#3`; also the id of its Kafka client. */
   readonly proc: string
-  readonly role: 'producer' | 'consumer'
+  readonly role: WorkerConfig['role']
   readonly child: Child
 }
 
@@ -30,13 +30,15 @@ export interface Fleet {
   /** Those that live, oldest first. */
   readonly consumers: readonly Worker[]
   readonly producers: readonly Worker[]
+  /** Those of a role that live, oldest first. */
+  workers(role: WorkerConfig['role']): readonly Worker[]
   start(name: string, plan: WorkerPlan): Promise<Worker>
   /** SIGKILL. Resolves when it is gone; another one takes its place. */
   kill(worker: Worker): Promise<void>
   /** SIGTERM, and SIGKILL after the grace. Resolves with how it ended; nobody takes its place. */
   stop(worker: Worker, graceMs?: number): Promise<{ readonly tookMs: number; readonly exitCode: number | null }>
   /** SIGTERM to all of a role. */
-  stopAll(role: 'producer' | 'consumer'): Promise<void>
+  stopAll(role: WorkerConfig['role']): Promise<void>
   /** Ends everything at once, stopped processes too. */
   killAll(): Promise<void>
   /** What the workers have printed. */
@@ -87,7 +89,11 @@ export function createFleet(script: string, journal: Journal): Fleet {
     if (signal === null || isOver || letGo.has(proc)) return
     // Its accidents were the first incarnation's: the next one is well.
     const { dieAt: _dieAt, ...rest } = plan
-    const next = { ...rest, ...('accident' in rest ? { accident: undefined } : {}) } as WorkerPlan
+    const next = {
+      ...rest,
+      ...('accident' in rest ? { accident: undefined } : {}),
+      ...('standAt' in rest ? { standAt: undefined } : {}),
+    } as WorkerPlan
     const restart = sleep(START_AGAIN_MS)
       .then(() => (isOver ? undefined : start(name, next)))
       .then(() => void restarts.delete(restart))
@@ -101,7 +107,7 @@ export function createFleet(script: string, journal: Journal): Fleet {
     return { tookMs: performance.now() - begunAt, exitCode: worker.child.exit?.code ?? null }
   }
 
-  const of = (role: 'producer' | 'consumer'): Worker[] => Array.from(alive).filter((worker) => worker.role === role)
+  const of = (role: WorkerConfig['role']): Worker[] => Array.from(alive).filter((worker) => worker.role === role)
 
   return {
     get consumers() {
@@ -110,6 +116,7 @@ export function createFleet(script: string, journal: Journal): Fleet {
     get producers() {
       return of('producer')
     },
+    workers: of,
     start,
     async kill(worker) {
       await worker.child.stop('SIGKILL', 0)

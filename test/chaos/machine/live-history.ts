@@ -12,6 +12,10 @@ export interface LiveHistory {
   readonly retried: number
   /** Who has each partition now, by its own word. */
   readonly owners: ReadonlyMap<string, string>
+  /** Who has each bucket of the outbox now, by its own word. */
+  readonly buckets: ReadonlyMap<number, string>
+  /** Messages of the outbox that a relay knows to be on the log. */
+  readonly relayed: ReadonlySet<string>
   /** How many events of a kind a process has written; all processes' when left out. */
   count(kind: string, proc?: string): number
   /** The highest offset that a send was told, by `topic[partition]`. */
@@ -35,6 +39,8 @@ export function followHistory(folder: string): LiveHistory {
   const tails = new Map<string, Tail>()
   const counts = new Map<string, number>()
   const owners = new Map<string, string>()
+  const buckets = new Map<number, string>()
+  const relayed = new Set<string>()
   const ackedUpTo = new Map<string, bigint>()
   const health = new Map<string, string>()
   const storeFailures = new Map<string, number>()
@@ -67,6 +73,14 @@ export function followHistory(folder: string): LiveHistory {
         break
       case 'stop':
         for (const [owned, owner] of owners) if (owner === (event.of ?? proc)) owners.delete(owned)
+        for (const [owned, owner] of buckets) if (owner === (event.of ?? proc)) buckets.delete(owned)
+        break
+      case 'bucket':
+        if (event.change === 'taken') buckets.set(event.bucket!, proc)
+        else if (buckets.get(event.bucket!) === proc) buckets.delete(event.bucket!)
+        break
+      case 'relay-answer':
+        for (const id of event.acked!) relayed.add(id)
         break
       case 'handler-end':
         if (event.result === 'ok' || event.result === 'skipped' || event.result === 'duplicate') outcomes += 1
@@ -105,6 +119,8 @@ export function followHistory(folder: string): LiveHistory {
       return retried
     },
     owners,
+    buckets,
+    relayed,
     ackedUpTo,
     health,
     storeFailures,
@@ -143,6 +159,9 @@ interface Line {
   readonly code?: string
   readonly state?: string
   readonly reason?: string
+  readonly change?: string
+  readonly bucket?: number
+  readonly acked?: readonly string[]
 }
 
 interface Tail {

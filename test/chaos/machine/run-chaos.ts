@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bundleProgram } from '../../../scripts/bundle-program.ts'
 import { KAFKA_VERSION } from '../../../scripts/services/index.ts'
+import { asJson } from './as-json.ts'
 import type { ChaosRequest } from './chaos-arguments.ts'
 import type { ChaosCluster } from './chaos-cluster.ts'
 import { startChaosCluster } from './chaos-cluster.ts'
@@ -10,8 +11,9 @@ import { memoryUse } from './memory.ts'
 import { neverSeen } from './never-seen.ts'
 import { anomalyLines, reportText } from './report.ts'
 import type { ScenarioResult } from './run-scenario.ts'
-import { asJson, runScenario } from './run-scenario.ts'
-import type { Scenario } from './scenario.ts'
+import { runRelayScenario } from './run-relay-scenario.ts'
+import { runScenario } from './run-scenario.ts'
+import type { AnyScenario } from './scenario.ts'
 import { drawSchedule, inRounds } from './schedule.ts'
 
 const WORKER = 'test/chaos/worker/main.ts'
@@ -39,7 +41,7 @@ export interface Impossible {
 /** Runs scenarios one after the other on one cluster, and writes schedule, results and a report into a folder of the run. */
 export async function runChaos(
   request: ChaosRequest,
-  scenarios: readonly Scenario[],
+  scenarios: readonly AnyScenario[],
   { say, stop }: { readonly say: (text: string) => void; readonly stop: AbortSignal },
 ): Promise<ChaosResult> {
   const { seed, driver, faults } = request
@@ -71,8 +73,7 @@ export async function runChaos(
       cluster ??= await startChaosCluster(say)
       say(`${scenario.number} ${scenario.name}: ${scenario.about}`)
       const ofIt = (text: string): void => say(`  ${scenario.name}: ${text}`)
-      const result = await runScenario({
-        scenario,
+      const options = {
         cluster,
         seed: seed + round - 1,
         driver,
@@ -80,7 +81,10 @@ export async function runChaos(
         folder: join(folder, round === 1 ? scenario.name : `${scenario.name}-${round}`),
         stop,
         say: ofIt,
-      }).catch((error: unknown) => {
+      }
+      const running =
+        scenario.kind === 'relay' ? runRelayScenario({ ...options, scenario }) : runScenario({ ...options, scenario })
+      const result = await running.catch((error: unknown) => {
         if (stop.aborted) return undefined
         return failed(scenario, error)
       })
@@ -120,9 +124,9 @@ export async function runChaos(
 }
 
 async function sorted(
-  scenarios: readonly Scenario[],
-): Promise<{ readonly possible: readonly Scenario[]; readonly impossible: readonly Impossible[] }> {
-  const possible: Scenario[] = []
+  scenarios: readonly AnyScenario[],
+): Promise<{ readonly possible: readonly AnyScenario[]; readonly impossible: readonly Impossible[] }> {
+  const possible: AnyScenario[] = []
   const impossible: Impossible[] = []
   for (const scenario of scenarios) {
     const why = (await scenario.impossible?.()) ?? null
@@ -132,7 +136,7 @@ async function sorted(
   return { possible, impossible }
 }
 
-function failed({ number, name }: Scenario, error: unknown): ScenarioResult {
+function failed({ number, name }: AnyScenario, error: unknown): ScenarioResult {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   const memory = memoryUse([], 'machine')
   const nothing = { seconds: 0, check: null, events: 0, acked: 0, effects: 0, deadLetters: 0, memory }

@@ -4,6 +4,7 @@ import type { CheckResult, Expectations } from '../checker/index.ts'
 import { checkHistory, formatReport } from '../checker/index.ts'
 import { inTime, readHistory } from '../history/index.ts'
 import { sampleResources } from '../worker/index.ts'
+import { asJson } from './as-json.ts'
 import { untilNoLag } from './lag.ts'
 import type { MemoryUse } from './memory.ts'
 import { memoryUse } from './memory.ts'
@@ -145,11 +146,6 @@ async function removeTopics({ cluster, topic, deadLetterTopic, group, stop }: Wo
   if (stop.aborted) return
   await cluster.admin.deleteTopics({ topics: [topic, deadLetterTopic] }).catch(() => undefined)
   await cluster.admin.deleteGroups([group]).catch(() => undefined)
-}
-
-/** Offsets are bigints. */
-export function asJson(value: unknown): string {
-  return JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? each.toString() : each), 2)
 }
 
 function messageOf(error: unknown): string {

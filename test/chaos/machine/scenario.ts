@@ -1,10 +1,16 @@
 import type { Accident, ConsumerConfig, FateShares, ProducerConfig } from '../worker/index.ts'
 import type { Expectations, GroupExpectation } from '../checker/index.ts'
 import type { DedupePlan } from './dedupe-servers.ts'
+import type { RelayScenario } from './relay-scenario.ts'
 import type { World } from './world.ts'
+
+/** A fault with whoever has to bear it: the members of a group, or an outbox and its relays. */
+export type AnyScenario = Scenario | RelayScenario
 
 /** One fault of the plan, what it is done to, and what is expected of it: all data, but for the deed. */
 export interface Scenario {
+  /** @defaultValue members of a group */
+  readonly kind?: 'group'
   /** The fault's number in the plan. */
   readonly number: number
   readonly name: string

@@ -1,4 +1,4 @@
-import type { Scenario } from '../machine/index.ts'
+import type { AnyScenario } from '../machine/index.ts'
 import { belowMinIsr, brokerCrash, coordinatorMove, leaderMove, rollingRestart, slowBroker } from './brokers.ts'
 import { consumerCrash } from './crash.ts'
 import { blockedEventLoop, downstreamOut, poison, slowHandlers } from './handlers.ts'
@@ -16,6 +16,15 @@ import {
   serializationFailures,
 } from './stores-postgres.ts'
 import { redisEvicts, redisFailover, redisForgets, redisRestart, redisStandsStill } from './stores-redis.ts'
+import { outboxBrokerAway, outboxLongTransaction, outboxPostgresRestart } from './outbox.ts'
+import { relayStorm } from './relay-storm.ts'
+import {
+  relayKillBeforeMark,
+  relayLostAnswers,
+  relayPausedPastLease,
+  relayPausedTransactional,
+  relayRolling,
+} from './relays.ts'
 import { gracefulStop } from './stops.ts'
 import {
   corruptBytes,
@@ -33,12 +42,13 @@ import { wallClock } from './wall-clock.ts'
 import { zombie } from './zombie.ts'
 
 /** Every fault of the plan that the machine knows, in the plan's order. */
-export const SCENARIOS: readonly Scenario[] = [
+export const SCENARIOS: readonly AnyScenario[] = [
   consumerCrash,
   zombie,
   blockedEventLoop,
   slowHandlers,
   gracefulStop,
+  relayRolling,
   brokerCrash,
   belowMinIsr,
   leaderMove,
@@ -51,6 +61,7 @@ export const SCENARIOS: readonly Scenario[] = [
   slowBroker,
   lostAnswers,
   lostTransactionAnswers,
+  relayLostAnswers,
   diskFull,
   rebalanceStorm,
   partitionsGrow,
@@ -74,9 +85,16 @@ export const SCENARIOS: readonly Scenario[] = [
   postgresTerminated,
   postgresExhausted,
   postgresStoreRestart,
+  outboxPostgresRestart,
   deadlocks,
   serializationFailures,
   lockTimeouts,
+  outboxLongTransaction,
+  relayKillBeforeMark,
+  relayPausedPastLease,
+  relayPausedTransactional,
+  relayStorm(1),
+  outboxBrokerAway,
   wallClock,
   duplicateDeliveries,
   downstreamOut,
@@ -91,4 +109,8 @@ export const SMOKE: readonly string[] = [
   'lost-answers',
   'rebalance-storm',
   'postgres-restart',
+  'relay-kill-before-mark',
 ]
+
+/** An outbox and its relays, for as long as is wanted. */
+export { relayStorm } from './relay-storm.ts'

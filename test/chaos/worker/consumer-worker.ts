@@ -63,7 +63,7 @@ function makeConsumer(config: ConsumerConfig, journal: Journal) {
   const consumer = createConsumer({
     driver,
     groupId: group,
-    runtime: workerRuntime(config.dieAt),
+    runtime: workerRuntime(config),
     logger: workerLogger(journal),
     ...config.consumer,
   }).on(chaosTopic(config.topic), handler, {

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { openJournal } from '../history/index.ts'
 import { runConsumer } from './consumer-worker.ts'
+import { runEnqueuer } from './enqueuer-worker.ts'
 import { runProducer } from './producer-worker.ts'
+import { runRelay } from './relay-worker.ts'
 import { moveWallClock } from './wall-clock.ts'
 import { readWorkerConfig } from './worker-config.ts'
 
@@ -31,9 +33,19 @@ const stopping = new AbortController()
 process.on('SIGTERM', () => stopping.abort())
 process.on('SIGINT', () => undefined) // Ctrl-C is for the machine, which stops its workers in order
 
-const exitCode =
-  config.role === 'producer'
-    ? await runProducer(config, journal, stopping.signal)
-    : await runConsumer(config, journal, stopping.signal)
+const exitCode = await run()
 journal.write({ f: 'stop', role, exitCode })
 process.exit(exitCode) // what still holds the loop open would be a leak, and stands in the last `resources`
+
+function run(): Promise<number> {
+  switch (config.role) {
+    case 'producer':
+      return runProducer(config, journal, stopping.signal)
+    case 'consumer':
+      return runConsumer(config, journal, stopping.signal)
+    case 'enqueuer':
+      return runEnqueuer(config, journal, stopping.signal)
+    case 'relay':
+      return runRelay(config, journal, stopping.signal)
+  }
+}

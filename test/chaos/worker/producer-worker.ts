@@ -23,7 +23,7 @@ export async function runProducer(config: ProducerConfig, journal: Journal, stop
   const producer = createProducer({
     driver: workerDriver(config.driver, config.proc, config.brokers),
     deliveryTimeoutMs: config.deliveryTimeoutMs,
-    runtime: workerRuntime(config.dieAt),
+    runtime: workerRuntime(config),
     logger: workerLogger(journal),
     ...(transactions === undefined
       ? {}

@@ -1,12 +1,13 @@
 import type { ConsumerOptions, SubscriptionOptions } from '../../../src/consumer/index.ts'
+import type { RelayOptions } from '../../../src/outbox/index.ts'
 import type { Isolation } from '../../../src/postgres.ts'
 import type { Contention } from './contention.ts'
 import type { FateShares } from './fates.ts'
 
 /** What a worker is told when it starts. */
-export type WorkerConfig = ProducerConfig | ConsumerConfig
+export type WorkerConfig = ProducerConfig | ConsumerConfig | EnqueuerConfig | RelayConfig
 
-/** What both roles are told. */
+/** What all roles are told. */
 export interface CommonConfig {
   /** With the incarnation, `consumer-1#3`. Names the journal and the Kafka client. */
   readonly proc: string
@@ -61,6 +62,57 @@ export interface ConsumerConfig extends CommonConfig {
   readonly dependsOnDownstream: boolean
   readonly consumer: ConsumerTuning
   readonly subscription: Pick<SubscriptionOptions, 'ordering' | 'handlerTimeoutMs' | 'retry'>
+}
+
+/** A process that writes its database, and through an outbox in it to Kafka. */
+export interface EnqueuerConfig extends CommonConfig {
+  readonly role: 'enqueuer'
+  readonly outbox: OutboxPlace
+  /** Of transactions. */
+  readonly ratePerSecond: number
+  readonly keys: number
+  readonly padBytes: number
+  /** Transactions side by side. */
+  readonly lanes: number
+  readonly shares: TransactionShares
+  /** In every payload, and nowhere else. */
+  readonly canary: string
+}
+
+/** A worker that sends what the outbox holds. */
+export interface RelayConfig extends CommonConfig {
+  readonly role: 'relay'
+  readonly outbox: OutboxPlace
+  readonly relay: RelayTuning
+  /** Stops itself at the failpoint's passing, as `dieAt` kills: somebody else has to let it go on. */
+  readonly standAt?: string
+}
+
+/** Where the outbox lies, and whether its commits are told. */
+export interface OutboxPlace {
+  readonly url: string
+  readonly notify: boolean
+}
+
+/** What of a relay's options a scenario may choose. */
+export type RelayTuning = Pick<
+  RelayOptions,
+  'leaseMs' | 'deliveryTimeoutMs' | 'idleIntervalMs' | 'sweepIntervalMs' | 'transactionalIdPrefix' | 'maxBatchRecords'
+>
+
+/** Of a thousand transactions; the others are short, and commit. */
+export interface TransactionShares {
+  readonly 'rolled-back': number
+  /** A part is rolled back to a savepoint. */
+  readonly 'part-rolled-back': number
+  /** Stays open for one to three seconds before it commits. */
+  readonly held: number
+  /** Many messages in one call, some of a key. */
+  readonly many: number
+  /** More keys in one call than there are locks for: buckets are locked. */
+  readonly wide: number
+  /** Enqueues keys one by one in any order, so that two of them may end in a deadlock. */
+  readonly crossed: number
 }
 
 /** By what a member recognises duplicates. With an inbox, effects are written through `context.tx`, into the inbox' own database. */

@@ -287,6 +287,57 @@ test('a worker that closes gives its buckets back at once, after what is under w
   await expect(at.start()).rejects.toMatchObject({ code: 'HOLDFAST_CLOSED' })
 })
 
+test('a worker that closes while it renews its leases has none when it is gone', async () => {
+  const { runtime, store, points, relay } = relayWorld()
+  const at = relay({ leaseMs: 10_000 })
+  await at.start()
+  const renewal = points.holdAt('relay:before-lease')
+  await runtime.clock.advance(3_000)
+  await renewal.reached
+  const closed = at.close()
+  await runtime.clock.advance(1_000)
+  renewal.release()
+  await runtime.clock.run(closed)
+  await runtime.clock.advance(1_000)
+  expect(store.buckets().filter(({ worker }) => worker !== null)).toEqual([])
+})
+
+test('a worker that closes while it opens buckets is at rest at once, and has none', async () => {
+  const { runtime, store, enqueue, relay } = relayWorld()
+  const opening = deferred<void>()
+  let holds = false
+  const at = relay({
+    leaseMs: 10_000,
+    faults: {
+      before: async (call) => {
+        if (holds && call === 'parkedKeys') await opening.promise
+      },
+    },
+  })
+  const other = relay({ leaseMs: 10_000 })
+  await other.start()
+  await at.start()
+  await runtime.clock.advance(10_000)
+  expect(at.health().buckets).toHaveLength(32)
+  const held = at.driver.hold()
+  const mine = at.health().buckets[0]!
+  await enqueue(`${Array.from({ length: 1_000 }, (_, i) => `k${i}`).find((key) => bucketOf(key) === mine)!}:a`)
+  await runtime.clock.advance(1_000)
+  holds = true
+  await runtime.clock.run(other.close())
+  await runtime.clock.advance(3_000)
+  let isClosed = false
+  const closed = at.close().then(() => void (isClosed = true))
+  await runtime.clock.advance(1_000)
+  opening.resolve()
+  await runtime.clock.advance(100)
+  held.resolve()
+  await runtime.clock.advance(1_000)
+  expect(isClosed).toBe(true)
+  await closed
+  expect(store.buckets().filter(({ worker }) => worker !== null)).toEqual([])
+})
+
 test('no produce begins that could outlast the lease', async () => {
   let away = false
   const { runtime, enqueue, sent, relay } = relayWorld()

@@ -19,6 +19,8 @@ const TOPICS = [orders.name, views.name, plans.name]
 const OUTAGE_MS = 600_000
 /** So long after all rows are gone whoever was late has shown it. */
 const REST_MS = 2_500
+/** So often each row may be passed, where nothing fails and all dead rows stay: by late scans, and by workers that take its bucket over. */
+const MOST_SCANS = 25
 
 /**
  * A few processes write in transactions that take their time, roll back or die, and relays bring to Kafka what they commit, while these are killed,
@@ -35,7 +37,14 @@ export const outbox: Scenario = (simulation) => {
   const nemesis = createNemesis(simulation)
   const database = inMemoryOutbox({ runtime: simulation.runtime, notify: plan.relay.listen })
   database.jumpClock(plan.clockAheadMs)
-  const copies = createWrittenCopies(simulation)
+  const copies = createWrittenCopies(simulation, (process) => {
+    if (nemesis.healed || process.state !== 'running' || !chance(strikes.suspendAtSend)) return
+    note(`nemesis: suspends ${process.name}, which is about to send`)
+    nemesis.forAWhile(
+      () => process.suspend(),
+      () => process.resume(),
+    )
+  })
   const marks = createLateMarks(simulation, database)
   const fenced = plan.relay.transactionalIdPrefix !== undefined
   const isThere = (topic: string): boolean => topic !== plans.name || plansExist
@@ -226,6 +235,12 @@ export const outbox: Scenario = (simulation) => {
       return emptySince !== null && simulation.now - emptySince >= REST_MS
     },
     check() {
+      const most = MOST_SCANS * ledger.committed + 200
+      if (plan.calm && plan.relay.sweepIntervalMs > REST_MS && database.scanned > most)
+        simulation.violation(
+          'long-scans',
+          `${database.scanned} rows passed, of ${ledger.committed} that were committed`,
+        )
       ledger.checkAside()
       ledger.checkLog(TOPICS)
     },

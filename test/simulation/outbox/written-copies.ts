@@ -28,8 +28,11 @@ interface Call {
   untilMs: number
 }
 
-/** Makes {@link WrittenCopies}. */
-export function createWrittenCopies(simulation: Simulation): WrittenCopies {
+/** Makes {@link WrittenCopies}. @param onSend - a process is about to write, under a lease that it has looked at */
+export function createWrittenCopies(
+  simulation: Simulation,
+  onSend: (process: SimulatedProcess) => void,
+): WrittenCopies {
   const calls: Call[] = []
   const stops: { readonly process: SimulatedProcess; readonly fromMs: number; untilMs: number }[] = []
 
@@ -38,11 +41,13 @@ export function createWrittenCopies(simulation: Simulation): WrittenCopies {
     batch: ProduceBatch,
     produce: (batch: ProduceBatch) => Promise<readonly ProduceOutcome[]>,
   ): Promise<readonly ProduceOutcome[]> => {
+    onSend(process)
     const call: Call = { process, fromMs: simulation.now, untilMs: Infinity }
     const header = textHeader(CALL, String(calls.push(call) - 1))
     const ids = batch.records.map(({ headers }) => headerText(headers, 'holdfast-id'))
     simulation.note(`${process.name} sends ${ids.join(', ')}`)
     const records = batch.records.map((record) => ({ ...record, headers: [...record.headers, header] }))
+    await process.pause(0) // where it may stand still
     try {
       const outcomes = await produce({ ...batch, records })
       simulation.note(
@@ -57,6 +62,8 @@ export function createWrittenCopies(simulation: Simulation): WrittenCopies {
     ...producer,
     produce: (batch, options) => stamped(process, batch, (each) => producer.produce(each, options)),
     async begin() {
+      onSend(process)
+      await process.pause(0) // where it may stand still
       const open = await producer.begin()
       return {
         ...open,
