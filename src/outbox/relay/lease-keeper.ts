@@ -50,7 +50,6 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
-  let running: Promise<void> | undefined
 
   const round = async (): Promise<number> => {
     await giveBack()
@@ -182,7 +181,6 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
       await running
       closeAll()
       if (buckets.size > 0) await emptied.promise
-      await running // a round that is under way would take buckets once more, after this worker has left
     },
     leave: () => store.leave(worker),
   }
