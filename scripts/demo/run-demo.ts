@@ -181,15 +181,21 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     const audited = runAudits({ brokers, databaseUrl }, reading)
     audited.catch(() => undefined) // seen below, unless something else fails before
     const tables = await readTables(database, OPENING_STOCK)
+    const reads = [
+      readLog(kafka, placing.pills),
+      readLetters(kafka, tables.storedLetters),
+      readCommits(kafka, journalBegin),
+    ] as const
+    const [log, letters, commits] = await orStopped(Promise.all(reads), reading)
     const findings = audit(
       {
         ...tables,
         prices: PRICES_IN_CENTS,
         accepted: placing.accepted,
         givenUp: placing.givenUp,
-        log: await orStopped(readLog(kafka, placing.pills), reading),
-        letters: await orStopped(readLetters(kafka, tables.storedLetters), reading),
-        commits: await orStopped(readCommits(kafka, journalBegin), reading),
+        log,
+        letters,
+        commits,
         incidents,
       },
       DUTIES,
