@@ -117,8 +117,9 @@ export function enqueueing(
 const RETRY_MS = 100
 
 function codeOf(error: unknown): string {
-  const { code, cause } = error as { readonly code?: unknown; readonly cause?: { readonly code?: unknown } }
-  return String(cause?.code ?? code ?? (error instanceof Error ? error.name : 'unknown'))
+  if (!(error instanceof Error)) return 'unknown'
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === 'string' ? code : error.name
 }
 
 function ignore(): void {}
