@@ -19,6 +19,12 @@ export interface Bench {
   readonly warmUpShare?: number
   /** A bound whose value does not depend on luck needs fewer rounds than the command line asks for. @defaultValue no bound */
   readonly mostRounds?: number
+  /**
+   * Has the broker a core for itself, and the clients another?
+   *
+   * @defaultValue `true`; `false` where more than two compute: there they share the cores as they come
+   */
+  readonly pinned?: boolean
   /** Connects; what it returns does the work once. */
   prepare(world: BenchWorld): Promise<PreparedBench>
 }
@@ -26,17 +32,23 @@ export interface Bench {
 /** What Holdfast is compared with. */
 export interface Peer {
   readonly name: string
-  /** The ratio, ours to this, that the project wants: at least, or at most, by the {@link Unit}. */
-  readonly reach: number
+  /** The ratio, ours to this, that the project wants: at least, or at most, by the {@link Unit}. Null: none, it is good to know. */
+  readonly reach: number | null
 }
 
 /** What is measured. */
-export type Unit = 'per second' | 'MB per 100,000 records' | 'MiB' | 'µs of CPU per record'
+export type Unit =
+  'per second' | 'MB per 100,000 records' | 'MiB' | 'µs of CPU per record' | 'ms' | 'queries per second'
 
 /** What a bench runs in. */
 export interface BenchWorld {
   /** PostgreSQL and Redis, started when they are first asked for. */
   servers(): Promise<Servers>
+  /**
+   * Another PostgreSQL, that nothing is pinned about, for benches with databases of their own. Its log is written such that replication could
+   * decode it, as one of the peers needs it.
+   */
+  durablePostgres(): Promise<string>
   readonly brokers: string[]
   /** Divides the amount of work, for runs that only show that the bench still works. */
   readonly shorten: number
@@ -67,6 +79,6 @@ export interface BenchRow {
   readonly peer: number
   readonly peerName: string
   readonly ratio: number
-  readonly reach: number
+  readonly reach: number | null
   readonly reached: boolean
 }

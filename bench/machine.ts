@@ -16,6 +16,7 @@ export async function versions(how: string): Promise<Record<string, string>> {
     holdfast: versionOf('.'),
     kafkajs: versionOf('node_modules/kafkajs'),
     kafka: how === 'jars' ? KAFKA_VERSION : how,
+    'pg-transactional-outbox': versionOf('node_modules/pg-transactional-outbox'),
     java: String((await javaVersion()) ?? 'none'),
     'parallel-consumer': await parallelConsumerVersion(),
   }

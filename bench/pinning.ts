@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -27,6 +27,12 @@ export async function pinCores(brokerPids: readonly number[]): Promise<string> {
   return `${broker}, clients pinned to core ${CLIENT_CORE}`
 }
 
-async function pin(pid: number, core: number): Promise<void> {
-  await run('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)])
+/** Lets them use all cores again, with every process that is started from now on. Never fails: what was not pinned is free. */
+export async function freeCores(brokerPids: readonly number[]): Promise<void> {
+  const all = `0-${cpus().length - 1}`
+  await Promise.all([...brokerPids, process.pid].map((pid) => pin(pid, all))).catch(() => undefined)
+}
+
+async function pin(pid: number, cores: number | string): Promise<void> {
+  await run('taskset', ['--all-tasks', '--cpu-list', '--pid', String(cores), String(pid)])
 }

@@ -1,12 +1,14 @@
 // npm run bench [-- NAME …] [--rounds N] [--short] [--json]
 //
+// A NAME is that of a bench, or the beginning of several: `outbox` is all of the outbox.
+//
 // Measures Holdfast and what it is compared with, side by side in one run on the same broker: after a warm-up, alternating rounds, the
 // ratio of the medians. Figures of different runs or machines say nothing about each other.
 import { parseArgs } from 'node:util'
 import { kafkajsDriver } from 'holdfast/kafkajs'
 import { silentLogger, systemRuntime } from 'holdfast'
-import type { Services } from '../scripts/services/index.ts'
-import { startServices } from '../scripts/services/index.ts'
+import type { PostgresServer, Services } from '../scripts/services/index.ts'
+import { startPostgresServer, startServices } from '../scripts/services/index.ts'
 import type { Bench, BenchRow } from './bench.ts'
 import { consumeBuffered, consumeHeap, consumeKeys, consumePartitions } from './consuming-costs.ts'
 import {
@@ -21,7 +23,8 @@ import type { Servers } from './consumer-spec.ts'
 import { deliveryLevels, idempotencyInbox, idempotencyInboxBatch, idempotencyStores } from './idempotency.ts'
 import { machine, versions } from './machine.ts'
 import { measure } from './measure.ts'
-import { pinCores } from './pinning.ts'
+import { outbox } from './outbox/index.ts'
+import { freeCores, pinCores } from './pinning.ts'
 import { createRecords } from './records.ts'
 import { sendMany, sendManyBatched, sendManySameRecords, sendOne } from './sending.ts'
 import { UNITS, wanted } from './units.ts'
@@ -37,10 +40,10 @@ const consuming = [
 ]
 const idempotency = [...idempotencyStores, idempotencyInbox, idempotencyInboxBatch, ...deliveryLevels]
 const costs = [consumeHeap, consumeBuffered, consumeKeys, consumePartitions]
-const benches: readonly Bench[] = [...sending, ...consuming, ...idempotency, ...costs]
+const benches: readonly Bench[] = [...sending, ...consuming, ...idempotency, ...costs, ...outbox]
 const names = [...new Set(benches.map((bench) => bench.name))]
 const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json]
-  NAME        ${names.join(', ')}; all when none is named
+  NAME        ${names.join(', ')}, or what several begin with, up to a hyphen; all when none is named
   --rounds N  alternating rounds after the warm-up (default 5)
   --short     a twentieth of the work, no warm-up, one round: shows that the benches run, not how fast
   --json      ends with one line of JSON on standard output`
@@ -49,9 +52,11 @@ const args = readArgs()
 const progress = (line: string): void => void process.stderr.write(`${line}\n`)
 const services = await startServices({ kafka: {}, onProgress: progress })
 let stores: Services | null = null
+let durable: PostgresServer | null = null
 try {
   const { brokers, nodes, how } = services.kafka!
-  const pinned = await pinCores(nodes.map((node) => node.pid))
+  const brokerPids = nodes.map((node) => node.pid)
+  let pinned = await pinCores(brokerPids)
   const admin = kafkajsDriver({ clientId: 'bench-admin', brokers }).createAdmin({
     runtime: systemRuntime,
     logger: silentLogger,
@@ -69,17 +74,33 @@ try {
     stores ??= await startServices({ postgres: true, redis: true, onProgress: progress })
     return { postgres: stores.postgres!.url, redis: stores.redis!.url }
   }
-  const world = { brokers, servers, shorten: args.short ? 20 : 1, progress, topic, records: records.atLeast }
+  // The log is large enough that no checkpoint comes in the middle of a round.
+  const settings = { wal_level: 'logical', max_wal_size: '8GB', checkpoint_timeout: '1h' }
+  const durablePostgres = async (): Promise<string> => (durable ??= await startPostgresServer(progress, settings)).url
+  const world = {
+    brokers,
+    servers,
+    durablePostgres,
+    shorten: args.short ? 20 : 1,
+    progress,
+    topic,
+    records: records.atLeast,
+  }
   const rows: BenchRow[] = []
-  for (const bench of benches) {
-    if (args.names.length === 0 || args.names.includes(bench.name))
-      rows.push(...(await measure(bench, world, args.rounds)))
+  const chosen = benches.filter((bench) => args.names.length === 0 || args.names.some((name) => isNamed(bench, name)))
+  if (chosen.every((bench) => bench.pinned === false)) pinned = 'nothing is pinned'
+  else if (chosen.some((bench) => bench.pinned === false)) pinned = `${pinned}; of the outbox nothing is pinned`
+  for (const bench of chosen) {
+    if (bench.pinned === false) await freeCores(brokerPids)
+    rows.push(...(await measure(bench, world, args.rounds)))
+    if (bench.pinned === false) await pinCores(brokerPids)
   }
   await records.close()
   await admin.close()
   await print(rows, how, pinned)
 } finally {
   await (stores as Services | null)?.close()
+  await (durable as PostgresServer | null)?.close()
   await services.close()
 }
 
@@ -98,7 +119,7 @@ function readArgs(): { names: readonly string[]; rounds: number; short: boolean;
       console.log(USAGE)
       process.exit(0)
     }
-    const unknown = positionals.filter((name) => !names.includes(name))
+    const unknown = positionals.filter((name) => !benches.some((bench) => isNamed(bench, name)))
     if (unknown.length > 0) throw new Error(`no bench is called ${unknown.join(', ')}`)
     const rounds = Number(values.rounds ?? (values.short ? 1 : 5))
     if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
@@ -108,6 +129,10 @@ function readArgs(): { names: readonly string[]; rounds: number; short: boolean;
     console.error(`${(error as Error).message}\n\n${USAGE}`)
     process.exit(2)
   }
+}
+
+function isNamed(bench: Bench, name: string): boolean {
+  return bench.name === name || bench.name.startsWith(`${name}-`)
 }
 
 async function print(rows: readonly BenchRow[], how: string, pinned: string): Promise<void> {

@@ -1,10 +1,11 @@
--- One database for all services, to keep the example small; each service touches its own tables only.
+-- One database for all services, to keep the example small; each service touches its own tables only. What they share is the outbox, which
+-- belongs to the database: see setup.ts.
 
 -- order-api
 create table if not exists orders (
   order_id text primary key,
   customer_id text not null,
-  items jsonb,
+  items jsonb not null,
   state text not null,
   rank int not null,
   reason text
@@ -25,21 +26,9 @@ create table if not exists reservations (
   order_id text primary key,
   customer_id text not null,
   items jsonb not null,
-  state text not null check (state in ('reserved', 'short', 'returned'))
+  state text not null check (state in ('reserved', 'short', 'returned')),
+  missing_sku text -- of what there was too little
 );
--- What inventory has decided, for its announcer to tell: `announced_at` is null until Kafka has acknowledged the events.
-create table if not exists verdicts (
-  seq bigserial primary key,
-  order_id text not null,
-  customer_id text not null,
-  verdict text not null check (verdict in ('reserved', 'short', 'returned')),
-  total_cents int,
-  missing_sku text,
-  traceparent text,
-  announced_at timestamptz,
-  unique (order_id, verdict)
-);
-create index if not exists verdicts_to_announce on verdicts (order_id, seq) where announced_at is null;
 
 -- payment
 create table if not exists payments (

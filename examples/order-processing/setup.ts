@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { deadLetterTopicName, silentLogger, systemRuntime } from 'holdfast'
 import { kafkajsDriver } from 'holdfast/kafkajs'
-import { postgresDedupeSql } from 'holdfast/postgres'
+import { postgresDedupeSql, postgresOutboxSql } from 'holdfast/postgres'
 import { Client } from 'pg'
 import { inventoryEvents, notificationEvents, orderEvents, paymentEvents } from './contracts/index.ts'
 import { OPENING_STOCK } from './shared/catalogue.ts'
@@ -19,6 +19,7 @@ const database = new Client({ connectionString: databaseUrl })
 await database.connect()
 try {
   await database.query(await readFile(new URL('schema.sql', import.meta.url), 'utf8'))
+  await database.query(postgresOutboxSql({ keepSent: true })) // what was sent is kept for a while: `shared/outbox.ts`
   for (const service of WITH_INBOX) await database.query(postgresDedupeSql({ table: inboxTable(service) }))
   for (const [sku, onHand] of Object.entries(OPENING_STOCK)) {
     await database.query('insert into stock (sku, on_hand) values ($1, $2) on conflict do nothing', [sku, onHand])

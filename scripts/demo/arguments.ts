@@ -18,16 +18,18 @@ export const USAGE: string = `Usage: npm run demo [-- --orders N] [--seed S] [--
 
 Starts Kafka, PostgreSQL, Redis and the order-processing services, places orders with poison pills, short stock and flaky payments
 among them. On the way it stops an inventory process in the middle of a booking until another has its partitions and wakes it up, kills
-the payment service when money is taken and no row says so, kills Redis and starts it again, kills the service that counts at most once,
-and adds two members to the notification service and takes them away. It waits until every order has ended, and audits topics against tables, marks, and the books of the payment
-gateway and the mail server. Exit code 1 when anything is lost, done twice, out of order, misbooked, or handled again or
-missed without a kill or stop that explains it.
+the payment service when money is taken and no row says so, the order API just before the commit of an order and just behind it, a relay of
+the outbox when Kafka has its rows and nobody has marked them, Redis, and the service that counts at most once, and adds two members to the
+notification service and takes them away. It waits until every order has ended, and audits the answers of the API, the rows of the outbox,
+topics, tables, marks, and the books of the payment gateway and the mail server, by itself and with \`holdfast audit\`. Exit code 1 when anything is
+lost, done twice, out of order, misbooked, sent without a row, or handled again or missed without a kill or stop that explains it.
 
   --orders N   how many orders, 1 to 100000 (default 300)
   --seed S     makes all that is random the same again, 0 to 999999999 (default 1)
   --serve      keeps everything running after the audit, until Ctrl-C
   --json       last line on stdout: { orders, outcomes, parked, lost, missed, repeated, doubled, parkedTwice, unexplained,
-               outOfOrder, misbooked, unmarked, untold, commitsBack, problems }; the rest goes to stderr
+               outOfOrder, misbooked, unmarked, untold, commitsBack, outbox: { sent, sentAgain, missing, reordered,
+               unfounded }, problems }; the rest goes to stderr
   --reset      first deletes the demo's topics and groups that a given cluster (KAFKA_BROKERS) still has from a former run
   --help       this text`
 

@@ -7,15 +7,19 @@ import type { Mark } from './marks.ts'
 import { unmarked } from './marks.ts'
 import type { Missed } from './missed.ts'
 import { explainMissed } from './missed.ts'
+import type { OutboxFindings, OutboxRow } from './outbox-chain.ts'
+import { auditOutbox } from './outbox-chain.ts'
 import type { Charge, Mail } from './outside-world.ts'
 import { doneTwiceOutside, misbookedOutside } from './outside-world.ts'
-import type { Decision, Payment } from './told.ts'
+import type { Payment, Reservation } from './told.ts'
 import { untold } from './told.ts'
 
 /** Everything that happened, as the topics and the tables tell it. */
 export interface History {
   /** Ids of the orders that the API said yes to. */
   readonly accepted: readonly string[]
+  /** Those of which nobody knows whether it did: no answer came, and the customer gave up. */
+  readonly givenUp: readonly string[]
   /** The orders table. */
   readonly states: ReadonlyMap<string, { readonly state: string; readonly reason: string | null }>
   /** Every record of the source topics. */
@@ -29,8 +33,12 @@ export interface History {
   readonly stock: readonly StockRow[]
   /** What the services with an inbox have marked as handled. */
   readonly marks: readonly Mark[]
+  /** What the services have enqueued, and committed. */
+  readonly rows: readonly OutboxRow[]
   /** What inventory has decided. */
-  readonly decisions: readonly Decision[]
+  readonly reservations: readonly Reservation[]
+  /** Of the articles, in cents. */
+  readonly prices: Readonly<Record<string, number>>
   readonly payments: readonly Payment[]
   /** The gateway's own books. */
   readonly charges: readonly Charge[]
@@ -112,6 +120,9 @@ export interface StockRow {
 /** What the audit found. The lists are sentences for people, one a finding. */
 export interface Findings {
   readonly orders: number
+  /** Orders whose customers gave up without an answer, and how many of these are stored. */
+  readonly givenUp: number
+  readonly givenUpStored: number
   /** How many orders ended how: `delivered`, `cancelled: out-of-stock`, … */
   readonly outcomes: Readonly<Record<string, number>>
   /** How many dead letters for which reason. */
@@ -133,6 +144,8 @@ export interface Findings {
   readonly unmarked: readonly string[]
   /** Events that say other than the rows they follow from, and rows that nobody was told of. */
   readonly untold: readonly string[]
+  /** HTTP answer → row → record → inbox row. */
+  readonly outbox: OutboxFindings
   /** Commits of a group below an earlier one: what a zombie does that nobody refuses. */
   readonly commitsBack: readonly string[]
   /** Events that stand on a topic more than once, with the same id: repeated sends that readers recognise. */
@@ -159,7 +172,7 @@ const ENDS = new Set(['delivered', 'cancelled'])
  * has an inbox has marked what it did and nothing else, and what was told is what the rows say.
  */
 export function audit(history: History, duties: readonly Duty[], levels: Levels): Findings {
-  const { log, effects, marks, decisions, payments, charges, mails, notified } = history
+  const { log, effects, marks, reservations, payments, charges, mails, notified } = history
   const all = log.filter((record) => record.kind === 'event')
   const events = firstOccurrences(all)
   const unsettled = unsettledEvents(history, events, duties)
@@ -168,6 +181,8 @@ export function audit(history: History, duties: readonly Duty[], levels: Levels)
   const twice = createExplanations(history.incidents, history.effects)
   return {
     orders: history.accepted.length,
+    givenUp: history.givenUp.length,
+    givenUpStored: history.givenUp.filter((orderId) => history.states.has(orderId)).length,
     outcomes: countOutcomes(history),
     parked: countBy(history.letters, (letter) => letter.reason),
     skipped: history.skips.length,
@@ -195,7 +210,8 @@ export function audit(history: History, duties: readonly Duty[], levels: Levels)
     outOfOrder: [...brokenLives(events), ...disorderedEffects(effects, events)],
     misbooked: [...misbookedArticles(history), ...misbookedOutside(charges, payments, mails, notified)],
     unmarked: unmarked(levels.withInbox, marks, effects, events, duties),
-    untold: untold(decisions, payments, all),
+    untold: untold(reservations, payments, all, history.prices),
+    outbox: auditOutbox({ ...history, orders: [...history.states.keys()] }, duties, levels.withInbox),
     commitsBack: commitsBack(history.commits),
     repeatedEvents: all.length - events.length,
     recounted: recounted(history, levels),

@@ -25,7 +25,10 @@ export const DUTIES: readonly Duty[] = [
 export const MONITOR = 'dead-letter-monitor'
 
 /** How many records one process of a service may have in handlers at a time: as the services say, of those to which something is done. */
-export const MOST_IN_HANDLERS = { inventory: 5, payment: 8, analytics: 300 } as const
+export const MOST_IN_HANDLERS = { 'order-api': 4, inventory: 4, payment: 8, analytics: 300 } as const
+
+/** Sends rows of the outbox beside the relays in the services, and reads no topic. */
+export const RELAY = 'outbox-relay'
 
 /** The services that handle a record once or not at all. */
 export const AT_MOST_ONCE: ReadonlySet<string> = new Set(['analytics'])

@@ -6,12 +6,13 @@ import { withPatience } from './stopping.ts'
 export interface Fleet {
   /** Those that should run: one that ends by itself ends the demo. */
   readonly running: ReadonlySet<ServiceProcess>
-  start(name: string): Promise<ServiceProcess>
+  /** @param port - where it listens, of the one that does: where the one before it did */
+  start(name: string, port?: string): Promise<ServiceProcess>
   /** The oldest process of a service. */
   first(name: string): ServiceProcess
   /** It may end from now on. */
   letGo(service: ServiceProcess): void
-  /** Resolves when it has its first partitions. */
+  /** Resolves when it has its first partitions, or whatever else it begins with. */
   ready(service: ServiceProcess): Promise<void>
   stopAll(): Promise<void>
 }
@@ -24,9 +25,9 @@ export function createFleet(environment: Readonly<Record<string, string>>, stop:
   const all = new Set<ServiceProcess>()
   return {
     running,
-    async start(name) {
-      const port = name === 'order-api' ? { PORT: process.env['PORT'] ?? '0' } : {}
-      const service = await startServiceProcess(`services/${name}.ts`, { ...environment, ...port })
+    async start(name, port = process.env['PORT'] ?? '0') {
+      const listening = name === 'order-api' ? { PORT: port } : {}
+      const service = await startServiceProcess(`services/${name}.ts`, { ...environment, ...listening })
       all.add(service)
       running.add(service)
       return service
@@ -34,7 +35,7 @@ export function createFleet(environment: Readonly<Record<string, string>>, stop:
     first: (name) => [...running].find((service) => service.name === name)!,
     letGo: (service) => void running.delete(service),
     async ready(service) {
-      const signal = withPatience(stop, START_LIMIT_MS, `${service.name} gets no partitions`)
+      const signal = withPatience(stop, START_LIMIT_MS, `${service.name} does not become ready`)
       await service.waitForLine((line) => line['message'] === 'ready' || undefined, signal)
     },
     async stopAll() {

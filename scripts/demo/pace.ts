@@ -9,7 +9,7 @@ export interface Pace {
 }
 
 /** However short a trouble is, its orders come one after the other for this long. */
-const LEG_MS = 6_000
+const LEG_MS = 4_000
 const LOOK_EVERY_MS = 20
 
 /** Splits the orders into as many legs; those of one are placed evenly over {@link LEG_MS}, and none of the next before `nextLeg`. */

@@ -4,11 +4,12 @@ import { groupBy } from './group-by.ts'
 /** The audit as a table, with the findings themselves below it. @param scaled - the service that had members come and go */
 export function reportTable(findings: Findings, scaled: string): readonly string[] {
   const { outcomes, parked, skipped, lost, missed, repeated, doubled, parkedTwice, outOfOrder } = findings
-  const { misbooked, unmarked, untold, commitsBack, repeatedEvents, recounted } = findings
+  const { misbooked, unmarked, untold, commitsBack, outbox, repeatedEvents, recounted } = findings
   const ofScaled = repeated.filter(({ service }) => service === scaled).length
   const rows: ReadonlyArray<readonly [what: string, count: number, remark: string]> = [
     ['orders accepted', findings.orders, ''],
     ...Object.entries(outcomes).map(([outcome, count]) => [`  ${outcome}`, count, ''] as const),
+    ['given up', findings.givenUp, `by customers who had no answer; stored all the same: ${findings.givenUpStored}`],
     ['parked', sum(parked), 'dead letters; one for each group that met the record'],
     ...Object.entries(parked).map(([reason, count]) => [`  ${reason}`, count, ''] as const),
     ['parked twice', parkedTwice.length, causes(parkedTwice)],
@@ -23,6 +24,17 @@ export function reportTable(findings: Findings, scaled: string): readonly string
     ['effects that differ from marks', unmarked.length, 'of the services with an inbox'],
     ['events that differ from rows', untold.length, 'of inventory and payment'],
     ['commits that went back', commitsBack.length, 'of any group, by Kafka’s own journal'],
+    ['rows of the outbox sent', outbox.sent, 'by the order API and inventory, each event with what it tells of'],
+    [
+      '  sent again',
+      outbox.sentAgain,
+      outbox.sentAgain === 0
+        ? ''
+        : 'with their old ids: without a mark when their relay died, or without an answer in time',
+    ],
+    ['  missing', outbox.missing.length, 'answer 202 → row → record → inbox row'],
+    ['  reordered', outbox.reordered.length, 'first copies, by the rows of each key'],
+    ['  of no row', outbox.unfounded.length, 'records and orders of which no committed row tells'],
     [
       'events sent again',
       repeatedEvents,
@@ -56,18 +68,21 @@ export function reportTable(findings: Findings, scaled: string): readonly string
     ...listed('Effects and marks', unmarked),
     ...listed('Events and rows', untold),
     ...listed('Commits', commitsBack),
+    ...listed('Missing', outbox.missing),
+    ...listed('Reordered', outbox.reordered),
+    ...listed('Of no row', outbox.unfounded),
   ]
 }
 
 /**
  * The line that `--json` ends with. The run has failed when one of `lost`, `doubled`, `unexplained`, `outOfOrder`, `misbooked`, `unmarked`,
- * `untold`, `commitsBack` and `problems` is not 0.
+ * `untold`, `commitsBack`, `problems`, and `missing`, `reordered` and `unfounded` of `outbox` is not 0.
  *
- * @param problems - what went wrong outside the audit: answers of the API that should have been others, and what did not come to rest
+ * @param problems - what went wrong outside the audit: answers of the API that should have been others, what did not come to rest, and what `holdfast audit` says
  */
 export function reportJson(findings: Findings, problems: readonly string[]): string {
   const { orders, outcomes, parked, lost, missed, repeated, doubled, parkedTwice, outOfOrder } = findings
-  const { misbooked, unmarked, untold, commitsBack } = findings
+  const { misbooked, unmarked, untold, commitsBack, outbox } = findings
   return JSON.stringify({
     orders,
     outcomes,
@@ -83,6 +98,13 @@ export function reportJson(findings: Findings, problems: readonly string[]): str
     unmarked: unmarked.length,
     untold: untold.length,
     commitsBack: commitsBack.length,
+    outbox: {
+      sent: outbox.sent,
+      sentAgain: outbox.sentAgain,
+      missing: outbox.missing.length,
+      reordered: outbox.reordered.length,
+      unfounded: outbox.unfounded.length,
+    },
     problems: problems.length,
   })
 }
@@ -93,7 +115,7 @@ export function reportJson(findings: Findings, problems: readonly string[]): str
  */
 export function isBroken(findings: Findings): boolean {
   const { lost, missed, repeated, doubled, parkedTwice } = findings
-  const { outOfOrder, misbooked, unmarked, untold, commitsBack } = findings
+  const { outOfOrder, misbooked, unmarked, untold, commitsBack, outbox } = findings
   const faults = [
     lost,
     doubled,
@@ -102,6 +124,9 @@ export function isBroken(findings: Findings): boolean {
     unmarked,
     untold,
     commitsBack,
+    outbox.missing,
+    outbox.reordered,
+    outbox.unfounded,
     missed.filter(isUnexplained),
     repeated.filter(isUnexplained),
     parkedTwice.filter(isUnexplained),

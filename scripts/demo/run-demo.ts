@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
-import { OPENING_STOCK } from '../../examples/order-processing/shared/catalogue.ts'
+import { OPENING_STOCK, PRICES_IN_CENTS } from '../../examples/order-processing/shared/catalogue.ts'
 import type { Services } from '../services/index.ts'
 import { DURABLE_REDIS, startRedisServer, startServices } from '../services/index.ts'
 import type { Findings } from './audit.ts'
 import { audit } from './audit.ts'
 import { makeRoom, readLetters, readLog } from './cluster.ts'
 import { journalEnd, readCommits } from './commit-journal.ts'
-import { AT_MOST_ONCE, DUTIES, SERVICES, WITH_INBOX } from './duties.ts'
+import { AT_MOST_ONCE, DUTIES, RELAY, SERVICES, WITH_INBOX } from './duties.ts'
 import { createFleet } from './fleet.ts'
+import { runAudits, verdictsOf } from './holdfast-audit.ts'
 import type { Incident } from './incidents.ts'
 import type { PlannedOrder } from './order-plan.ts'
 import { planOrders } from './order-plan.ts'
@@ -21,8 +22,19 @@ import { epitaph, startServiceProcess } from './service-processes.ts'
 import { orStopped, withPatience } from './stopping.ts'
 import { createDatabase, readTables } from './tables.ts'
 import { drawTrace, readSpans, tellingTrace } from './trace-tree.ts'
-import type { Redis } from './troubles/index.ts'
-import { killAnalytics, killPayment, restartRedis, SCALED, scaleNotification, stopInventory } from './troubles/index.ts'
+import type { Redis, Trouble } from './troubles/index.ts'
+import {
+  beside,
+  killAnalytics,
+  killOrderApi,
+  killPayment,
+  killRelay,
+  onceStruck,
+  restartRedis,
+  SCALED,
+  scaleNotification,
+  stopInventory,
+} from './troubles/index.ts'
 import { watchUntilRest } from './watch-until-rest.ts'
 
 /** How the demo shall run. */
@@ -43,6 +55,18 @@ const START_LIMIT_MS = 90_000
 const READ_LIMIT_MS = 90_000
 /** The least that Kafka takes, so that nobody has to wait for long until a killed process is replaced. */
 const SESSION_TIMEOUT_MS = 6_000
+
+/** In this order. Those of a line do not disturb each other, and take no longer together than one. */
+const TROUBLES: readonly Trouble[] = [
+  stopInventory,
+  onceStruck(killPayment, (scene) => killOrderApi('outbox:before-commit', scene)),
+  beside(restartRedis, (scene) => killRelay('relay:after-produce', scene)),
+  onceStruck(killAnalytics, (scene) => killOrderApi('outbox:committed', scene)),
+  beside(scaleNotification, (scene) => killRelay('relay:before-mark', scene)),
+]
+
+/** So often the troubles ask for `moreOrders`: whenever the order API or a relay is killed, and when members have joined. */
+const MORE_ORDERS = 5
 
 /**
  * Runs the whole demo and prints what came of it.
@@ -104,8 +128,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 
     const fleet = createFleet(environment, stop)
     undo.push(() => fleet.stopAll())
-    for (const name of SERVICES.keys()) await fleet.start(name)
-    say(`started ${fleet.running.size} services; waiting until each has its partitions`)
+    for (const name of [...SERVICES.keys(), RELAY]) await fleet.start(name)
+    say(`started ${fleet.running.size} processes; waiting until each service has its partitions`)
     const api = await fleet
       .first('order-api')
       .waitForLine(
@@ -118,13 +142,13 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     await pillProducer.connect()
     undo.push(() => pillProducer.disconnect())
 
-    const troubles = [stopInventory, killPayment, restartRedis, killAnalytics, scaleNotification]
     const incidents: Incident[] = []
-    const pace = createPace(options.orders, troubles.length + 1) // one part more: see `moreOrders`
+    const pace = createPace(options.orders, TROUBLES.length + MORE_ORDERS)
     const scene = {
       fleet,
       database: await connect(),
       redis,
+      api,
       moreOrders: () => pace.nextLeg(),
       say,
       note: (incident: Incident) => incidents.push(incident),
@@ -140,7 +164,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       progress,
       stop,
       orders: options.orders,
-      troubles: troubles.map(({ after, run }) => ({
+      troubles: TROUBLES.map(({ after, run }) => ({
         afterOrders: Math.max(1, Math.floor(after * options.orders)),
         async happen() {
           await run(scene)
@@ -149,17 +173,20 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       })),
     })
     const { problems } = await placing.finished
-    const outside = [...problems, ...watched.hanging]
     progress.done()
     for (const line of watched.hanging) say(line)
     say('auditing the topics against the tables')
 
     const reading = withPatience(stop, READ_LIMIT_MS, 'the topics could not be read for the audit')
+    const audited = runAudits({ brokers, databaseUrl }, reading)
+    audited.catch(() => undefined) // seen below, unless something else fails before
     const tables = await readTables(database, OPENING_STOCK)
     const findings = audit(
       {
         ...tables,
+        prices: PRICES_IN_CENTS,
         accepted: placing.accepted,
+        givenUp: placing.givenUp,
         log: await orStopped(readLog(kafka, placing.pills), reading),
         letters: await orStopped(readLetters(kafka, tables.storedLetters), reading),
         commits: await orStopped(readCommits(kafka, journalBegin), reading),
@@ -168,6 +195,9 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       DUTIES,
       { withInbox: WITH_INBOX, atMostOnce: AT_MOST_ONCE },
     )
+
+    const { sentAgain } = findings.outbox
+    const audits = verdictsOf(await audited, { pills: placing.pills, sentAgain })
 
     const delivered = placing.accepted.filter((orderId) => tables.states.get(orderId)?.state === 'delivered')
     const spans = readSpans(await readFile(options.traceFile, 'utf8').catch(() => ''))
@@ -182,8 +212,13 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       ...reportTable(findings, SCALED),
       ...problems.map((problem) => `the API: ${problem}`),
       '',
+      'What `holdfast audit` says:',
+      '',
+      ...audits.lines,
+      '',
     ]
     out.write(`${lines.join('\n')}\n`)
+    const outside = [...problems, ...watched.hanging, ...audits.problems]
     const sound = !isBroken(findings) && outside.length === 0
     out.write(sound ? 'Nothing is lost, nothing is doubled, nothing is out of order.\n' : 'FAILED: see above.\n')
     if (options.json) process.stdout.write(`${reportJson(findings, outside)}\n`)

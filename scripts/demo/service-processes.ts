@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Child } from '../services/child.ts'
@@ -13,6 +13,8 @@ export interface ServiceProcess {
   waitForLine<T>(find: (line: LogLine) => T | undefined, signal: AbortSignal): Promise<T>
   /** How many lines its log has by now that fit. */
   countLines(fits: (line: LogLine) => boolean): Promise<number>
+  /** Has it killed, with SIGKILL, when it next comes by a failpoint of Holdfast: see the example's `shared/crash-points.ts`. */
+  crashAt(failpoint: string): Promise<void>
   /** SIGTERM, and SIGKILL when that takes too long. Removes its log. */
   stop(): Promise<void>
 }
@@ -30,11 +32,12 @@ export async function startServiceProcess(
 ): Promise<ServiceProcess> {
   const name = file.replace(/^services\//, '').replace(/\.ts$/, '')
   const folder = await makeFolder(name)
+  const crashFile = join(folder, 'crash-at')
   const child = await startChild({
     command: process.execPath,
     args: ['--import', import.meta.resolve('tsx'), fileURLToPath(new URL(file, EXAMPLE))],
     folder,
-    env: environment,
+    env: { ...environment, CRASH_AT_FILE: crashFile },
   })
   return {
     name,
@@ -51,6 +54,10 @@ export async function startServiceProcess(
       }
     },
     countLines: async (fits) => (await logLines(folder)).filter(fits).length,
+    async crashAt(failpoint) {
+      await writeFile(crashFile, failpoint)
+      child.signal('SIGUSR2')
+    },
     async stop() {
       await child.stop('SIGTERM', STOP_GRACE_MS)
       await removeFolder(folder)

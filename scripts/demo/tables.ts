@@ -3,24 +3,38 @@ import type { History } from './audit.ts'
 import { placeId } from './cluster.ts'
 import { WITH_INBOX } from './duties.ts'
 import type { Mark } from './marks.ts'
+import type { OutboxRow } from './outbox-chain.ts'
 import type { Charge, Mail } from './outside-world.ts'
-import type { Decision, Payment } from './told.ts'
+import type { Payment, Reservation } from './told.ts'
 
 /** What the tables say, as far as the audit asks. */
 export interface Tables extends Pick<
   History,
-  'states' | 'effects' | 'skips' | 'stock' | 'marks' | 'decisions' | 'payments' | 'charges' | 'mails' | 'notified'
+  | 'states'
+  | 'effects'
+  | 'skips'
+  | 'stock'
+  | 'marks'
+  | 'rows'
+  | 'reservations'
+  | 'payments'
+  | 'charges'
+  | 'mails'
+  | 'notified'
 > {
   /** Places on the dead letter topics that the monitor wrote down. */
   readonly storedLetters: ReadonlySet<string>
 }
 
-/** How many orders are in which state, what was parked, and what inventory has still to tell: for the progress line, and to see the end. */
+/** How many orders are in which state, what was parked, and what is still to be sent: for the progress line, and to see the end. */
 export interface Counts {
   readonly delivered: number
   readonly cancelled: number
+  /** Orders that have not ended. */
+  readonly open: number
   readonly parked: number
-  readonly unannounced: number
+  /** Rows of the outbox; those that were set aside are not waited for. */
+  readonly unsent: number
 }
 
 /** Makes a database of the demo's own, so that a given server's data is not touched. @returns its address, and how to drop it. */
@@ -56,8 +70,9 @@ export async function readCounts(database: Client): Promise<Counts> {
   const { rows } = await database.query<Counts>(`
     select (select count(*)::int from orders where state = 'delivered') as delivered,
            (select count(*)::int from orders where state = 'cancelled') as cancelled,
+           (select count(*)::int from orders where state not in ('delivered', 'cancelled')) as open,
            (select count(*)::int from dead_letters) as parked,
-           (select count(*)::int from verdicts where announced_at is null) as unannounced`)
+           (select count(*)::int from holdfast_outbox where bucket >= 0) as unsent`)
   return rows[0]!
 }
 
@@ -98,11 +113,22 @@ export async function readTables(database: Client, openingStock: Readonly<Record
       )
       marks.push(...rows.map(({ id }) => ({ service, id })))
     }
-    const decisions = await database.query<Decision>(`
-      select seq::int, order_id as "orderId", customer_id as "customerId", verdict, total_cents as "totalCents",
-             missing_sku as missing, announced_at is not null as announced,
-             (select state from reservations where reservations.order_id = verdicts.order_id) as reservation
-      from verdicts`)
+    const rows = await database.query<{
+      id: string
+      message_id: string
+      topic: string
+      key: string
+      state: OutboxRow['state']
+      partition: number | null
+      log_offset: string | null
+    }>(`
+      select id, message_id, topic, convert_from(key, 'utf8') as key, case when bucket < 0 then 'aside' else 'waiting' end as state,
+             null::int as partition, null::bigint as log_offset
+      from holdfast_outbox
+      union all
+      select id, message_id, topic, convert_from(key, 'utf8'), 'sent', partition, "offset" from holdfast_outbox_sent`)
+    const reservations = await database.query<Reservation>(`
+      select order_id as "orderId", customer_id as "customerId", items, state, missing_sku as missing from reservations`)
     const payments = await database.query<Payment>(
       'select order_id as "orderId", amount_cents as "amountCents", state from payments',
     )
@@ -113,7 +139,15 @@ export async function readTables(database: Client, openingStock: Readonly<Record
     const notified = await database.query<Mail>('select order_id as "orderId", about from notifications')
     return {
       marks,
-      decisions: decisions.rows,
+      rows: rows.rows.map(({ id, message_id, topic, key, state, partition, log_offset }) => ({
+        id: BigInt(id),
+        messageId: message_id,
+        topic,
+        key,
+        state,
+        acknowledged: partition === null || log_offset === null ? null : { partition, offset: BigInt(log_offset) },
+      })),
+      reservations: reservations.rows,
       payments: payments.rows,
       charges: charges.rows,
       mails: mails.rows,

@@ -1,14 +1,10 @@
 /** A row in which inventory has written down what it decided. */
-export interface Decision {
-  readonly seq: number
+export interface Reservation {
   readonly orderId: string
   readonly customerId: string
-  readonly verdict: 'reserved' | 'short' | 'returned'
-  readonly totalCents: number | null
+  readonly items: ReadonlyArray<{ readonly sku: string; readonly quantity: number }>
+  readonly state: 'reserved' | 'short' | 'returned'
   readonly missing: string | null
-  readonly announced: boolean
-  /** The state of the order's reservation; null when there is none. */
-  readonly reservation: string | null
 }
 
 /** A row of a payment. */
@@ -29,22 +25,21 @@ interface Told {
 /**
  * What was told against what the rows say: for each row its events, and no event of which no row says the same, however often it was sent.
  * What the events must be is written down here apart from the services' code on purpose.
+ *
+ * @param prices - of the articles, in cents
  */
 export function untold(
-  decisions: readonly Decision[],
+  reservations: readonly Reservation[],
   payments: readonly Payment[],
   events: readonly Told[],
+  prices: Readonly<Record<string, number>>,
 ): readonly string[] {
-  const expected = new Map([...decisions.flatMap(eventsOfDecision), ...payments.flatMap(eventsOfPayment)])
+  const expected = new Map([
+    ...reservations.flatMap((reservation) => eventsOfReservation(reservation, prices)),
+    ...payments.flatMap(eventsOfPayment),
+  ])
   const told = new Set(events.map(nameOf))
-  const last = new Map(decisions.toSorted((a, b) => a.seq - b.seq).map((each) => [each.orderId, each]))
   return [
-    ...decisions
-      .filter(({ announced }) => !announced)
-      .map(({ orderId, verdict }) => `${orderId} is ${verdict}, and that is not announced`),
-    ...[...last.values()]
-      .filter(({ reservation, verdict }) => reservation !== verdict)
-      .map(({ orderId, reservation, verdict }) => `${orderId} is ${verdict}, and its reservation ${reservation}`),
     ...payments
       .filter(({ state }) => state === 'pending')
       .map(({ orderId }) => `${orderId}: its payment has come to no end`),
@@ -62,15 +57,21 @@ export function untold(
 
 type Expected = readonly [name: string, value: Readonly<Record<string, unknown>>]
 
-function eventsOfDecision({ orderId, customerId, verdict, totalCents, missing }: Decision): readonly Expected[] {
-  const inventory = (facts: object): Expected => [
+function eventsOfReservation(
+  { orderId, customerId, items, state, missing }: Reservation,
+  prices: Readonly<Record<string, number>>,
+): readonly Expected[] {
+  const inventory = (verdict: Reservation['state'], facts: object): Expected => [
     `inventory-events ${orderId}/inventory.${verdict}`,
     { type: `inventory.${verdict}`, orderId, ...facts },
   ]
-  if (verdict === 'reserved') return [inventory({ customerId, totalCents })]
-  if (verdict === 'returned') return [inventory({})]
-  const cancelled = { type: 'order.cancelled', orderId, customerId, reason: 'out-of-stock' }
-  return [inventory({ sku: missing }), [`order-events ${orderId}/order.cancelled`, cancelled]]
+  if (state === 'short') {
+    const cancelled = { type: 'order.cancelled', orderId, customerId, reason: 'out-of-stock' }
+    return [inventory(state, { sku: missing }), [`order-events ${orderId}/order.cancelled`, cancelled]]
+  }
+  const totalCents = items.reduce((sum, { sku, quantity }) => sum + quantity * prices[sku]!, 0)
+  const reserved = inventory('reserved', { customerId, totalCents })
+  return state === 'reserved' ? [reserved] : [reserved, inventory(state, {})]
 }
 
 function eventsOfPayment({ orderId, amountCents, state }: Payment): readonly Expected[] {

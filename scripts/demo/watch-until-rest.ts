@@ -41,7 +41,7 @@ const STALL_LIMIT_MS = 45_000
 
 /**
  * Shows how far the orders are, lets the troubles happen, and returns when these are over, every accepted order has ended and every
- * group has read and committed everything and nothing is left to be told, or when nothing moves any more.
+ * group has read and committed everything and no row is left to be sent, or when nothing moves any more.
  *
  * @throws Error when a service ends by itself, a trouble does not go as planned, or the placing of the orders fails or hangs.
  */
@@ -63,7 +63,7 @@ export async function watchUntilRest(watch: Watch): Promise<Watched> {
 
     if (trouble !== null) throw (trouble as { readonly error: unknown }).error
 
-    const { delivered, cancelled, parked, unannounced } = await readCounts(watch.database)
+    const { delivered, cancelled, open, parked, unsent } = await readCounts(watch.database)
     const now = await lags(watch.admin)
     const behind = now.lags.reduce((sum, lag) => sum + lag.behind, 0n)
     const ended = delivered + cancelled
@@ -85,13 +85,14 @@ export async function watchUntilRest(watch: Watch): Promise<Watched> {
       waiting.length === 0 &&
       placing.done &&
       behind === 0n &&
-      unannounced === 0 &&
+      unsent === 0 &&
+      open === 0 &&
       ended >= placing.accepted.length
     calmLooks = isAtRest && now.ends === ends ? calmLooks + 1 : 0
     ends = now.ends
     if (calmLooks === 2) return { hanging: [] }
 
-    const newState = [placing.placed, ended, behind, unannounced, ends].join()
+    const newState = [placing.placed, ended, behind, unsent, ends].join()
     if (newState !== state) movedAt = performance.now()
     state = newState
     if (performance.now() - movedAt > STALL_LIMIT_MS) {
@@ -113,8 +114,10 @@ async function whatHangs(
   )
   const ended = new Set(rows.map((row) => row.order_id))
   const open = accepted.filter((orderId) => !ended.has(orderId))
+  const { unsent } = await readCounts(database)
   return [
     ...(open.length === 0 ? [] : [`${open.length} orders have not ended: ${open.slice(0, 5).join(', ')}`]),
+    ...(unsent === 0 ? [] : [`${unsent} rows of the outbox are not sent`]),
     ...groups.filter(({ behind }) => behind > 0n).map(({ group, behind }) => `${group} is ${behind} records behind`),
   ]
 }

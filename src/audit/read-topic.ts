@@ -72,11 +72,7 @@ export async function* readTopic(reading: TopicReading): AsyncGenerator<readonly
   const take = (batch: InboundBatch): readonly InboundRecord[] => {
     const range = open.get(batch.partition)
     if (range === undefined) return []
-    const records: InboundRecord[] = []
-    for (const record of batch.records) {
-      // Below: it was read before a rebalance, and came again.
-      if (record.offset >= range.next && record.offset < range.end) records.push(record)
-    }
+    const records = [...batch.records].filter(({ offset }) => offset < range.end)
     if (batch.nextOffset > range.next) range.next = batch.nextOffset
     if (range.next >= range.end) {
       open.delete(batch.partition)
@@ -91,6 +87,7 @@ export async function* readTopic(reading: TopicReading): AsyncGenerator<readonly
         return partitions.flatMap(({ partition }): Position[] => {
           const range = open.get(partition)
           if (range === undefined) return []
+          // What has come and waits is not to come again.
           const waits = batches.filter((batch) => batch.partition === partition).map(({ nextOffset }) => nextOffset)
           return [{ topic, partition, offset: waits.reduce((a, b) => (a > b ? a : b), range.next) }]
         })

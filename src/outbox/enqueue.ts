@@ -186,7 +186,11 @@ export function createOutbox<Transaction>(options: OutboxOptions<Transaction>): 
       return insertOne(transaction, topic, prepareTombstone(topic, key, each, encoding))
     },
     async transaction(work) {
-      const result = await store.transact(work)
+      const result = await store.transact(async (transaction) => {
+        const done = await work(transaction)
+        await runtime.failpoint('outbox:before-commit') // who dies here has stored nothing: the database rolls back
+        return done
+      })
       await runtime.failpoint('outbox:committed') // who dies here has committed: relays find the rows without being woken
       tellListeners()
       return result

@@ -83,6 +83,36 @@ test('a topic is read from its first record to where it ends, each record once, 
   expect(news).toEqual([{ kind: 'expected', facts: 500 }])
 })
 
+test('a group that rebalances in the middle goes on where it was: each record comes once, and a new partition is not read', async () => {
+  const here = world(2)
+  write(
+    here,
+    Array.from({ length: 4_000 }, (_, i) => ({ id: `m${i}`, partition: i % 2, value: 'v'.repeat(1_000) })),
+  )
+  const runtime = virtualRuntime()
+  const seen: string[] = []
+  let batches = 0
+  const reading = (async () => {
+    const facts = topicRecords(here.driver, 'orders').read({
+      sinceMs: null,
+      untilMs: null,
+      beginAt: new Map(),
+      runtime,
+      signal: new AbortController().signal,
+      tell() {},
+    })
+    for await (const batch of facts) {
+      seen.push(...batch.map(({ id }) => id))
+      if (++batches === 1) here.cluster.addPartitions('orders', 3)
+      if (batches % 2 === 1) await runtime.clock.sleep(4_000) // more comes meanwhile, and waits
+    }
+  })()
+  await runtime.run(reading)
+  expect(batches).toBeGreaterThan(2)
+  expect(seen).toHaveLength(4_000)
+  expect(new Set(seen).size).toBe(4_000)
+})
+
 test('an empty topic ends at once', async () => {
   expect((await read(world())).facts).toEqual([])
 })

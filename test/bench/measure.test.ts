@@ -6,6 +6,7 @@ const refuse = (): Promise<never> => Promise.reject(new Error('this bench needs 
 const world = (shorten: number): BenchWorld => ({
   brokers: [],
   servers: () => Promise.reject(new Error('none')),
+  durablePostgres: () => Promise.reject(new Error('none')),
   shorten,
   progress: () => undefined,
   topic: refuse,

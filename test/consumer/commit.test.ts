@@ -3,6 +3,7 @@ import type { CommitOffset } from '../../src/driver/index.ts'
 import { createCommitter } from '../../src/consumer/commit.ts'
 import type { Epoch } from '../../src/consumer/epoch.ts'
 import { createEpoch } from '../../src/consumer/epoch.ts'
+import type { ConsumerEvents } from '../../src/consumer/index.ts'
 import type { Events } from '../../src/events/index.ts'
 import { createEvents } from '../../src/events/index.ts'
 import { decodeFinishedRanges } from '../../src/consumer/finished-ranges.ts'
@@ -18,7 +19,7 @@ function setup(
     readonly metadata?: boolean
     readonly atMostOnce?: boolean
     readonly logger?: Logger
-    readonly events?: Events
+    readonly events?: Events<ConsumerEvents>
   } = {},
 ) {
   const points = failpoints()
@@ -34,7 +35,7 @@ function setup(
     },
     runtime,
     logger: options.logger ?? silentLogger,
-    events: options.events ?? createEvents(silentLogger),
+    events: options.events ?? createEvents<ConsumerEvents>(silentLogger),
     intervalMs: options.intervalMs ?? 100,
     metadata: options.metadata ?? true,
     isAtMostOnce: () => options.atMostOnce ?? false,
@@ -177,7 +178,7 @@ test('an epoch that the broker knows no more keeps no other from being committed
     },
     runtime,
     logger: silentLogger,
-    events: createEvents(silentLogger),
+    events: createEvents<ConsumerEvents>(silentLogger),
     intervalMs: 100,
     metadata: true,
     isAtMostOnce: () => false,
@@ -408,7 +409,7 @@ test('offsets are not given without their text either while the group does not c
 })
 
 test('a commit that is refused as stale is told of the partitions that it was for, not of those that had nothing to say', async () => {
-  const events = createEvents(silentLogger)
+  const events = createEvents<ConsumerEvents>(silentLogger)
   const stale: number[] = []
   events.listen('stale-refused', ({ position }) => void stale.push(position.partition))
   const { runtime, committer } = setup({

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ConsumerEvents } from '../../src/consumer/index.ts'
 import { createEvents } from '../../src/events/index.ts'
 import type { RecordOutcome } from '../../src/consumer/record-outcome.ts'
 import { reportOutcome } from '../../src/consumer/report-outcome.ts'
@@ -29,7 +30,7 @@ test.each(common)(
         throw new Error(`${String(name)} was read`)
       },
     })
-    expect(() => reportOutcome(unread, outcome, createEvents(silentLogger), silentLogger)).not.toThrow()
+    expect(() => reportOutcome(unread, outcome, createEvents<ConsumerEvents>(silentLogger), silentLogger)).not.toThrow()
   },
 )
 
@@ -39,9 +40,9 @@ test.each(common.slice(1))(
     const said: unknown[] = []
     const note = (fields: unknown): void => void said.push(fields)
     const logger: Logger = { debug: note, info: note, warn: note, error: note }
-    reportOutcome(record, outcome, createEvents(silentLogger), logger)
+    reportOutcome(record, outcome, createEvents<ConsumerEvents>(silentLogger), logger)
     expect(said).toEqual([expect.objectContaining({ record: 'orders[3]@7' })])
-    const events = createEvents(silentLogger)
+    const events = createEvents<ConsumerEvents>(silentLogger)
     const heard: unknown[] = []
     for (const name of ['duplicate', 'skipped'] as const)
       events.listen(name, ({ position }) => void heard.push(position))

@@ -3,9 +3,10 @@ import { knexQuery } from '../../src/database/index.ts'
 import { inOrder } from '../../src/database/in-order.ts'
 
 test('cuts a statement at its placeholders alone, and gives each its value, however often it is named', () => {
-  const { parts, values } = inOrder(`select $2, $1, $2 from "a""$1" where x = 'it''s $2' and y = $10`, [
-    ...'abcdefghij',
-  ])
+  const { parts, values } = inOrder(
+    `select $2, $1, $2 from "a""$1" where x = 'it''s $2' and y = $10`,
+    'abcdefghij'.split(''),
+  )
   expect(parts).toEqual(['select ', ', ', ', ', ` from "a""$1" where x = 'it''s $2' and y = `, ''])
   expect(values).toEqual(['b', 'a', 'b', 'j'])
 })

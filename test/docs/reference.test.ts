@@ -62,6 +62,8 @@ test('every folder of the source has a page', () => {
     logger: 'telemetry',
     shutdown: 'consumer',
     configuration: 'cli',
+    database: 'idempotency',
+    events: 'consumer',
   }
   const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
   const missing = folders.map(({ name }) => `docs/${named[name] ?? name}.md`).filter((page) => !pages().includes(page))

@@ -4,7 +4,7 @@ import { audit } from '../../scripts/demo/audit.ts'
 import type { Duty } from '../../scripts/demo/duties.ts'
 import type { Incident } from '../../scripts/demo/incidents.ts'
 import { markId } from '../../scripts/demo/marks.ts'
-import type { Decision, Payment } from '../../scripts/demo/told.ts'
+import type { Payment, Reservation } from '../../scripts/demo/told.ts'
 
 const DUTIES: readonly Duty[] = [
   { service: 'stock', topic: 'order-events', types: ['order.created'] },
@@ -68,6 +68,7 @@ const mark = (service: string, eventId: string): History['marks'][number] => ({
 function sound(different: Partial<History> = {}): History {
   return {
     accepted: ['o-1'],
+    givenUp: [],
     states: new Map([['o-1', { state: 'delivered', reason: null }]]),
     log: LIFE.map((type, i) => event(i, type)),
     effects: [effect(1, 'stock', 'order.created'), ...LIFE.map((type, i) => effect(i + 2, 'mail', type))],
@@ -75,7 +76,18 @@ function sound(different: Partial<History> = {}): History {
     skips: [],
     stock: [{ sku: 'mouse', opening: 10, onHand: 7, reserved: 3 }],
     marks: [mark('stock', 'o-1/order.created'), mark('stock', 'o-1/order.shipped')], // the second is none of its business
-    decisions: [],
+    rows: [
+      {
+        id: 1n,
+        messageId: 'o-1/order.created',
+        topic: 'order-events',
+        key: 'o-1',
+        state: 'sent',
+        acknowledged: { partition: 0, offset: 0n },
+      },
+    ],
+    reservations: [],
+    prices: { mouse: 250, cable: 50 },
     payments: [],
     charges: [],
     mails: [],
@@ -90,6 +102,8 @@ const find = (different: Partial<History>): ReturnType<typeof audit> => audit(so
 test('a sound history has nothing to complain about', () => {
   expect(find({})).toEqual({
     orders: 1,
+    givenUp: 0,
+    givenUpStored: 0,
     outcomes: { delivered: 1 },
     parked: {},
     skipped: 0,
@@ -102,6 +116,7 @@ test('a sound history has nothing to complain about', () => {
     misbooked: [],
     unmarked: [],
     untold: [],
+    outbox: { sent: 1, sentAgain: 0, missing: [], reordered: [], unfounded: [] },
     commitsBack: [],
     repeatedEvents: 0,
     recounted: 0,
@@ -530,18 +545,22 @@ describe('a service that handles at most once', () => {
   })
 })
 
+test('orders that were given up are counted, and those of them that are stored all the same', () => {
+  expect(find({ givenUp: ['o-1', 'o-9'] })).toMatchObject({ givenUp: 2, givenUpStored: 1 })
+})
+
 describe('events that differ from rows', () => {
-  const decision: Decision = {
-    seq: 1,
+  const reservation: Reservation = {
     orderId: 'o-1',
     customerId: 'ada',
-    verdict: 'reserved',
-    totalCents: 500,
+    items: [
+      { sku: 'mouse', quantity: 1 },
+      { sku: 'cable', quantity: 5 },
+    ],
+    state: 'reserved',
     missing: null,
-    announced: true,
-    reservation: 'reserved',
   }
-  const short: Decision = { ...decision, verdict: 'short', missing: 'mouse', reservation: 'short' }
+  const short: Reservation = { ...reservation, state: 'short', missing: 'mouse' }
   const told = (topic: string, type: string, value: object, offset = 0): LogRecord =>
     ({
       ...event(offset, type),
@@ -549,12 +568,12 @@ describe('events that differ from rows', () => {
       value: { type, orderId: 'o-1', ...value },
     }) as LogRecord
   const reserved = { customerId: 'ada', totalCents: 500 }
-  const untold = (decisions: readonly Decision[], ...events: readonly LogRecord[]): readonly string[] =>
-    find({ decisions, log: [...sound().log, ...events] }).untold
+  const untold = (reservations: readonly Reservation[], ...events: readonly LogRecord[]): readonly string[] =>
+    find({ reservations, log: [...sound().log, ...events] }).untold
 
   test('not what was told as the row says, however often', () => {
     const said = [0, 1].map((offset) => told('inventory-events', 'inventory.reserved', reserved, offset))
-    expect(untold([decision], ...said)).toEqual([])
+    expect(untold([reservation], ...said)).toEqual([])
   })
 
   test('not an article that is short, with the order that is cancelled for it', () => {
@@ -567,10 +586,24 @@ describe('events that differ from rows', () => {
     expect(untold([short], said[0]!)).toEqual(['order-events o-1/order.cancelled follows from a row, and was not told'])
   })
 
+  test('goods that were returned were told to be reserved before', () => {
+    const said = [
+      told('inventory-events', 'inventory.reserved', reserved),
+      told('inventory-events', 'inventory.returned', {}, 1),
+    ]
+    expect(untold([{ ...reservation, state: 'returned' }], ...said)).toEqual([])
+    expect(untold([{ ...reservation, state: 'returned' }], said[1]!)).toEqual([
+      'inventory-events o-1/inventory.reserved follows from a row, and was not told',
+    ])
+    expect(untold([reservation], ...said)).toEqual([
+      'inventory-events o-1/inventory.returned was told, and no row says so',
+    ])
+  })
+
   test('a verdict that was rolled back and told all the same', () => {
     const said = told('inventory-events', 'inventory.short', { sku: 'mouse' })
     expect(untold([], said)).toEqual(['inventory-events o-1/inventory.short was told, and no row says so'])
-    expect(untold([decision], told('inventory-events', 'inventory.reserved', reserved), said)).toHaveLength(1)
+    expect(untold([reservation], told('inventory-events', 'inventory.reserved', reserved), said)).toHaveLength(1)
   })
 
   test('an order that is cancelled without a row; not one whose payment was declined, which fulfilment cancels', () => {
@@ -582,16 +615,8 @@ describe('events that differ from rows', () => {
   test('an event that says something else than its row, the second time too', () => {
     const said = told('inventory-events', 'inventory.reserved', reserved)
     const other = told('inventory-events', 'inventory.reserved', { ...reserved, totalCents: 499 }, 1)
-    expect(untold([decision], said, other)).toEqual([
+    expect(untold([reservation], said, other)).toEqual([
       'inventory-events o-1/inventory.reserved says other than its row: totalCents',
-    ])
-  })
-
-  test('a row that was not announced, and one of which the last word is another than the reservation’s', () => {
-    const said = told('inventory-events', 'inventory.reserved', reserved)
-    expect(untold([{ ...decision, announced: false }], said)).toEqual(['o-1 is reserved, and that is not announced'])
-    expect(untold([{ ...decision, reservation: 'returned' }], said)).toEqual([
-      'o-1 is reserved, and its reservation returned',
     ])
   })
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { parseDemoArguments } from '../../scripts/demo/arguments.ts'
-import type { Findings } from '../../scripts/demo/audit.ts'
+import type { Findings, Place } from '../../scripts/demo/audit.ts'
+import type { AuditJson, Known } from '../../scripts/demo/holdfast-audit.ts'
+import { verdictsOf } from '../../scripts/demo/holdfast-audit.ts'
 import { decodeCommit } from '../../scripts/kafka-log/index.ts'
 import { planOrders } from '../../scripts/demo/order-plan.ts'
 import { createPace } from '../../scripts/demo/pace.ts'
@@ -146,6 +148,8 @@ describe('the journal of commits', () => {
 describe('the report', () => {
   const findings: Findings = {
     orders: 3,
+    givenUp: 1,
+    givenUpStored: 0,
     outcomes: { delivered: 2, 'cancelled: out-of-stock': 1 },
     parked: { 'decode-failed': 4 },
     skipped: 0,
@@ -158,6 +162,7 @@ describe('the report', () => {
     misbooked: [],
     unmarked: [],
     untold: [],
+    outbox: { sent: 7, sentAgain: 2, missing: [], reordered: [], unfounded: [] },
     commitsBack: [],
     repeatedEvents: 0,
     recounted: 0,
@@ -182,6 +187,7 @@ describe('the report', () => {
       unmarked: 0,
       untold: 0,
       commitsBack: 0,
+      outbox: { sent: 7, sentAgain: 2, missing: 0, reordered: 0, unfounded: 0 },
       problems: 0,
     })
   })
@@ -195,6 +201,8 @@ describe('the report', () => {
     expect(inJson({ missed: unexplained })).toMatchObject({ missed: 1, unexplained: 1 })
     expect(inJson({ doubled: explained })).toMatchObject({ doubled: 1, unexplained: 0 })
     expect(inJson({ repeated: unexplained, parkedTwice: unexplained })).toMatchObject({ repeated: 1, unexplained: 2 })
+    const outbox = { ...findings.outbox, missing: ['x'], reordered: ['x', 'y'], unfounded: ['x', 'y', 'z'] }
+    expect(inJson({ outbox })).toMatchObject({ outbox: { missing: 1, reordered: 2, unfounded: 3 } })
     expect(inJson({}, 'x')).toMatchObject({ problems: 1 })
   })
 
@@ -224,6 +232,9 @@ describe('the report', () => {
       { unmarked: ['x'] },
       { untold: ['x'] },
       { commitsBack: ['x'] },
+      { outbox: { ...findings.outbox, missing: ['x'] } },
+      { outbox: { ...findings.outbox, reordered: ['x'] } },
+      { outbox: { ...findings.outbox, unfounded: ['x'] } },
       { missed: unexplained },
       { repeated: unexplained },
       { parkedTwice: unexplained },
@@ -241,6 +252,57 @@ describe('the report', () => {
     const lost = Array.from({ length: 13 }, (_, i) => `finding ${i}`)
     const text = reportTable({ ...findings, lost }, 'mail').join('\n')
     expect(text).toContain('  finding 9\n  and 3 more')
+  })
+})
+
+describe('what `holdfast audit` says', () => {
+  const report = (
+    different: Partial<AuditJson['counts']> = {},
+    missing: AuditJson['findings']['missing'] = [],
+  ): AuditJson => ({
+    counts: { judged: 9, missing: 0, duplicate: 0, reordered: 0, extra: 0, gap: 0, ...different },
+    findings: { missing },
+  })
+  const toTopic = ['--from', 'outbox', '--to', 'topic:order-events']
+  const toInbox = ['--from', 'topic:order-events', '--to', 'inbox', '--group', 'stock']
+  const pill = (offset: bigint): Place => ({ topic: 'order-events', partition: 2, offset })
+  const range = (first: string, last: string, count: number): AuditJson['findings']['missing'][number] => ({
+    count,
+    first: { partition: 2, offset: first },
+    last: { partition: 2, offset: last },
+  })
+  const problems = (call: readonly string[], said: AuditJson, known: Partial<Known> = {}): number =>
+    verdictsOf([[call, said]], { pills: [], sentAgain: 0, ...known }).problems.length
+
+  test('is a line for each call, and no problem where all of it holds', () => {
+    const { lines } = verdictsOf([[toTopic, report()]], { pills: [], sentAgain: 0 })
+    expect(lines).toEqual([
+      'holdfast audit --from outbox --to topic:order-events\n  9 messages: 0 missing, 0 reordered, 0 extra, 0 gaps, 0 once more',
+    ])
+    expect(problems(toTopic, report())).toBe(0)
+  })
+
+  test('is a problem for all that does not hold, and where there was nothing to judge', () => {
+    for (const kind of ['missing', 'reordered', 'extra', 'gap'])
+      expect(problems(toTopic, report({ [kind]: 1 }))).toBe(1)
+    expect(problems(toTopic, report({ judged: 0 }))).toBe(1)
+  })
+
+  test('records that are there once more are as many as the demo knows of', () => {
+    expect(problems(toTopic, report({ duplicate: 3 }), { sentAgain: 3 })).toBe(0)
+    expect(problems(toTopic, report({ duplicate: 3 }), { sentAgain: 2 })).toBe(1)
+    expect(problems(toTopic, report(), { sentAgain: 1 })).toBe(1)
+  })
+
+  test('pills are in no inbox: exactly these, at their places', () => {
+    const pills = [pill(4n), pill(5n), pill(9n)]
+    const said = report({ missing: 3 }, [range('4', '5', 2), range('9', '9', 1)])
+    expect(problems(toInbox, said, { pills })).toBe(0)
+    expect(problems(toInbox, said, { pills: [pill(4n), pill(5n)] })).toBe(1)
+    expect(problems(toInbox, said, { pills: pills.map((each) => ({ ...each, topic: 'payment-events' })) })).toBe(1)
+    expect(problems(toInbox, said, { pills: pills.map((each) => ({ ...each, partition: 3 })) })).toBe(1)
+    expect(problems(toInbox, report({ missing: 3 }, [range('4', '9', 3)]), { pills: pills.slice(0, 2) })).toBe(1)
+    expect(problems(toTopic, said, { pills })).toBe(1) // nobody enqueues pills
   })
 })
 

@@ -14,6 +14,7 @@ test('the audit excuses no more than the services have in handlers', async () =>
   // A batch of each of the six partitions.
   expect(await example('services/analytics.ts')).toContain(`maxBatchSize: ${MOST_IN_HANDLERS.analytics / 6},`)
   expect(await example('services/inventory.ts')).toContain(`concurrency: ${MOST_IN_HANDLERS.inventory},`)
+  expect(await example('services/order-api.ts')).toContain(`concurrency: ${MOST_IN_HANDLERS['order-api']},`)
 })
 
 test('the audit asks those services for marks that have an inbox, and all of them have its table', async () => {
@@ -23,6 +24,11 @@ test('the audit asks those services for marks that have an inbox, and all of the
   )
   expect(new Set(withInbox.flat())).toEqual(WITH_INBOX)
   for (const service of WITH_INBOX) expect(await example('setup.ts')).toContain(`'${service}'`)
+})
+
+test('what goes through the outbox is sent by nobody else: neither the order API nor inventory has a producer in its hands', async () => {
+  for (const service of ['order-api', 'inventory'])
+    expect(await example(`services/${service}.ts`)).not.toContain('producer')
 })
 
 test('the audit judges those services by at most once that say so', async () => {

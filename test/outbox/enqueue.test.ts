@@ -210,6 +210,35 @@ test('a process that dies before the insert leaves nothing behind', async () => 
   expect(transaction.rows).toEqual([])
 })
 
+test('a process that dies before its commit leaves nothing behind, and one that dies after it everything: relays need no waking', async () => {
+  const points = failpoints()
+  const committed: OutboxMessage[] = []
+  const outbox = createOutbox<Transaction>({
+    store: {
+      insert: async (transaction, rows) => void transaction.rows.push(...rows),
+      async transact(work) {
+        const transaction = { rows: [] }
+        const result = await work(transaction)
+        committed.push(...transaction.rows)
+        return result
+      },
+    } as OutboxStore<Transaction>,
+    source: 'shop',
+    runtime: virtualRuntime({ failpoint: points.failpoint }),
+  })
+  let woken = 0
+  outbox.onEnqueued(() => woken++)
+  const place = (id: string): Promise<unknown> =>
+    outbox.transaction((transaction) => outbox.enqueue(transaction, orders, { id, total: 1 }))
+  points.throwAt('outbox:before-commit')
+  await expect(place('o-1')).rejects.toThrow('failpoint')
+  expect(committed).toEqual([])
+  points.throwAt('outbox:committed')
+  await expect(place('o-2')).rejects.toThrow('failpoint')
+  expect(committed.map(({ key }) => String(key))).toEqual(['o-2/1'])
+  expect(woken).toBe(2) // by each enqueue, and by no commit
+})
+
 test('refuses to work without a transaction, since the message would outlive a rollback', async () => {
   const { outbox } = setup()
   await expect(outbox.enqueue(undefined as never, orders, { id: 'o-1', total: 1 })).rejects.toMatchObject({

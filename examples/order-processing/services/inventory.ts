@@ -1,21 +1,20 @@
 // Reserves the goods of new orders, cancels orders whose goods are short, and takes goods back when a payment is declined.
 import type { PoolClient } from 'pg'
-import { orderEvents, paymentEvents } from '../contracts/index.ts'
+import { eventId, inventoryEvents, orderEvents, paymentEvents } from '../contracts/index.ts'
 import { recordEffect } from '../shared/database.ts'
+import { createServiceOutbox } from '../shared/outbox.ts'
 import { createService } from '../shared/service.ts'
-import { currentTraceparent } from '../shared/tracing.ts'
-import { createAnnouncer } from './inventory-announcer.ts'
-import type { Verdict } from './inventory-announcer.ts'
 
 // Orders are the keys: the events of one order are handled one after the other, those of different orders side by side. Two orders
 // that want the same article meet at its row in the database, which lets one go first.
 const service = createService('inventory', {
-  concurrency: 5, // each in a transaction: of eight connections two are the inbox's, and one is the announcer's
+  concurrency: 4, // each in a transaction: of eight connections two are the inbox's, and two the relay's
 })
 const { consumer, inbox, start } = service
+const { outbox, sending } = createServiceOutbox(service)
 
-// Stock, reservation, verdict and the mark that the event was handled are one transaction: all of it happens, once, or nothing. So nothing
-// is sent here, where it could still be rolled back. What is committed the announcer tells.
+// Stock, reservation, the mark that the event was handled and the events that follow are one transaction: all of it happens, once, or nothing. What is
+// enqueued here is sent if and only if it commits. It comes last: its locks are held to the end of the transaction.
 consumer.on(
   orderEvents,
   async (message, context) => {
@@ -25,16 +24,23 @@ consumer.on(
     const { orderId, customerId, items, totalCents } = event
 
     const missing = await firstShort(tx, items)
-    const verdict = missing === null ? 'reserved' : 'short'
     if (missing === null) await changeStock(tx, items, -1)
-    await tx.query('insert into reservations (order_id, customer_id, items, state) values ($1, $2, $3, $4)', [
-      orderId,
-      customerId,
-      JSON.stringify(items),
-      verdict,
-    ])
-    await decide(tx, { orderId, customerId, verdict, totalCents, missing })
+    await tx.query(
+      'insert into reservations (order_id, customer_id, items, state, missing_sku) values ($1, $2, $3, $4, $5)',
+      [orderId, customerId, JSON.stringify(items), missing === null ? 'reserved' : 'short', missing],
+    )
     await recordEffect(tx, 'inventory', message, context)
+    if (missing === null) {
+      const reserved = { type: 'inventory.reserved', orderId, customerId, totalCents } as const
+      await outbox.enqueue(tx, inventoryEvents, reserved, { id: eventId(reserved) })
+      return
+    }
+    const short = { type: 'inventory.short', orderId, sku: missing } as const
+    const cancelled = { type: 'order.cancelled', orderId, customerId, reason: 'out-of-stock' } as const
+    await outbox.enqueueMany(tx, [
+      { topic: inventoryEvents, value: short, id: eventId(short) },
+      { topic: orderEvents, value: cancelled, id: eventId(cancelled) },
+    ])
   },
   { inbox },
 )
@@ -43,7 +49,7 @@ consumer.on(
   paymentEvents,
   async (message, context) => {
     const { tx } = context
-    const { type, orderId, customerId } = message.value
+    const { type, orderId } = message.value
     if (type !== 'payment.declined') return
     const reservation = await tx.query<{ items: Items }>(
       "update reservations set state = 'returned' where order_id = $1 and state = 'reserved' returning items",
@@ -51,23 +57,14 @@ consumer.on(
     )
     if (reservation.rows[0] === undefined) throw new Error('a payment was declined for goods that are not reserved')
     await changeStock(tx, reservation.rows[0].items, +1)
-    await decide(tx, { orderId, customerId, verdict: 'returned', totalCents: null, missing: null })
     await recordEffect(tx, 'inventory', message, context)
+    const returned = { type: 'inventory.returned', orderId } as const
+    await outbox.enqueue(tx, inventoryEvents, returned, { id: eventId(returned) })
   },
   { inbox },
 )
 
-await start({ after: createAnnouncer(service) })
-
-/** Writes down what the announcer is to tell. */
-async function decide(tx: PoolClient, verdict: Omit<Verdict, 'seq' | 'traceparent'>): Promise<void> {
-  const { orderId, customerId, verdict: kind, totalCents, missing } = verdict
-  await tx.query(
-    `insert into verdicts (order_id, customer_id, verdict, total_cents, missing_sku, traceparent)
-     values ($1, $2, $3, $4, $5, $6)`,
-    [orderId, customerId, kind, totalCents, missing, currentTraceparent()],
-  )
-}
+await start({ after: sending })
 
 type Items = ReadonlyArray<{ readonly sku: string; readonly quantity: number }>
 

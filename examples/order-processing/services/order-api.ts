@@ -1,16 +1,23 @@
-// Takes orders over HTTP and shows how they fare. An order is an event first: it is answered for when Kafka has it on all in-sync
-// replicas, and the tables that GET reads are filled from the events alone. So there is no moment in which a crash could leave a
-// row without its event, or an event without its row.
+// Takes orders over HTTP and shows how they fare. An order and the event that tells of it are written in one transaction, and the order is answered
+// for when that has committed: there is no moment in which a crash could leave a row without its event, or an event without its row. Kafka is
+// not asked; what becomes of the order afterwards comes from the events.
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
 import { HoldfastError } from 'holdfast'
 import { z } from 'zod'
-import { eventId, Item, notificationEvents, orderEvents } from '../contracts/index.ts'
+import { Item, notificationEvents, orderEvents } from '../contracts/index.ts'
 import { PRICES_IN_CENTS } from '../shared/catalogue.ts'
 import { recordEffect } from '../shared/database.ts'
+import { createServiceOutbox } from '../shared/outbox.ts'
 import { createService } from '../shared/service.ts'
+import { placeOrder } from './place-order.ts'
 
-const { configuration, consumer, database, inbox, log, producer, start } = createService('order-api')
+const service = createService('order-api', {
+  concurrency: 4, // each in a transaction
+  connections: 10, // four for these, the inbox's two, the relay's two, and two for requests
+})
+const { configuration, consumer, database, inbox, log, start } = service
+const { outbox, relay, sending } = createServiceOutbox(service)
 
 const NewOrder = z.strictObject({
   /** Give one, and repeating the request after a lost answer orders once. It belongs to what was first ordered with it. */
@@ -35,18 +42,15 @@ http.post('/orders', async (request, reply) => {
   }
   const { orderId = randomUUID(), customerId, items } = parsed.data
   const totalCents = items.reduce((sum, item) => sum + item.quantity * PRICES_IN_CENTS[item.sku]!, 0)
-  if (parsed.data.orderId !== undefined && (await isAnotherOrder(orderId, customerId, items))) {
-    return reply.code(409).send({ orderId, error: 'this order id stands for another order' })
-  }
-  const created = { type: 'order.created', orderId, customerId, items, totalCents } as const
   try {
-    await producer.send(orderEvents, created, { id: eventId(created), deliveryTimeoutMs: 10_000 })
+    const outcome = await placeOrder(outbox, { orderId, customerId, items, totalCents })
+    if (outcome === 'other') return reply.code(409).send({ orderId, error: 'this order id stands for another order' })
   } catch (error) {
-    // Also when the outcome is unknown: the same order id makes the same event id, so the client simply repeats.
-    if (!HoldfastError.is(error)) throw error
-    log.error({ code: error.code, orderId }, 'an order could not be accepted')
-    if (error.code === 'HOLDFAST_MESSAGE_INVALID') return reply.code(400).send({ problems: error.problems })
-    return reply.code(503).header('retry-after', '1').send({ orderId, error: error.code })
+    if (HoldfastError.is(error, 'HOLDFAST_MESSAGE_INVALID')) return reply.code(400).send({ problems: error.problems })
+    // The answer to a commit may be what was lost. The same order id finds out, so the client simply repeats.
+    const { code } = error as { readonly code?: string }
+    log.error({ code, orderId }, 'an order could not be accepted')
+    return reply.code(503).header('retry-after', '1').send({ orderId, error: 'the order could not be stored' })
   }
   return reply.code(202).header('location', `/orders/${orderId}`).send({ orderId, totalCents })
 })
@@ -55,7 +59,7 @@ http.get<{ Params: { id: string } }>('/orders/:id', async (request, reply) => {
   const order = await database.query('select order_id, customer_id, state, reason from orders where order_id = $1', [
     request.params.id,
   ])
-  if (order.rows[0] === undefined) return reply.code(404).send({ error: 'no such order, or not yet' })
+  if (order.rows[0] === undefined) return reply.code(404).send({ error: 'no such order' })
   const history = await database.query(
     'select type, detail, happened_at from order_history where order_id = $1 order by happened_at, seq',
     [request.params.id],
@@ -64,21 +68,18 @@ http.get<{ Params: { id: string } }>('/orders/:id', async (request, reply) => {
 })
 
 http.get('/health', (_, reply) => {
-  const health = consumer.health()
-  return reply.code(health.status === 'healthy' ? 200 : 503).send({ status: health.status, reasons: health.reasons })
+  const reading = consumer.health()
+  const relaying = relay.health()
+  const reasons = [...reading.reasons, ...relaying.reasons]
+  const { buckets, underWay, published, outbox: waiting } = relaying
+  return reply
+    .code(reasons.length === 0 ? 200 : 503)
+    .send({
+      status: reasons.length === 0 ? 'healthy' : 'unhealthy',
+      reasons,
+      relay: { buckets, underWay, published, outbox: waiting },
+    })
 })
-
-/**
- * Was something else ordered with this id? Only the row can tell, and that follows its event by moments: of two different orders that
- * come with one id at once both are answered with 202, and the first on the log is the order.
- */
-async function isAnotherOrder(orderId: string, customerId: string, items: unknown): Promise<boolean> {
-  const found = await database.query<{ is_same: boolean | null }>(
-    'select customer_id = $2 and items = $3::jsonb as is_same from orders where order_id = $1',
-    [orderId, customerId, JSON.stringify(items)],
-  )
-  return found.rows[0]?.is_same === false
-}
 
 const ADD_HISTORY =
   'insert into order_history (event_id, order_id, type, detail, happened_at) values ($1, $2, $3, $4, $5)'
@@ -92,14 +93,13 @@ consumer.on(
     const event = message.value
     const state = event.type.slice('order.'.length) as keyof typeof RANK
     const reason = event.type === 'order.cancelled' ? event.reason : null
-    const items = event.type === 'order.created' ? JSON.stringify(event.items) : null
     await context.tx.query(ADD_HISTORY, [message.id, event.orderId, event.type, reason, message.time])
-    await context.tx.query(
-      `insert into orders (order_id, customer_id, items, state, rank, reason) values ($1, $2, $3, $4, $5, $6)
-       on conflict (order_id) do update set state = excluded.state, rank = excluded.rank, reason = excluded.reason
-       where orders.rank < excluded.rank`,
-      [event.orderId, event.customerId, items, state, RANK[state], reason],
-    )
+    await context.tx.query('update orders set state = $2, rank = $3, reason = $4 where order_id = $1 and rank < $3', [
+      event.orderId,
+      state,
+      RANK[state],
+      reason,
+    ])
     await recordEffect(context.tx, 'order-api', message, context)
   },
   { inbox },
@@ -123,4 +123,5 @@ await start({
     },
     close: () => http.close(),
   },
+  after: sending,
 })

@@ -21,6 +21,23 @@ export async function inTransaction<T>(database: Pool, work: (tx: PoolClient) =>
   }
 }
 
+/** So often a transaction is tried that the database has ended for the sake of others: then it is worth telling somebody. */
+const TRIES = 5
+const DEADLOCK = '40P01'
+const SERIALIZATION_FAILURE = '40001'
+
+/** Tries a transaction again that the database has ended for the sake of others: nothing of it was kept. */
+export async function repeated<T>(transact: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await transact()
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown }
+      if ((code !== DEADLOCK && code !== SERIALIZATION_FAILURE) || tries === TRIES) throw error
+    }
+  }
+}
+
 /** Where a service with an inbox keeps its marks: a table of its own, as with all else. */
 export function inboxTable(service: string): string {
   return `${service.replaceAll('-', '_')}_inbox`

@@ -1,5 +1,4 @@
 import { appendFileSync } from 'node:fs'
-import { context, propagation } from '@opentelemetry/api'
 import { NodeSDK, core, tracing } from '@opentelemetry/sdk-node'
 
 /**
@@ -21,16 +20,6 @@ export function startTracing(service: string): () => Promise<void> {
   })
   sdk.start()
   return () => sdk.shutdown()
-}
-
-/**
- * Where in its trace the work of this moment stands, as a header of W3C says it; null where nobody traces. Kept in a row, it lets what is
- * sent later go on with the same trace.
- */
-export function currentTraceparent(): string | null {
-  const carrier: { traceparent?: string } = {}
-  propagation.inject(context.active(), carrier)
-  return carrier.traceparent ?? null
 }
 
 function fileExporter(file: string, service: string): tracing.SpanExporter {

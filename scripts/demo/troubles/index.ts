@@ -1,5 +1,8 @@
+export { beside, onceStruck } from './beside.ts'
 export { killAnalytics } from './kill-analytics.ts'
+export { killOrderApi } from './kill-order-api.ts'
 export { killPayment } from './kill-payment.ts'
+export { killRelay } from './kill-relay.ts'
 export { restartRedis } from './restart-redis.ts'
 export { SCALED, scaleNotification } from './scale-notification.ts'
 export { stopInventory } from './stop-inventory.ts'

@@ -13,9 +13,11 @@ export interface Trouble {
 /** Where it happens. */
 export interface Scene {
   readonly fleet: Fleet
-  /** For its own queries, one at a time. */
+  /** For its own queries. */
   readonly database: Client
   readonly redis: Redis
+  /** Where the order API listens. */
+  readonly api: string
   /** Lets the next part of the orders be placed, before the trouble has ended. */
   readonly moreOrders: () => void
   /** Says something to whoever watches. */

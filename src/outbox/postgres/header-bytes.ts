@@ -30,23 +30,51 @@ export function encodeHeaders(headers: Headers): Buffer {
 /**
  * What {@link encodeHeaders} was given. Values are parts of the bytes given, not copies.
  *
+ * @param names - the names of the headers before, which are likely to come again.
  * @throws HOLDFAST_STORE_UNAVAILABLE for anything else: the row was written by a later version, or by somebody else.
  */
-export function decodeHeaders(bytes: Uint8Array): Headers {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+export function decodeHeaders(bytes: Uint8Array, names: HeaderNames = new HeaderNames()): Headers {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (buffer[0] !== FORMAT) throw unreadable()
   const reading: Reading = { buffer, at: 1 }
   const headers: Header[] = []
   while (reading.at < buffer.length) {
-    const name = readBytes(reading, readLength(reading)).toString('utf8')
+    const nameAt = advance(reading, readLength(reading))
+    const name = names.at(headers.length, buffer, nameAt, reading.at)
     const length = readLength(reading)
-    headers.push([name, length === 0 ? null : readBytes(reading, length - 1)])
+    if (length === 0) {
+      headers.push([name, null])
+      continue
+    }
+    const valueAt = advance(reading, length - 1)
+    headers.push([name, buffer.subarray(valueAt, reading.at)])
   }
   return headers
 }
 
+/** Remembers the name that stood last in each place: the rows of an outbox have the same few, and to make text of bytes is slow. */
+export class HeaderNames {
+  readonly #names: { readonly bytes: Uint8Array; readonly text: string }[] = []
+
+  /** The text of these bytes, of the header in this place. */
+  at(place: number, buffer: Buffer, begin: number, end: number): string {
+    const known = this.#names[place]
+    if (known !== undefined && isSame(known.bytes, buffer, begin, end)) return known.text
+    const text = buffer.toString('utf8', begin, end)
+    if (place < MOST_NAMES) this.#names[place] = { bytes: Uint8Array.prototype.slice.call(buffer, begin, end), text }
+    return text
+  }
+}
+
+function isSame(bytes: Uint8Array, buffer: Buffer, begin: number, end: number): boolean {
+  if (bytes.length !== end - begin) return false
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== buffer[begin + i]) return false
+  return true
+}
+
 const FORMAT = 1
 const MOST_LENGTH_BYTES = 5
+const MOST_NAMES = 20
 
 interface Reading {
   readonly buffer: Buffer
@@ -69,21 +97,23 @@ function writeLength(bytes: Buffer, start: number, length: number): number {
 
 function readLength(reading: Reading): number {
   let length = 0
+  let unit = 1
   for (let i = 0; i < MOST_LENGTH_BYTES; i++) {
     const byte = reading.buffer[reading.at++]
     if (byte === undefined) throw unreadable()
-    length += (byte & 0x7f) * 0x80 ** i
+    length += (byte & 0x7f) * unit
     if (byte < 0x80) return length
+    unit *= 0x80
   }
   throw unreadable()
 }
 
-function readBytes(reading: Reading, length: number): Buffer {
-  const end = reading.at + length
-  if (end > reading.buffer.length) throw unreadable()
-  const bytes = reading.buffer.subarray(reading.at, end)
-  reading.at = end
-  return bytes
+/** Passes over so many bytes; where they begin. */
+function advance(reading: Reading, length: number): number {
+  const begin = reading.at
+  reading.at += length
+  if (reading.at > reading.buffer.length) throw unreadable()
+  return begin
 }
 
 function unreadable(): HoldfastError {

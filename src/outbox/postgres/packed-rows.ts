@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../errors/index.ts'
 import type { WaitingRow } from '../relay-store.ts'
+import type { HeaderNames } from './header-bytes.ts'
 import { decodeHeaders } from './header-bytes.ts'
 
 /** How many columns a packed row has. */
@@ -11,8 +12,9 @@ const COLUMN_HEAD = 8 // the type's id and the length, of 4 bytes each
  * values and headers are parts of the bytes given, not copies.
  *
  * @param packed - a Buffer or Uint8Array, or the text that a client makes of one when it is told to leave bytea alone.
+ * @param names - of the headers of the rows before.
  */
-export function unpackRow(packed: unknown): WaitingRow {
+export function unpackRow(packed: unknown, names?: HeaderNames): WaitingRow {
   const bytes = bytesOf(packed)
   if (bytes.length < 4 || bytes.readInt32BE(0) !== COLUMNS) throw unreadable()
   let at = 4
@@ -36,7 +38,7 @@ export function unpackRow(packed: unknown): WaitingRow {
   const topic = bytes.toString('latin1', at, end)
   const key = next() ? bytes.subarray(at, end) : null
   next()
-  const headers = decodeHeaders(bytes.subarray(at, end))
+  const headers = decodeHeaders(bytes.subarray(at, end), names)
   const value = next() ? bytes.subarray(at, end) : null
   if (end !== bytes.length) throw unreadable()
   const row = { bucket, rowId, id, topic, key, value, headers, timestamp }

@@ -1,9 +1,10 @@
 import type { Runtime } from '../../clock/index.ts'
 import type { PgPool, Query } from '../../database/index.ts'
 import { createPurge } from '../../database/index.ts'
-import type { OutboxStatistics, RelayStore, ScanRange } from '../relay-store.ts'
+import type { RelayStore, ScanRange } from '../relay-store.ts'
 import { checkOutbox } from './check-outbox.ts'
 import { listenForCommits } from './commit-listener.ts'
+import { HeaderNames } from './header-bytes.ts'
 import { outboxAccess } from './outbox-access.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { outboxNames } from './outbox-table.ts'
@@ -36,10 +37,6 @@ export interface PostgresRelayStore extends RelayStore {
   purge(): Promise<number>
 }
 
-/** A look that took longer than this, in milliseconds, is not repeated so often that it took more than {@link LOOK_SHARE} of the time. */
-const LONG_LOOK_MS = 50
-const LOOK_SHARE = 1 / 20
-
 /** Makes a {@link PostgresRelayStore}. All that it judges by time it judges by the server's clock. */
 export function createPostgresRelayStore(options: PostgresRelayStoreOptions): PostgresRelayStore {
   const { where, query, keepSentMs, purgeEveryMs, listenOn, runtime } = options
@@ -68,9 +65,9 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       .finally(() => (purging = false))
   }
 
+  const headerNames = new HeaderNames()
   /** The last row id at the last look, if nobody wrote then. */
   let quietAt: bigint | null = null
-  let lastLook: { readonly statistics: OutboxStatistics; readonly againAt: number } | null = null
 
   return {
     async lease(worker, leaseMs) {
@@ -92,7 +89,7 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       if (ranges.length === 0) return []
       const values = [list(ranges.map(({ bucket }) => bucket)), list(ranges.map(after)), list(ranges.map(upTo))]
       const rows = (await ask(sql.fetch, [...values, maxRows, maxBytes])) as readonly { readonly packed: unknown }[]
-      return rows.map(({ packed }) => unpackRow(packed))
+      return rows.map(({ packed }) => unpackRow(packed, headerNames))
     },
     async writers() {
       // Two statements: had one read both, a writer could have begun after the locks were read and drawn its id before the sequence was.
@@ -135,17 +132,11 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       return rows.map(({ bucket, topic, key }) => ({ bucket, topic, key: bytesOf(key) }))
     },
     async statistics(countUpTo) {
-      const askedAt = runtime.clock.monotonic()
-      // Dead rows that cannot be vacuumed yet are passed by each look.
-      if (lastLook !== null && askedAt < lastLook.againAt) return lastLook.statistics
       const [row] = (await ask(sql.statistics, [countUpTo])) as readonly StatisticsRow[]
       const { waiting, age, parked, behind } = row!
       const more = waiting > countUpTo
       const oldestAgeMs = age === null ? null : Math.max(0, age)
-      const statistics = { waiting: more ? countUpTo : waiting, more, oldestAgeMs, parked, behind }
-      const tookMs = runtime.clock.monotonic() - askedAt
-      lastLook = tookMs < LONG_LOOK_MS ? null : { statistics, againAt: runtime.clock.monotonic() + tookMs / LOOK_SHARE }
-      return statistics
+      return { waiting: more ? countUpTo : waiting, more, oldestAgeMs, parked, behind }
     },
     ...(listenOn !== null && {
       listen: (onCommit: () => void) => listenForCommits({ pool: listenOn, channel: names.channel, onCommit, runtime }),

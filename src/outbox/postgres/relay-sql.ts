@@ -138,7 +138,8 @@ select id, previous_id, message_id, topic, key, partition, "offset", enqueued_at
 on conflict (id) do nothing`
       : gone(places),
     // An operator's call has this lock alone and ends with another generation: waited for first, it is then seen in the bucket's row, which is read
-    // as it is now, and not as it was when the statement began.
+    // as it is now, and not as it was when the statement began. A parked row that is gone, since a worker that sent it has marked it late, would leave the
+    // rows behind it to nobody: rows are locked before it is judged which are there.
     setAside: `with turn as materialized (
     select bucket, pg_advisory_xact_lock_shared(${asideLock(outbox)}) from (values ($1::smallint)) as b (bucket)
   ),
@@ -146,14 +147,33 @@ on conflict (id) do nothing`
     select bucket from ${buckets}
     where bucket = (select bucket from turn) and epoch = $2::text::bigint and generation = $3::text::bigint for share
   ),
+  given as materialized (
+    select id, code, reason from unnest((select $4::text::bigint[]),
+      array(select json_array_elements_text($5::text::json)), array(select json_array_elements_text($6::text::json))) as g (id, code, reason)
+  ),
+  mine as materialized (
+    select o.id, o.topic, o.key, g.code, g.reason
+    from fence cross join given as g join ${outbox} as o on o.bucket = fence.bucket and o.id = g.id
+    order by o.id for update of o
+  ),
+  parked as materialized (
+    select p.topic, p.key, p.id from fence join ${outbox} as p on p.bucket = -1 - fence.bucket where p.parked_at is not null
+    union all select topic, key, id from mine where code is not null
+  ),
+  fit as materialized (
+    select bucket from fence
+    where not exists (select from given as g where g.code is not null and not exists (select from parked as p where p.id = g.id))
+      and not exists (
+        select from mine as m
+        where m.code is null and not exists (select from parked as p where p.topic = m.topic and p.key = m.key)
+      )
+  ),
   moved as (
-    update ${outbox} as o set bucket = -1 - o.bucket, parked_code = r.code, parked_reason = r.reason,
-      parked_at = case when r.code is not null then clock_timestamp() end
-    from fence cross join unnest((select $4::text::bigint[]),
-      array(select json_array_elements_text($5::text::json)), array(select json_array_elements_text($6::text::json))) as r (id, code, reason)
-    where o.bucket = fence.bucket and o.id = r.id
+    update ${outbox} as o set bucket = -1 - o.bucket, parked_code = m.code, parked_reason = m.reason,
+      parked_at = case when m.code is not null then clock_timestamp() end
+    from fit cross join mine as m where o.bucket = fit.bucket and o.id = m.id
   )
-select bucket::integer as bucket from fence`,
+select bucket::integer as bucket from fit`,
     parkedKeys: `select distinct -1 - bucket as bucket, topic, key from ${outbox}
 where parked_at is not null and key is not null and bucket = any (select -1 - b from unnest($1::text::smallint[]) as b)`,
     // Bucket by bucket, in the order of the index, so that neither what waits is read to count what is set aside nor the other way round.

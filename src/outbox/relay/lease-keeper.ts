@@ -46,6 +46,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   const buckets = new Map<number, HeldBucket>()
   const toGiveBack = new Map<number, BucketLease>()
   let closing = false
+  let running: Promise<void> | undefined
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
@@ -88,6 +89,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
       if (keys === undefined) parked.set(bucket, (keys = new Set()))
       keys.add(keyNameOf(topic, key))
     }
+    if (closing) return
     for (const lease of leases) {
       buckets.set(lease.bucket, new HeldBucket(lease, safeUntil, parked.get(lease.bucket) ?? new Set(), hand))
     }
@@ -180,6 +182,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
       await running
       closeAll()
       if (buckets.size > 0) await emptied.promise
+      await running // a round that is under way would take buckets once more, after this worker has left
     },
     leave: () => store.leave(worker),
   }

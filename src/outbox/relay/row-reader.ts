@@ -202,7 +202,10 @@ export function createRowReader({ settings, leases, hand, trouble, reclaim, onRo
     }
   }
 
-  const interrupt = (): void => sleeping?.abort()
+  const interrupt = (): void => {
+    sleeping?.abort() // makes an error with a stack each time it is called, and thousands of rows leave together
+    sleeping = null
+  }
 
   return {
     start() {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { PostgresServer } from '../../../scripts/services/postgres.ts'
 import { startPostgresServer } from '../../../scripts/services/postgres.ts'
 import { systemRuntime } from '../../../src/clock/index.ts'
@@ -29,6 +29,10 @@ const textOf = (key: Uint8Array | null): string => Buffer.from(key!).toString()
 /** A transaction that stays open until it is told. */
 async function open(own: EnqueueWorld, begin = 'begin') {
   const client = await (own.database as pg.Pool).connect()
+  let isOpen = true
+  onTestFinished(() => {
+    if (isOpen) client.release(true) // a test that has failed holds nobody up
+  })
   await client.query(begin)
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   return {
@@ -38,6 +42,7 @@ async function open(own: EnqueueWorld, begin = 'begin') {
     enqueueMany: (ids: readonly string[]) => own.outbox.enqueueMany(client, ordersOf(ids)),
     async end(how: 'commit' | 'rollback' = 'commit') {
       await client.query(how)
+      isOpen = false
       client.release()
     },
   }
@@ -249,7 +254,9 @@ describe('locks', () => {
     await one.enqueue('a')
     await two.enqueueMany([neighbour, neighbour])
     await two.end()
+    expect(await own.rows()).toHaveLength(2)
     await one.end()
+    expect(await own.rows()).toHaveLength(3)
   })
 
   test('of one outbox hold nobody up in another one', async () => {
@@ -258,6 +265,7 @@ describe('locks', () => {
     await one.enqueue('a')
     await two.enqueue('a')
     await two.end()
+    expect(await other.rows()).toHaveLength(1)
     await one.end()
   })
 
@@ -377,11 +385,11 @@ test('a process that dies between the lock and the row leaves neither', async ()
 
 test('an enqueue that was called behind a commit that nobody awaited says that its message stands outside', async () => {
   const own = await world()
-  const { client } = await open(own)
+  const { client, end } = await open(own)
   const commit = client.query('commit')
   const failure = await failureOf(own.outbox.enqueue(client, orders, { id: 'a' }))
   await commit
-  client.release()
+  await end()
   expect(failure.code).toBe('HOLDFAST_CONFIG_INVALID')
   expect(failure.message).toMatch(/was stored, outside/)
 })

@@ -249,6 +249,7 @@ describe('beside a relay that sets rows aside at the same time', () => {
 
   test('many at once never leave a row behind a parked one that is gone', async () => {
     const all = await world()
+    await all.lease() // a worker asks for its first leases once at a time
     const keys = [A, B, keyIn(BUCKET, 'orders', 2)]
     const rounds = async (n: number): Promise<void> => {
       for (let round = 0; round < 20; round++) {

@@ -338,6 +338,27 @@ describe('writers', () => {
     expect(writers).toHaveLength(1)
     await writer.query('rollback')
   })
+
+  test('asks who writes only when an id was drawn since nobody did: an idle relay costs one statement a look', async () => {
+    const world = await outboxWorld(pool)
+    let looks = 0
+    const store = world.another({
+      runtime: { ...systemRuntime, failpoint: (name) => void (looks += Number(name.startsWith('outbox:between'))) },
+    })
+    const writer = await heldClient(pool)
+    await store.writers()
+    await store.writers()
+    expect(looks).toBe(1)
+    await writer.query('begin')
+    const [id] = await world.insert([{}], writer)
+    for (const _ of [1, 2]) {
+      expect(await store.writers()).toEqual({ lastRowId: id, writers: [expect.any(String)] })
+    }
+    expect(looks).toBe(3)
+    await writer.query('rollback')
+    for (const _ of [1, 2]) expect(await store.writers()).toEqual({ lastRowId: id, writers: [] })
+    expect(looks).toBe(4)
+  })
 })
 
 describe('sent', () => {
@@ -431,6 +452,23 @@ describe('setting aside', () => {
     expect(await store.parkedKeys([3, 4])).toEqual([{ bucket: 3, topic: 'orders', key: keyIn(3) }])
     expect(await store.parkedKeys([4])).toEqual([])
     expect(await store.statistics(10)).toMatchObject({ waiting: 1, more: false, parked: 1, behind: 1 })
+  })
+
+  test('a parked row that a late mark takes away meanwhile leaves none behind it', async () => {
+    const { store, insert, rows, names } = await outboxWorld(pool)
+    const ids = await insert([{ key: keyIn(3) }, { key: keyIn(3) }])
+    const { leases } = await store.lease('a', LONG_MS)
+    const marking = await heldClient(pool)
+    await marking.query('begin')
+    await marking.query(`delete from ${names.outbox} where id = $1`, [String(ids[0])])
+    const aside = store.setAside(leases[3]!, {
+      parked: [{ bucket: 3, rowId: ids[0]!, reason: REASON }],
+      behind: [{ bucket: 3, rowId: ids[1]! }],
+    })
+    await untilBlocked(pool)
+    await marking.query('commit')
+    expect(await aside).toBe(false)
+    expect(await rows()).toMatchObject([{ bucket: 3, parked_at: null }])
   })
 
   test('a row without a key holds nobody up', async () => {

@@ -62,6 +62,16 @@ test('a batch is counted as the records it has: the broker numbers them by it', 
   expect(toKafkajsMessages(batchWith({}))).toHaveLength(1)
 })
 
+test('kafkajs makes a record of the first and the last alone: each costs it half a kilobyte', () => {
+  const [first, , last] = toKafkajsMessages(batchWith({ timestamp: 1n }, {}, { timestamp: 9n })).map(
+    ({ timestamp }) => timestamp,
+  )
+  expect([first, last].map(Number)).toEqual([1, 9])
+  let made = 0
+  const records = toKafkajsMessages(batchWith({}, {}, {}, {})).map(() => ++made)
+  expect([made, records.length]).toEqual([2, 4])
+})
+
 /** The headers of the first record in a packed batch (Kafka's record format v2), read without any help of kafkajs. */
 function firstHeaders(packed: Buffer): [string, string | null][] {
   let at = 0

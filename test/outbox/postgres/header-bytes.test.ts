@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Headers } from '../../../src/record/index.ts'
-import { decodeHeaders, encodeHeaders } from '../../../src/outbox/postgres/header-bytes.ts'
+import { decodeHeaders, encodeHeaders, HeaderNames } from '../../../src/outbox/postgres/header-bytes.ts'
 
 const plain = (headers: Headers): unknown =>
   headers.map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString('hex')])
@@ -56,4 +56,28 @@ test('what was cut, or written in another way, is refused and never read as othe
   }
   expect(() => decodeHeaders(Buffer.from([2, ...whole.subarray(1)]))).toThrow('headers of a row')
   expect(() => decodeHeaders(Buffer.from([1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))).toThrow('headers of a row')
+})
+
+test('names that are remembered from one row are those of the next only where its bytes are the same', () => {
+  const names = new HeaderNames()
+  const rows: Headers[] = [
+    [['one', Buffer.from('1')]],
+    [['two', null]],
+    [
+      ['one', Buffer.from('2')],
+      ['é', Buffer.from('3')],
+    ],
+    [
+      ['on', Buffer.from('4')],
+      ['two', Buffer.from('')],
+    ],
+    [],
+    [
+      ['one', Buffer.from('5')],
+      ['é', Buffer.from('6')],
+    ],
+  ]
+  const many: Headers = Array.from({ length: 50 }, (_, i) => [`h${i}`, Buffer.from([i])])
+  for (const headers of [...rows, many, ...rows, many])
+    expect(plain(decodeHeaders(encodeHeaders(headers), names))).toEqual(plain(headers))
 })

@@ -4,6 +4,7 @@ import { guardedMutants } from './guarded-mutants.ts'
 import { idempotencyMutants } from './idempotency-mutants.ts'
 import { lockMutants } from './lock-mutants.ts'
 import type { Mutant } from './mutant.ts'
+import { outboxMutants } from './outbox-mutants.ts'
 import { planMutants } from './plan-mutants.ts'
 import { producingMutants } from './producing-mutants.ts'
 import { testedMutants } from './tested-mutants.ts'
@@ -21,5 +22,6 @@ export const mutants: readonly Mutant[] = [
   ...planMutants,
   ...lockMutants,
   ...guardedMutants,
+  ...outboxMutants,
   ...testedMutants,
 ]

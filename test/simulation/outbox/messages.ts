@@ -1,4 +1,4 @@
-import type { StandardSchema } from '../../../src/topic/index.ts'
+import type { SendableTopic, StandardSchema } from '../../../src/topic/index.ts'
 import { defineTopic } from '../../../src/topic/index.ts'
 
 /** What is enqueued. */
@@ -14,11 +14,11 @@ const anything: StandardSchema<Deed> = {
   '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as Deed }) },
 }
 
-export const orders = defineTopic({ name: 'orders', schema: anything, key: ({ by }) => by })
+export const orders: SendableTopic<Deed, Deed> = defineTopic({ name: 'orders', schema: anything, key: ({ by }) => by })
 /** Without keys. */
-export const views = defineTopic({ name: 'views', schema: anything, key: 'none' })
+export const views: SendableTopic<Deed, Deed> = defineTopic({ name: 'views', schema: anything, key: 'none' })
 /** Is not there at first. */
-export const plans = defineTopic({ name: 'plans', schema: anything, key: ({ by }) => by })
+export const plans: SendableTopic<Deed, Deed> = defineTopic({ name: 'plans', schema: anything, key: ({ by }) => by })
 
 /** A batch of more bytes than this is refused. */
 export const MOST_BYTES = 900

@@ -6,6 +6,7 @@ import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation
 import { strikeWrites } from '../cluster-faults.ts'
 import { createNemesis } from '../nemesis.ts'
 import { createProcesses } from '../processes.ts'
+import { createLateMarks } from './late-marks.ts'
 import { MOST_BYTES, orders, plans, views } from './messages.ts'
 import { drawOutboxPlan } from './plan.ts'
 import { createRowLedger } from './row-ledger.ts'
@@ -18,6 +19,8 @@ const TOPICS = [orders.name, views.name, plans.name]
 const OUTAGE_MS = 600_000
 /** So long after all rows are gone whoever was late has shown it. */
 const REST_MS = 2_500
+/** So often each row may be passed, where nothing fails and all dead rows stay: by late scans, and by workers that take its bucket over. */
+const MOST_SCANS = 25
 
 /**
  * A few processes write in transactions that take their time, roll back or die, and relays bring to Kafka what they commit, while these are killed,
@@ -34,10 +37,18 @@ export const outbox: Scenario = (simulation) => {
   const nemesis = createNemesis(simulation)
   const database = inMemoryOutbox({ runtime: simulation.runtime, notify: plan.relay.listen })
   database.jumpClock(plan.clockAheadMs)
-  const copies = createWrittenCopies(simulation)
+  const copies = createWrittenCopies(simulation, (process) => {
+    if (nemesis.healed || process.state !== 'running' || !chance(strikes.suspendAtSend)) return
+    note(`nemesis: suspends ${process.name}, which is about to send`)
+    nemesis.forAWhile(
+      () => process.suspend(),
+      () => process.resume(),
+    )
+  })
+  const marks = createLateMarks(simulation, database)
   const fenced = plan.relay.transactionalIdPrefix !== undefined
   const isThere = (topic: string): boolean => topic !== plans.name || plansExist
-  const ledger = createRowLedger({ simulation, database, copies, isThere, calm: plan.calm, fenced })
+  const ledger = createRowLedger({ simulation, database, copies, marks, isThere, calm: plan.calm, fenced })
   const way = createWayToTheDatabase(simulation, plan.storeFaults)
   const writing = createWriting(simulation, plan)
   const settings = { 'max.message.bytes': String(MOST_BYTES) }
@@ -53,7 +64,7 @@ export const outbox: Scenario = (simulation) => {
   const open: SimulatedProcess[] = []
 
   const connect = (process: SimulatedProcess): Writer => {
-    const client = database.client(way.of(process))
+    const client = database.client(way.of(process, (call) => call === 'sent' && marks.done(process)))
     const { runtime, kill } = process
     Object.assign(process, {
       kill() {
@@ -67,21 +78,25 @@ export const outbox: Scenario = (simulation) => {
       outbox: createOutbox({ store: client, source: process.name, telemetry: noTelemetry, runtime }),
     }
   }
-  /** What tells of commits tells it to a process, which may be gone. */
-  const told = (process: SimulatedProcess, store: RelayStore): RelayStore =>
-    store.listen === undefined
-      ? store
-      : {
-          ...store,
-          listen: (onCommit) => store.listen!(() => void process.runtime.clock.after(int(5), onCommit)),
-        }
+  const watched = (process: SimulatedProcess, store: RelayStore): RelayStore => ({
+    ...store,
+    sent(rows) {
+      note(`${process.name} marks ${rows.map(({ rowId }) => rowId).join(', ')}`)
+      marks.begun(process, rows)
+      return store.sent(rows)
+    },
+    // What tells of commits tells it to a process, which may be gone.
+    ...(store.listen !== undefined && {
+      listen: (onCommit: () => void) => store.listen!(() => void process.runtime.clock.after(int(5), onCommit)),
+    }),
+  })
 
   const startRelay = (process: SimulatedProcess): Writer & { readonly relay: Relay; close(): Promise<void> } => {
     const writer = connect(process)
     const relay = createRelay({
       ...plan.relay,
       outbox: {
-        store: { ...writer.client, relay: told(process, writer.client.relay) },
+        store: { ...writer.client, relay: watched(process, writer.client.relay) },
         onEnqueued: (listener) => writer.outbox.onEnqueued(listener),
       },
       driver: copies.driverOf(process),
@@ -220,6 +235,12 @@ export const outbox: Scenario = (simulation) => {
       return emptySince !== null && simulation.now - emptySince >= REST_MS
     },
     check() {
+      const most = MOST_SCANS * ledger.committed + 200
+      if (plan.calm && plan.relay.sweepIntervalMs > REST_MS && database.scanned > most)
+        simulation.violation(
+          'long-scans',
+          `${database.scanned} rows passed, of ${ledger.committed} that were committed`,
+        )
       ledger.checkAside()
       ledger.checkLog(TOPICS)
     },

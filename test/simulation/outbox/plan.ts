@@ -45,6 +45,8 @@ export interface OutboxPlan {
   readonly strikes: {
     readonly kill: number
     readonly suspend: number
+    /** Odds, of each produce: its process stands still just before it. */
+    readonly suspendAtSend: number
     readonly cut: number
     readonly leave: number
     readonly join: number
@@ -98,6 +100,7 @@ export function drawOutboxPlan({ int, chance }: Simulation): OutboxPlan {
     strikes: {
       kill: some(3),
       suspend: some(3),
+      suspendAtSend: !calm && chance(0.5) ? 0.02 : 0,
       cut: some(2),
       leave: int(3),
       join: int(3),

@@ -2,6 +2,7 @@ import type { InboundRecord } from '../../../src/record/index.ts'
 import { headerText } from '../../../src/record/index.ts'
 import type { InMemoryOutbox, InMemoryOutboxRow } from '../../../src/testing/index.ts'
 import type { Simulation } from '../../../src/testing/simulation/index.ts'
+import type { LateMarks } from './late-marks.ts'
 import type { WrittenCopies } from './written-copies.ts'
 
 /** All that was committed, and what has to have become of it. */
@@ -21,6 +22,7 @@ export interface RowLedgerOptions {
   readonly simulation: Simulation
   readonly database: InMemoryOutbox
   readonly copies: WrittenCopies
+  readonly marks: LateMarks
   /** Is the topic there yet? */
   readonly isThere: (topic: string) => boolean
   /** Nothing may be doubled. */
@@ -31,7 +33,7 @@ export interface RowLedgerOptions {
 
 /** Makes a {@link RowLedger}. */
 export function createRowLedger(options: RowLedgerOptions): RowLedger {
-  const { simulation, database, copies, isThere, calm, fenced } = options
+  const { simulation, database, copies, marks, isThere, calm, fenced } = options
   const { cluster, violation } = simulation
   const rows = new Map<string, InMemoryOutboxRow>()
   /** With how many copies were on the log then. */
@@ -69,13 +71,18 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
       if (own.length === 0) continue
       const { offset } = own.at(-1)!
       if (offset > last) last = offset
-      else {
+      else if (!marks.isLate(row.rowId)) {
         const culprits = ofKey
           .filter((each) => each.rowId < row.rowId)
-          .map((each) => found.get(each.id)?.at(-1))
-          .filter((copy) => copy !== undefined && copy.offset > offset)
-        if (!fenced && culprits.every((copy) => copies.wasStandingStill(copy!.headers))) continue
-        violation('old-after-new', `an old copy stands behind ${nameOf(row)}, and is the last of its own`)
+          .flatMap((each) => {
+            const copy = found.get(each.id)?.at(-1)
+            if (copy === undefined || copy.offset < offset || copy.partition !== own[0]!.partition) return []
+            return !fenced && copies.wasStandingStill(copy.headers) ? [] : [{ each, copy }]
+          })
+        for (const { each, copy } of culprits) {
+          const who = `${nameOf(each)} behind ${nameOf(row)} for the last time, by ${copies.writerOf(copy.headers)}`
+          violation('old-after-new', who)
+        }
       }
     }
   }

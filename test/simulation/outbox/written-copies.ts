@@ -1,4 +1,4 @@
-import type { Driver, DriverProducer, ProduceBatch } from '../../../src/driver/index.ts'
+import type { Driver, DriverProducer, ProduceBatch, ProduceOutcome } from '../../../src/driver/index.ts'
 import type { Headers } from '../../../src/record/index.ts'
 import { headerText, textHeader } from '../../../src/record/index.ts'
 import type { SimulatedProcess, Simulation } from '../../../src/testing/simulation/index.ts'
@@ -13,6 +13,8 @@ export interface WrittenCopies {
    * more.
    */
   wasStandingStill(headers: Headers): boolean
+  /** Who wrote it, in which call, for the trace. */
+  writerOf(headers: Headers): string
 }
 
 /** Between the look at the lease and the produce call lie a few turns. */
@@ -26,21 +28,32 @@ interface Call {
   untilMs: number
 }
 
-/** Makes {@link WrittenCopies}. */
-export function createWrittenCopies(simulation: Simulation): WrittenCopies {
+/** Makes {@link WrittenCopies}. @param onSend - a process is about to write, under a lease that it has looked at */
+export function createWrittenCopies(
+  simulation: Simulation,
+  onSend: (process: SimulatedProcess) => void,
+): WrittenCopies {
   const calls: Call[] = []
   const stops: { readonly process: SimulatedProcess; readonly fromMs: number; untilMs: number }[] = []
 
-  const stamped = async <T>(
+  const stamped = async (
     process: SimulatedProcess,
     batch: ProduceBatch,
-    produce: (batch: ProduceBatch) => Promise<T>,
-  ): Promise<T> => {
+    produce: (batch: ProduceBatch) => Promise<readonly ProduceOutcome[]>,
+  ): Promise<readonly ProduceOutcome[]> => {
+    onSend(process)
     const call: Call = { process, fromMs: simulation.now, untilMs: Infinity }
     const header = textHeader(CALL, String(calls.push(call) - 1))
+    const ids = batch.records.map(({ headers }) => headerText(headers, 'holdfast-id'))
+    simulation.note(`${process.name} sends ${ids.join(', ')}`)
     const records = batch.records.map((record) => ({ ...record, headers: [...record.headers, header] }))
+    await process.pause(0) // where it may stand still
     try {
-      return await produce({ ...batch, records })
+      const outcomes = await produce({ ...batch, records })
+      simulation.note(
+        `${process.name}: of ${ids.join(', ')} acknowledged are ${outcomes.filter(({ ok }) => ok).length}`,
+      )
+      return outcomes
     } finally {
       call.untilMs = simulation.now
     }
@@ -49,6 +62,8 @@ export function createWrittenCopies(simulation: Simulation): WrittenCopies {
     ...producer,
     produce: (batch, options) => stamped(process, batch, (each) => producer.produce(each, options)),
     async begin() {
+      onSend(process)
+      await process.pause(0) // where it may stand still
       const open = await producer.begin()
       return {
         ...open,
@@ -81,6 +96,10 @@ export function createWrittenCopies(simulation: Simulation): WrittenCopies {
           return watchProducer(simulation, process, producer, () => true)
         },
       }
+    },
+    writerOf(headers) {
+      const { process, fromMs, untilMs } = calls[Number(headerText(headers, CALL))]!
+      return `${process.name}, in a call from ${fromMs} to ${untilMs}`
     },
     wasStandingStill(headers) {
       const { process, fromMs, untilMs } = calls[Number(headerText(headers, CALL))]!

@@ -1,0 +1,112 @@
+import type { FoundBy, Mutant } from './mutant.ts'
+
+const RELAY = 'src/outbox/relay'
+const foundBy: FoundBy = { kind: 'simulation', scenario: 'outbox' }
+
+/** What keeps the promises of an outbox and its relays. */
+export const outboxMutants: readonly Mutant[] = [
+  {
+    name: 'unknown-counts-as-sent',
+    promise: 'only what Kafka has acknowledged is marked',
+    foundBy,
+    file: `${RELAY}/send-line.ts`,
+    find: 'if (outcome.ok && before === undefined) {',
+    replace: "if (before === undefined && (outcome.ok || outcome.error.code === 'HOLDFAST_INDETERMINATE')) {",
+  },
+  {
+    name: 'later-rows-overtake',
+    promise: 'a row that could not be sent is tried again before any later row of its key',
+    foundBy,
+    file: `${RELAY}/send-line.ts`,
+    find: 'parts.push(verdict.again)',
+    replace: 'queue.push(...verdict.again)',
+  },
+  {
+    name: 'late-rows-unread',
+    promise: 'what was committed late, below the place where scans begin, is read',
+    foundBy,
+    file: `${RELAY}/row-reader.ts`,
+    find: 'for (const above of [since, ...reclaim()])',
+    replace: 'for (const above of reclaim())',
+  },
+  {
+    name: 'newcomers-have-drawn-nothing',
+    promise: 'a writer that was not there at the last look may have drawn ids since then',
+    foundBy,
+    file: `${RELAY}/writer-watch.ts`,
+    find: 'const newcomersAbove = lastRowId ?? 0n',
+    replace: 'const newcomersAbove = now.lastRowId',
+  },
+  {
+    name: 'reads-past-the-look',
+    promise: 'no row is read that was drawn after the look at who writes',
+    foundBy,
+    file: `${RELAY}/row-reader.ts`,
+    find: 'if (isNews) taken += await readNew(writers.lastRowId)',
+    replace: 'if (isNews) taken += await readNew(2n ** 62n)',
+  },
+  {
+    name: 'scans-begin-at-zero',
+    promise: 'scans begin at a floor for each bucket, and do not pass the same dead rows again and again',
+    foundBy,
+    file: `${RELAY}/row-reader.ts`,
+    find: 'const ranges = turned.map((held) => ({ held, after: held.floor, upTo }))',
+    replace: 'const ranges = turned.map((held) => ({ held, after: 0n, upTo }))',
+  },
+  {
+    name: 'lease-not-looked-at',
+    promise: 'no produce begins that could outlast the lease',
+    foundBy,
+    file: `${RELAY}/send-line.ts`,
+    find: 'await leases.untilSafe(new Set(rows.map((row) => row.held)))',
+    replace: '',
+  },
+  {
+    name: 'generation-not-looked-at',
+    promise: 'what an operator has put back is sent',
+    foundBy,
+    file: `${RELAY}/lease-keeper.ts`,
+    find: 'if (lease.generation !== held.lease.generation) held.close()',
+    replace: '',
+  },
+  {
+    name: 'parked-key-goes-on',
+    promise: 'what comes behind a parked row of its key waits',
+    foundBy,
+    file: `${RELAY}/row-parking.ts`,
+    find: 'if (keyName !== null) held.parkedKeys.add(keyName)',
+    replace: '',
+  },
+  {
+    name: 'parked-keys-not-asked-for',
+    promise: 'whoever takes a bucket knows which of its keys wait',
+    foundBy,
+    file: `${RELAY}/lease-keeper.ts`,
+    find: 'parked.get(lease.bucket) ?? new Set()',
+    replace: 'new Set()',
+  },
+  {
+    name: 'idle-line-in-trouble-for-ever',
+    promise: 'a line whose rows have gone while nothing could be sent takes rows again',
+    foundBy,
+    file: `${RELAY}/send-line.ts`,
+    find: '(trouble.now === null || running === undefined)',
+    replace: 'trouble.now === null',
+  },
+  {
+    name: 'leaves-before-its-round',
+    promise: 'a worker that has closed holds no bucket any more',
+    foundBy,
+    file: `${RELAY}/lease-keeper.ts`,
+    find: 'await running // a round',
+    replace: '// a round',
+  },
+  {
+    name: 'dropped-before-it-is-done',
+    promise: 'a bucket is taken again only when nothing of it is under way',
+    foundBy,
+    file: `${RELAY}/lease-keeper.ts`,
+    find: 'if (held.open || held.rows.size > 0 ||',
+    replace: 'if (held.open ||',
+  },
+]
