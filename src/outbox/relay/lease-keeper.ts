@@ -46,6 +46,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   const buckets = new Map<number, HeldBucket>()
   const toGiveBack = new Map<number, BucketLease>()
   let closing = false
+  let running: Promise<void> | undefined
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
