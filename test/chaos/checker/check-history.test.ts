@@ -95,6 +95,21 @@ test('a run in which everything goes wrong that may is valid, and has proven all
     commitFoundByMark: 0,
     doubledByKill: 0,
     doubledByLoss: 0,
+    // There is no outbox.
+    outboxCommitted: 0,
+    outboxPublished: 0,
+    outboxRolledBack: 0,
+    outboxCommitInDoubt: 0,
+    outboxDoubles: 0,
+    doubledByRelayKill: 0,
+    doubledByDoubt: 0,
+    doubledByLease: 0,
+    staleCopies: 0,
+    killedUnmarked: 0,
+    bucketsMoved: 0,
+    bucketsLost: 0,
+    fencedSends: 0,
+    markInDoubt: 0,
   })
 })
 

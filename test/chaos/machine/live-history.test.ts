@@ -33,6 +33,24 @@ test('follows journals while they grow: what is acknowledged, what has an outcom
   ]).toEqual([2, 2, 0])
 })
 
+test('knows which relay has each bucket, and what is on the log', async () => {
+  const { folder, open } = openFolder()
+  const live = followHistory(folder)
+  const [one, two] = [open('relay-1#1'), open('relay-2#1')]
+  for (const bucket of [0, 1, 2]) one.write({ f: 'bucket', change: 'taken', bucket, epoch: 1n })
+  one.write({ f: 'relay-answer', batch: 1, acked: ['m-1', 'm-2'], offsets: ['0', '1'] })
+  await live.until('two messages', () => live.relayed.size === 2, 5_000, NEVER)
+  expect(live.relayed.has('m-2')).toBe(true)
+  one.write({ f: 'bucket', change: 'released', bucket: 2, epoch: 1n })
+  two.write({ f: 'bucket', change: 'taken', bucket: 1, epoch: 2n })
+  await live.until('one that is free', () => live.buckets.size === 2, 5_000, NEVER)
+  // The first one hears late that it has lost a bucket, which is the other's by now.
+  one.write({ f: 'bucket', change: 'lost', bucket: 1, epoch: 1n })
+  open('machine').write({ f: 'stop', role: 'relay', of: 'relay-1#1', signal: 'SIGKILL' })
+  await live.until('one that is left', () => live.buckets.size === 1, 5_000, NEVER)
+  expect(live.buckets.get(1)).toBe('relay-2#1')
+})
+
 test('a process that is found dead owns nothing any more, whoever says so', async () => {
   const { folder, open } = openFolder()
   const live = followHistory(folder)

@@ -73,6 +73,7 @@ export const outboxLongTransaction: RelayScenario = {
         rolledBackFirst: 0,
         isRolledBack: false,
         hold,
+        isNumberedLate: true,
       })
     try {
       const usual = await sentIn(world, MEASURED_MS)

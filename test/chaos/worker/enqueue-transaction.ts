@@ -25,6 +25,8 @@ export interface PlannedTransaction {
   readonly isRolledBack: boolean
   /** Between the last enqueue and the end: until it resolves. */
   readonly hold: () => Promise<unknown>
+  /** Its messages get their numbers after that: until then nothing but the outbox keeps others of the key from overtaking it. */
+  readonly isNumberedLate: boolean
 }
 
 /** Runs transactions that enqueue, and writes down how each has ended. */
@@ -58,7 +60,7 @@ export function enqueueing(
   }
 
   const work = async (client: pg.PoolClient, plan: PlannedTransaction): Promise<void> => {
-    const { txn, messages, isOneCall, rolledBackFirst, hold } = plan
+    const { txn, messages, isOneCall, rolledBackFirst, hold, isNumberedLate } = plan
     const kept = messages.slice(rolledBackFirst)
     if (rolledBackFirst > 0) {
       await client.query('savepoint part')
@@ -66,8 +68,9 @@ export function enqueueing(
       await client.query('rollback to savepoint part')
     }
     await enqueue(client, kept, isOneCall)
+    if (isNumberedLate) await hold()
     await numberMessages(client, txn, kept)
-    await hold()
+    if (!isNumberedLate) await hold()
   }
 
   return {
@@ -117,8 +120,9 @@ export function enqueueing(
 const RETRY_MS = 100
 
 function codeOf(error: unknown): string {
-  const { code, cause } = error as { readonly code?: unknown; readonly cause?: { readonly code?: unknown } }
-  return String(cause?.code ?? code ?? (error instanceof Error ? error.name : 'unknown'))
+  if (!(error instanceof Error)) return 'unknown'
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === 'string' ? code : error.name
 }
 
 function ignore(): void {}

@@ -63,6 +63,7 @@ function planner({ proc, seed, keys, padBytes, shares }: EnqueuerConfig): () => 
       rolledBackFirst: 0,
       isRolledBack: kind === 'rolled-back',
       hold: () => Promise.resolve(),
+      isNumberedLate: random() < 0.5,
     }
     const short = (): ToEnqueue[] => inKeyOrder(some(1 + upTo(3)))
     switch (kind) {

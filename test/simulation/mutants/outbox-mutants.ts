@@ -98,8 +98,8 @@ export const outboxMutants: readonly Mutant[] = [
     promise: 'a worker that has closed holds no bucket any more',
     foundBy,
     file: `${RELAY}/lease-keeper.ts`,
-    find: 'await running // a round',
-    replace: '// a round',
+    find: 'await running\n      closeAll()',
+    replace: 'closeAll()',
   },
   {
     name: 'dropped-before-it-is-done',
