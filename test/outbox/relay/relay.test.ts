@@ -385,6 +385,80 @@ test('a worker that closes while it opens buckets is at rest at once, and has no
   expect(store.buckets().filter(({ worker }) => worker !== null)).toEqual([])
 })
 
+test('rows of a line that can send nothing go with their buckets, and come again with them', async () => {
+  let away = false
+  const { runtime, store, enqueue, sent, relay, cluster } = relayWorld()
+  const at = relay({
+    leaseMs: 10_000,
+    maxBufferedRows: 20,
+    maxBatchRecords: 5,
+    faults: {
+      before(call) {
+        if (away && call === 'lease') throw new Error('no answer')
+      },
+    },
+  })
+  await enqueue(...Array.from({ length: 60 }, (_, i) => `k1:${i}`))
+  cluster.partitionUnwritable('letters', true)
+  await at.start()
+  await runtime.clock.advance(8_000)
+  away = true
+  await runtime.clock.advance(15_000)
+  away = false // its leases have run out: it takes the buckets anew, and what it had in hand is gone
+  await runtime.clock.advance(10_000)
+  cluster.partitionUnwritable('letters', false)
+  await runtime.clock.advance(60_000)
+  expect(sent()).toEqual(Array.from({ length: 60 }, (_, i) => `k1:${i}`))
+  expect(store.rows()).toEqual([])
+  await runtime.clock.run(at.close())
+})
+
+test('a worker that closes while it renews its leases holds nothing afterwards', async () => {
+  const round = deferred<void>()
+  let isSlow = false
+  const { runtime, store, relay } = relayWorld()
+  const at = relay({
+    leaseMs: 10_000,
+    faults: {
+      async before(call) {
+        if (isSlow && call === 'lease') await round.promise
+      },
+    },
+  })
+  await at.start()
+  isSlow = true
+  await runtime.clock.advance(5_000)
+  const closed = at.close()
+  await runtime.clock.advance(1_000)
+  round.resolve()
+  await runtime.clock.run(closed)
+  await runtime.clock.advance(1_000)
+  expect(store.buckets().filter(({ worker }) => worker !== null)).toEqual([])
+})
+
+test('a bucket that begins anew is not read while rows of it are under way', async () => {
+  const { runtime, store, enqueue, sent, relay } = relayWorld()
+  const at = relay({ leaseMs: 10_000 })
+  const twin = Array.from({ length: 1_000 }, (_, i) => `t${i}`).find((key) => bucketOf(key) === bucketOf('k1'))!
+  at.driver.answer = (batch, { values }) =>
+    values.some((value) => value.includes('bad'))
+      ? batch.records.map(() => ({ ok: false as const, error: tooLarge }))
+      : undefined
+  await at.start()
+  await enqueue(`${twin}:bad`)
+  await runtime.clock.run(at.drained())
+  const held = at.driver.hold()
+  await enqueue('k1:a')
+  await runtime.clock.advance(1_500)
+  await store.operations.discard({ kind: 'all' }) // the generation of both keys' bucket is another one now
+  await runtime.clock.advance(4_000)
+  held.resolve()
+  await runtime.clock.run(at.drained())
+  await runtime.clock.advance(10_000)
+  expect(sent()).toEqual(['k1:a'])
+  await runtime.clock.run(at.close())
+})
+
 test('no produce begins that could outlast the lease', async () => {
   let away = false
   const { runtime, enqueue, sent, relay } = relayWorld()

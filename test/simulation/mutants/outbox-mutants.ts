@@ -2,6 +2,8 @@ import type { FoundBy, Mutant } from './mutant.ts'
 
 const RELAY = 'src/outbox/relay'
 const foundBy: FoundBy = { kind: 'simulation', scenario: 'outbox' }
+const byTest: FoundBy = { kind: 'test', project: 'unit', file: 'test/outbox/relay/relay.test.ts' }
+const onServers = (file: string): FoundBy => ({ kind: 'test', project: 'broker', file: `test/broker/outbox/${file}` })
 
 /** What keeps the promises of an outbox and its relays. */
 export const outboxMutants: readonly Mutant[] = [
@@ -56,7 +58,7 @@ export const outboxMutants: readonly Mutant[] = [
   {
     name: 'lease-not-looked-at',
     promise: 'no produce begins that could outlast the lease',
-    foundBy,
+    foundBy: byTest,
     file: `${RELAY}/send-line.ts`,
     find: 'await leases.untilSafe(new Set(rows.map((row) => row.held)))',
     replace: '',
@@ -88,7 +90,7 @@ export const outboxMutants: readonly Mutant[] = [
   {
     name: 'idle-line-in-trouble-for-ever',
     promise: 'a line whose rows have gone while nothing could be sent takes rows again',
-    foundBy,
+    foundBy: byTest,
     file: `${RELAY}/send-line.ts`,
     find: '(trouble.now === null || running === undefined)',
     replace: 'trouble.now === null',
@@ -96,7 +98,7 @@ export const outboxMutants: readonly Mutant[] = [
   {
     name: 'leaves-before-its-round',
     promise: 'a worker that has closed holds no bucket any more',
-    foundBy,
+    foundBy: byTest,
     file: `${RELAY}/lease-keeper.ts`,
     find: 'await running\n      closeAll()',
     replace: 'closeAll()',
@@ -104,9 +106,49 @@ export const outboxMutants: readonly Mutant[] = [
   {
     name: 'dropped-before-it-is-done',
     promise: 'a bucket is taken again only when nothing of it is under way',
-    foundBy,
+    foundBy: byTest,
     file: `${RELAY}/lease-keeper.ts`,
     find: 'if (held.open || held.rows.size > 0 ||',
     replace: 'if (held.open ||',
+  },
+  {
+    name: 'late-marks-count',
+    promise: 'a worker whose bucket has gone marks none of its rows',
+    foundBy: byTest,
+    file: `${RELAY}/row-marker.ts`,
+    find: '{ worker, epochs: new Map(rows.map(({ row: { row, held } }) => [row.bucket, held.lease.epoch])) },',
+    replace: '',
+  },
+  {
+    name: 'transaction-begun-without-a-lease',
+    promise: 'a worker that stood still before its transaction began writes nothing',
+    foundBy: byTest,
+    file: `${RELAY}/send-rows.ts`,
+    find: 'if (!rows.every(({ held }) => held.open && clock.monotonic() < held.safeUntil)) {',
+    replace: 'if (rows.length === 0) {',
+  },
+  {
+    name: 'postgres-late-marks-count',
+    promise: 'the database marks nothing for a worker whose bucket has gone',
+    foundBy: onServers('conformance.test.ts'),
+    file: 'src/outbox/postgres/relay-sql.ts',
+    find: 'where b.epoch = f.epoch or (b.epoch = f.epoch + 1 and b.worker = $${worker}::text)',
+    replace: 'where f.epoch is not null and $${worker}::text is not null',
+  },
+  {
+    name: 'postgres-set-aside-in-spite-of-an-operator',
+    promise: 'no row is set aside after an operator has put its key back',
+    foundBy: onServers('conformance.test.ts'),
+    file: 'src/outbox/postgres/relay-sql.ts',
+    find: 'and generation = $3::text::bigint for share',
+    replace: 'and $3::text is not null for share',
+  },
+  {
+    name: 'postgres-no-lock-for-a-key',
+    promise: 'row order is commit order for each key',
+    foundBy: onServers('enqueue-order.test.ts'),
+    file: 'src/outbox/postgres/insert-messages.ts',
+    find: "lock: keyOrder === 'commit' ? (place?.lock ?? null) : null,",
+    replace: 'lock: null,',
   },
 ]
