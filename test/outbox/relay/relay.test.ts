@@ -413,29 +413,6 @@ test('rows of a line that can send nothing go with their buckets, and come again
   await runtime.clock.run(at.close())
 })
 
-test('a worker that closes while it renews its leases holds nothing afterwards', async () => {
-  const round = deferred<void>()
-  let isSlow = false
-  const { runtime, store, relay } = relayWorld()
-  const at = relay({
-    leaseMs: 10_000,
-    faults: {
-      async before(call) {
-        if (isSlow && call === 'lease') await round.promise
-      },
-    },
-  })
-  await at.start()
-  isSlow = true
-  await runtime.clock.advance(5_000)
-  const closed = at.close()
-  await runtime.clock.advance(1_000)
-  round.resolve()
-  await runtime.clock.run(closed)
-  await runtime.clock.advance(1_000)
-  expect(store.buckets().filter(({ worker }) => worker !== null)).toEqual([])
-})
-
 test('a bucket that begins anew is not read while rows of it are under way', async () => {
   const { runtime, store, enqueue, sent, relay } = relayWorld()
   const at = relay({ leaseMs: 10_000 })
