@@ -49,6 +49,7 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
+  let running: Promise<void> | undefined
 
   const round = async (): Promise<number> => {
     await giveBack()
