@@ -109,7 +109,7 @@ test.each([
   ['shop', 5],
   ['at-most-once', 20],
   ['guarded', 20],
-  ['outbox', 20],
+  ['outbox', 8],
 ] as const)('%s keeps its promises under seeded faults', async (name, seeds) => {
   for (let seed = 0; seed < seeds; seed++) {
     const { violations } = await simulateSeed(scenarios[name], seed, worldOf(name))

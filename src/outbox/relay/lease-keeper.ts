@@ -46,10 +46,10 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   const buckets = new Map<number, HeldBucket>()
   const toGiveBack = new Map<number, BucketLease>()
   let closing = false
+  let running: Promise<void> | undefined
   let wake = new AbortController()
   let renewed = newSignal()
   const emptied = newSignal()
-  let running: Promise<void> | undefined
 
   const round = async (): Promise<number> => {
     await giveBack()
