@@ -95,6 +95,7 @@ test('buckets are told of when they come and go, and rows by their message ids w
   told.length = 0
 
   await runtime.clock.run(relay.release(leases.slice(0, 1)))
+  await runtime.clock.run(relay.release(leases.slice(1, 2).map((lease) => ({ ...lease, epoch: lease.epoch - 1n }))))
   await runtime.clock.advance(20_000)
   await runtime.clock.run(relay.lease('two', 10_000))
   await runtime.clock.run(relay.lease('one', 10_000))

@@ -121,7 +121,8 @@ export function journalingRelayStore<Transaction>(
       return round
     },
     release(leases: readonly BucketLease[]) {
-      for (const { bucket } of leases) gone('released', bucket)
+      // One that was lost and taken again meanwhile is not given back: the store fences by the epoch.
+      for (const { bucket, epoch } of leases) if (held.get(bucket) === epoch) gone('released', bucket)
       return relay.release(leases)
     },
     leave(worker) {
