@@ -8,6 +8,7 @@ export type {
   BucketLease,
   FetchLimits,
   LeaseRound,
+  MarkFence,
   OutboxStatistics,
   ParkedKey,
   ParkReason,

@@ -40,6 +40,13 @@ export interface SentRow extends RowPlace {
   readonly offset: bigint
 }
 
+/** Under which leases rows were sent. */
+export interface MarkFence {
+  readonly worker: string
+  /** The epoch under which the rows of each bucket were sent. */
+  readonly epochs: ReadonlyMap<number, bigint>
+}
+
 /** Where to look for rows of a bucket. */
 export interface ScanRange {
   readonly bucket: number
@@ -132,8 +139,16 @@ export interface RelayStore {
   fetch(ranges: readonly ScanRange[], limits: FetchLimits): Promise<readonly WaitingRow[]>
   /** Looks at who writes. Asked before rows are read, and when nothing goes on as often as a relay looks: it must cost little. */
   writers(): Promise<Writers>
-  /** Kafka has them: they are deleted, or kept, marked, where the store keeps them. What is gone already is no error. */
-  sent(rows: readonly SentRow[]): Promise<void>
+  /**
+   * Kafka has them: they are deleted, or kept, marked, where the store keeps them. What is gone already is no error.
+   *
+   * Fenced: rows of a bucket that another worker has taken since are left as they are. That one may be reading them: would a part of them go while it
+   * does, it would send old rows of a key, and not the newer ones behind them. A bucket that was taken again by the same worker, and by no other in
+   * between, is as it was. While this runs nobody takes the bucket.
+   *
+   * @param fence - without one whatever is given is marked: for tools.
+   */
+  sent(rows: readonly SentRow[], fence?: MarkFence): Promise<void>
   /**
    * Takes rows out of what waits. Fenced: nothing happens unless epoch and generation of the lease are the bucket's own.
    *

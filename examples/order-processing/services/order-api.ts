@@ -72,13 +72,11 @@ http.get('/health', (_, reply) => {
   const relaying = relay.health()
   const reasons = [...reading.reasons, ...relaying.reasons]
   const { buckets, underWay, published, outbox: waiting } = relaying
-  return reply
-    .code(reasons.length === 0 ? 200 : 503)
-    .send({
-      status: reasons.length === 0 ? 'healthy' : 'unhealthy',
-      reasons,
-      relay: { buckets, underWay, published, outbox: waiting },
-    })
+  return reply.code(reasons.length === 0 ? 200 : 503).send({
+    status: reasons.length === 0 ? 'healthy' : 'unhealthy',
+    reasons,
+    relay: { buckets, underWay, published, outbox: waiting },
+  })
 })
 
 const ADD_HISTORY =

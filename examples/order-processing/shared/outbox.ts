@@ -33,6 +33,16 @@ export function createServiceOutbox({
   const store = postgresOutbox(database, { keepSentMs: KEEP_SENT_MS, notify: true, runtime })
   const outbox = createOutbox({ store, source: name, telemetry, runtime })
   const leaseMs = configuration.sessionTimeoutMs // what a dead process held waits as long, partitions and buckets alike
-  const relay = createRelay({ outbox, driver, leaseMs, listen: true, telemetry, logger: log, runtime })
+  const deliveryTimeoutMs = Math.floor(leaseMs / 2) // the most there may be: a send that is given up on a busy machine is done twice
+  const relay = createRelay({
+    outbox,
+    driver,
+    leaseMs,
+    deliveryTimeoutMs,
+    listen: true,
+    telemetry,
+    logger: log,
+    runtime,
+  })
   return { outbox, relay, sending: { open: () => relay.start(), close: () => relay.close() } }
 }

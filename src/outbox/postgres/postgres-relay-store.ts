@@ -104,16 +104,19 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
       const prepared = writers.filter(isPrepared)
       return prepared.length === 0 ? { lastRowId, writers } : { lastRowId, writers, prepared }
     },
-    async sent(rows) {
+    async sent(rows, fence) {
       if (rows.length === 0) return
       // In one order whoever marks, so that two who mark the same rows do not wait for each other.
       const ordered = rows.toSorted((a, b) => a.bucket - b.bucket || (a.rowId < b.rowId ? -1 : 1))
-      await ask(sql.sent, [
+      await ask(fence === undefined ? sql.sent : sql.sentFenced, [
         list(ordered.map(({ bucket }) => bucket)),
         list(ordered.map(({ rowId }) => rowId)),
         ...(keepSentMs === null
           ? []
           : [list(ordered.map(({ partition }) => partition)), list(ordered.map(({ offset }) => offset))]),
+        ...(fence === undefined
+          ? []
+          : [fence.worker, list([...fence.epochs.keys()]), list([...fence.epochs.values()])]),
       ])
     },
     async setAside({ bucket, epoch, generation }, { parked, behind }) {

@@ -20,6 +20,8 @@ export interface RelaySql {
   readonly writers: string
   /** $1 buckets, $2 ids; where sent rows are kept $3 partitions, $4 offsets. */
   readonly sent: string
+  /** As `sent`, and then: the worker, buckets, and the epoch of each. */
+  readonly sentFenced: string
   /** $1 bucket, $2 epoch, $3 generation, $4 ids, $5 a JSON list of codes, or nulls, $6 of reasons. One row when it happened. */
   readonly setAside: string
   /** $1 buckets. */
@@ -52,6 +54,21 @@ as s (bucket, id, partition, "offset")`
   // of the rows behind them, which only an operator's call can do so that no worker misses it.
   const gone = (rows: string): string =>
     `delete from ${outbox} as o using ${rows} where o.bucket = s.bucket and o.id = s.id and o.bucket >= 0`
+  // Locked, so that nobody takes the bucket, and reads its rows, before they are gone; what has changed since the statement began is seen then.
+  const fence = (worker: number): string => `fence as materialized (
+    select b.bucket from ${buckets} as b
+    join unnest($${worker + 1}::text::smallint[], $${worker + 2}::text::bigint[]) as f (bucket, epoch) on b.bucket = f.bucket
+    where b.epoch = f.epoch or (b.epoch = f.epoch + 1 and b.worker = $${worker}::text)
+    order by b.bucket for share of b
+  )`
+  const inFence = 'and o.bucket in (select bucket from fence)'
+  const kept = (
+    before: string,
+    condition: string,
+  ): string => `with ${before}gone as (${gone(records)} ${condition} returning o.id, o.previous_id, o.message_id, o.topic, o.key, s.partition, s."offset", o.enqueued_at)
+insert into ${sent} (id, previous_id, message_id, topic, key, partition, "offset", enqueued_at)
+select id, previous_id, message_id, topic, key, partition, "offset", enqueued_at from gone
+on conflict (id) do nothing`
 
   const counted = (bucket: string, most: string): string => `
     select count(*)::integer as rows from (
@@ -131,12 +148,8 @@ where total <= $5::bigint or total = size`,
     writers: `select distinct virtualtransaction as writer from pg_locks
 where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
   and database = (select oid from pg_database where datname = current_database()) and relation = ${literal(outbox)}::regclass`,
-    sent: keepSent
-      ? `with gone as (${gone(records)} returning o.id, o.previous_id, o.message_id, o.topic, o.key, s.partition, s."offset", o.enqueued_at)
-insert into ${sent} (id, previous_id, message_id, topic, key, partition, "offset", enqueued_at)
-select id, previous_id, message_id, topic, key, partition, "offset", enqueued_at from gone
-on conflict (id) do nothing`
-      : gone(places),
+    sent: keepSent ? kept('', '') : gone(places),
+    sentFenced: keepSent ? kept(`${fence(5)}, `, inFence) : `with ${fence(3)}\n${gone(places)} ${inFence}`,
     // An operator's call has this lock alone and ends with another generation: waited for first, it is then seen in the bucket's row, which is read
     // as it is now, and not as it was when the statement began. A parked row that is gone, since a worker that sent it has marked it late, would leave the
     // rows behind it to nobody: rows are locked before it is judged which are there.

@@ -74,6 +74,14 @@ export function createRelay(options: RelayOptions): Relay {
   })
 
   const producer = driver.createProducer({ runtime, logger })
+  let connecting: Promise<void> | undefined
+  const connected = (): Promise<void> => {
+    connecting ??= producer.connect().catch((error: unknown) => {
+      connecting = undefined
+      throw error
+    })
+    return connecting
+  }
   const marker = createRowMarker({
     settings,
     clock,
@@ -128,6 +136,7 @@ export function createRelay(options: RelayOptions): Relay {
   }
   const routes = createTopicRoutes({
     producer,
+    connected,
     clock,
     random,
     unknownTopicGraceMs: settings.unknownTopicGraceMs,
@@ -152,7 +161,11 @@ export function createRelay(options: RelayOptions): Relay {
 
   const start = async (): Promise<void> => {
     await settings.check()
-    await producer.connect()
+    // A broker that is away is what an outbox is for: the service starts, and rows wait.
+    await connected().catch((error: unknown) => {
+      if (!HoldfastError.is(error) || !error.retriable) throw error
+      logger.warn({ worker, code: error.code }, 'the relay begins without Kafka, and connects when it can')
+    })
     if (settings.listen) listening = await store.listen!(() => reader.wake())
     await leases.start()
     if (closing !== undefined) return

@@ -107,9 +107,9 @@ export interface RelayEvents {
 /** Sends what an outbox holds. */
 export interface Relay {
   /**
-   * Connects, and begins.
+   * Begins. A broker that is away does not keep it from that: rows wait until it is back. A database that is away does.
    *
-   * @throws HOLDFAST_CONFIG_INVALID, HOLDFAST_UNSUPPORTED, HOLDFAST_STORE_UNAVAILABLE, HOLDFAST_UNAVAILABLE, HOLDFAST_CLOSED
+   * @throws HOLDFAST_CONFIG_INVALID, HOLDFAST_STORE_UNAVAILABLE, HOLDFAST_NOT_AUTHORIZED, HOLDFAST_CLOSED
    */
   start(): Promise<void>
   health(): RelayHealth

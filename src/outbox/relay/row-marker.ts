@@ -12,7 +12,7 @@ export interface RowMarker {
 
 /** What a {@link RowMarker} works with. */
 export interface RowMarkerOptions {
-  readonly settings: Pick<RelaySettings, 'store' | 'runtime'>
+  readonly settings: Pick<RelaySettings, 'store' | 'runtime' | 'worker'>
   readonly clock: Clock
   readonly trouble: Trouble
   readonly onMarked: (rows: number) => void
@@ -23,7 +23,7 @@ const MOST_ROWS = 5_000
 
 /** Makes a {@link RowMarker}. One statement is under way at a time: what comes meanwhile goes with the next one. */
 export function createRowMarker({ settings, clock, trouble, onMarked }: RowMarkerOptions): RowMarker {
-  const { store, runtime } = settings
+  const { store, runtime, worker } = settings
   const closed = new AbortController()
   let waiting: Acknowledged[] = []
   let running = false
@@ -42,6 +42,7 @@ export function createRowMarker({ settings, clock, trouble, onMarked }: RowMarke
             partition,
             offset,
           })),
+          { worker, epochs: new Map(rows.map(({ row: { row, held } }) => [row.bucket, held.lease.epoch])) },
         )
         await runtime.failpoint('relay:after-mark')
         waiting = waiting.slice(rows.length)

@@ -22,6 +22,8 @@ export interface TopicRoutes {
 /** What {@link TopicRoutes} work with. */
 export interface TopicRoutesOptions {
   readonly producer: Pick<DriverProducer, 'partitionCount' | 'forgetPartitions'>
+  /** Resolves when it is connected, which it need not be from the start: rows of a topic wait for the first answer. */
+  readonly connected: () => Promise<void>
   readonly clock: Clock
   readonly random: () => number
   readonly unknownTopicGraceMs: number
@@ -60,6 +62,7 @@ export function createTopicRoutes(options: TopicRoutesOptions): TopicRoutes {
     if (waitMs > 0) await clock.sleep(waitMs, closed.signal).catch(() => {})
     while (!closed.signal.aborted && route.waiting.some(isLeft)) {
       try {
+        await options.connected()
         place(route, await producer.partitionCount(route.topic))
         route.trouble.ended()
       } catch (error) {

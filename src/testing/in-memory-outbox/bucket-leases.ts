@@ -14,6 +14,8 @@ export interface BucketLeases {
   lease(worker: string, leaseMs: number): LeaseRound
   release(leases: readonly BucketLease[]): void
   leave(worker: string): void
+  /** Has nobody else taken the bucket since it had this epoch? */
+  isOwn(bucket: number, epoch: bigint | undefined, worker: string): boolean
   /** Is this lease the bucket's own, epoch and generation? */
   isCurrent(lease: BucketLease): boolean
   /** What is known of a bucket's rows is to be asked anew. */
@@ -59,6 +61,11 @@ export function createBucketLeases(now: () => number): BucketLeases {
     leave(worker) {
       aliveUntil.delete(worker)
       for (const each of buckets) if (each.worker === worker) change(each.bucket, { worker: null, leaseUntilMs: 0 })
+    },
+    isOwn(bucket, epoch, worker) {
+      const now = buckets[bucket]
+      if (now === undefined || epoch === undefined) return false
+      return now.epoch === epoch || (now.epoch === epoch + 1n && now.worker === worker)
     },
     isCurrent: ({ bucket, epoch, generation }) =>
       buckets[bucket]?.epoch === epoch && buckets[bucket].generation === generation,

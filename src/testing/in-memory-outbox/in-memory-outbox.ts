@@ -143,9 +143,11 @@ export function inMemoryOutbox(options: InMemoryOutboxOptions = {}): InMemoryOut
           await faults.within?.('writers')
           return { lastRowId, writers: transactions.writers() }
         }),
-      sent: (sent) =>
+      sent: (sent, fence) =>
         ask('sent', () => {
           for (const place of sent) {
+            if (fence !== undefined && !leases.isOwn(place.bucket, fence.epochs.get(place.bucket), fence.worker))
+              continue
             const row = rows.waiting(place)
             if (row !== undefined) rows.remove(row)
           }

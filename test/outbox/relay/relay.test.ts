@@ -224,6 +224,53 @@ test('a broker that is away for ten minutes delays rows, and loses, doubles and 
   await runtime.clock.run(at.close())
 })
 
+test('a broker that is away does not keep it from beginning, since a service that enqueues has to start', async () => {
+  const { runtime, enqueue, sent, relay, cluster } = relayWorld()
+  cluster.unreachable(true)
+  const at = relay()
+  await runtime.clock.run(at.start())
+  await enqueue('k1:a')
+  await runtime.clock.advance(30_000)
+  expect(at.health()).toMatchObject({ state: 'running', status: 'unhealthy' })
+  cluster.unreachable(false)
+  await runtime.clock.run(at.drained())
+  expect(sent()).toEqual(['k1:a'])
+  await runtime.clock.run(at.close())
+})
+
+test('rows of a bucket that has gone to another worker meanwhile are not marked: it may be reading them', async () => {
+  const { runtime, store, enqueue, sent, relay } = relayWorld()
+  const slow = deferred<void>()
+  let isSlow = false
+  const old = relay({
+    leaseMs: 10_000,
+    faults: {
+      async before(call) {
+        if (isSlow && call === 'lease') throw new Error('no answer')
+        if (isSlow && call === 'sent') await slow.promise
+      },
+    },
+  })
+  await old.start()
+  isSlow = true
+  await enqueue('k1:a', 'k1:b')
+  await runtime.clock.advance(4_000)
+  expect(sent()).toEqual(['k1:a', 'k1:b'])
+  const fresh = relay({ leaseMs: 10_000 })
+  const held = fresh.driver.hold()
+  await fresh.start()
+  await runtime.clock.advance(12_000) // it has read both, and is about to send them again
+  slow.resolve()
+  await runtime.clock.advance(1_000)
+  expect(store.rows()).toHaveLength(2)
+  held.resolve()
+  await runtime.clock.advance(1_000)
+  expect(sent()).toEqual(['k1:a', 'k1:b', 'k1:a', 'k1:b'])
+  expect(store.rows()).toEqual([])
+  isSlow = false
+  await runtime.clock.run(Promise.all([fresh.close(), old.close()]))
+})
+
 test('a database that is away delays rows; what was acknowledged meanwhile is marked when it is back, and not sent again', async () => {
   let away = false
   const { runtime, store, enqueue, sent, relay } = relayWorld()

@@ -6,7 +6,6 @@ import type { Scenario, SimulatedProcess } from '../../../src/testing/simulation
 import { strikeWrites } from '../cluster-faults.ts'
 import { createNemesis } from '../nemesis.ts'
 import { createProcesses } from '../processes.ts'
-import { createLateMarks } from './late-marks.ts'
 import { MOST_BYTES, orders, plans, views } from './messages.ts'
 import { drawOutboxPlan } from './plan.ts'
 import { createRowLedger } from './row-ledger.ts'
@@ -45,10 +44,9 @@ export const outbox: Scenario = (simulation) => {
       () => process.resume(),
     )
   })
-  const marks = createLateMarks(simulation, database)
   const fenced = plan.relay.transactionalIdPrefix !== undefined
   const isThere = (topic: string): boolean => topic !== plans.name || plansExist
-  const ledger = createRowLedger({ simulation, database, copies, marks, isThere, calm: plan.calm, fenced })
+  const ledger = createRowLedger({ simulation, database, copies, isThere, calm: plan.calm, fenced })
   const way = createWayToTheDatabase(simulation, plan.storeFaults)
   const writing = createWriting(simulation, plan)
   const settings = { 'max.message.bytes': String(MOST_BYTES) }
@@ -64,7 +62,7 @@ export const outbox: Scenario = (simulation) => {
   const open: SimulatedProcess[] = []
 
   const connect = (process: SimulatedProcess): Writer => {
-    const client = database.client(way.of(process, (call) => call === 'sent' && marks.done(process)))
+    const client = database.client(way.of(process))
     const { runtime, kill } = process
     Object.assign(process, {
       kill() {
@@ -80,10 +78,9 @@ export const outbox: Scenario = (simulation) => {
   }
   const watched = (process: SimulatedProcess, store: RelayStore): RelayStore => ({
     ...store,
-    sent(rows) {
+    sent(rows, fence) {
       note(`${process.name} marks ${rows.map(({ rowId }) => rowId).join(', ')}`)
-      marks.begun(process, rows)
-      return store.sent(rows)
+      return store.sent(rows, fence)
     },
     // What tells of commits tells it to a process, which may be gone.
     ...(store.listen !== undefined && {

@@ -2,7 +2,6 @@ import type { InboundRecord } from '../../../src/record/index.ts'
 import { headerText } from '../../../src/record/index.ts'
 import type { InMemoryOutbox, InMemoryOutboxRow } from '../../../src/testing/index.ts'
 import type { Simulation } from '../../../src/testing/simulation/index.ts'
-import type { LateMarks } from './late-marks.ts'
 import type { WrittenCopies } from './written-copies.ts'
 
 /** All that was committed, and what has to have become of it. */
@@ -22,7 +21,6 @@ export interface RowLedgerOptions {
   readonly simulation: Simulation
   readonly database: InMemoryOutbox
   readonly copies: WrittenCopies
-  readonly marks: LateMarks
   /** Is the topic there yet? */
   readonly isThere: (topic: string) => boolean
   /** Nothing may be doubled. */
@@ -33,7 +31,7 @@ export interface RowLedgerOptions {
 
 /** Makes a {@link RowLedger}. */
 export function createRowLedger(options: RowLedgerOptions): RowLedger {
-  const { simulation, database, copies, marks, isThere, calm, fenced } = options
+  const { simulation, database, copies, isThere, calm, fenced } = options
   const { cluster, violation } = simulation
   const rows = new Map<string, InMemoryOutboxRow>()
   /** With how many copies were on the log then. */
@@ -71,7 +69,7 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
       if (own.length === 0) continue
       const { offset } = own.at(-1)!
       if (offset > last) last = offset
-      else if (!marks.isLate(row.rowId)) {
+      else {
         const culprits = ofKey
           .filter((each) => each.rowId < row.rowId)
           .flatMap((each) => {

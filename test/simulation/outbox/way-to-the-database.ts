@@ -4,8 +4,8 @@ import type { SimulatedProcess, Simulation } from '../../../src/testing/simulati
 
 /** The way from processes to the database: calls and answers take time, are lost, or take longer than anybody should have to wait. */
 export interface WayToTheDatabase {
-  /** For a client of this process. @param onDone - told of each call in the moment in which the database has done it */
-  of(process: SimulatedProcess, onDone: (call: InMemoryOutboxCall) => void): InMemoryOutboxFaults
+  /** For a client of this process. */
+  of(process: SimulatedProcess): InMemoryOutboxFaults
   down: boolean
   /** Nothing is lost any more. */
   calm: boolean
@@ -24,7 +24,7 @@ export function createWayToTheDatabase(simulation: Simulation, odds: number): Wa
   const way: WayToTheDatabase = {
     down: false,
     calm: false,
-    of: (process, onDone) => ({
+    of: (process) => ({
       async before() {
         await onTheWay(slow())
         if (!way.down && !isFault()) return
@@ -33,7 +33,6 @@ export function createWayToTheDatabase(simulation: Simulation, odds: number): Wa
       },
       within: () => onTheWay(int(3)),
       async after(call: InMemoryOutboxCall) {
-        onDone(call)
         if (way.down || isFault()) {
           note(`${process.name}: the answer to ${call} is lost`)
           await process.pause(int(200))

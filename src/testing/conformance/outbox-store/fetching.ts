@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { OutboxStoreCase } from './outbox-store-case.ts'
-import { acknowledged, bucketOf, commit, message, waiting, waitingIds } from './outbox-store-case.ts'
+import { acknowledged, bucketOf, commit, leaseOf, message, waiting, waitingIds } from './outbox-store-case.ts'
 
 const ENOUGH = { maxRows: 1_000, maxBytes: 1_000_000 }
 
@@ -114,6 +114,27 @@ export const fetching: readonly OutboxStoreCase[] = [
       assert.deepEqual(await waitingIds(store), ['m2'])
       await Promise.all([store, otherStore].map((each) => each.relay.sent(acknowledged(rows))))
       await store.relay.sent([])
+      assert.deepEqual(await waitingIds(store), [])
+    },
+  },
+  {
+    promise: 'marks nothing for a worker whose bucket another one has taken since, and for one that has taken it again',
+    async hold({ store, otherStore = store }) {
+      await commit(store, message('m1'), message('m2'))
+      const [first, second] = await waiting(store)
+      const bucket = first!.bucket
+      const old = await leaseOf(store.relay, bucket, 60_000, 'old')
+      const fence = { worker: 'old', epochs: new Map([[bucket, old.epoch]]) }
+      await store.relay.leave('old')
+      const again = await leaseOf(store.relay, bucket, 60_000, 'old')
+      assert.ok(again.epoch > old.epoch)
+      await store.relay.sent(acknowledged([first!]), fence) // nobody else has had it in between
+      assert.deepEqual(await waitingIds(store), ['m2'])
+      await store.relay.leave('old')
+      const taken = await leaseOf(otherStore.relay, bucket, 60_000, 'new')
+      await store.relay.sent(acknowledged([second!]), { worker: 'old', epochs: new Map([[bucket, again.epoch]]) })
+      assert.deepEqual(await waitingIds(store), ['m2'])
+      await otherStore.relay.sent(acknowledged([second!]), { worker: 'new', epochs: new Map([[bucket, taken.epoch]]) })
       assert.deepEqual(await waitingIds(store), [])
     },
   },
