@@ -134,11 +134,11 @@ export function journalingRelayStore<Transaction>(
       for (const row of rows) ids.set(nameOf(row), row.id)
       return rows
     },
-    async sent(rows) {
+    async sent(rows, fence) {
       const marked = rows.map((row) => ids.get(nameOf(row)) ?? '')
       journal.write({ f: 'relay-mark', phase: 'invoke', ids: marked })
       try {
-        await relay.sent(rows)
+        await relay.sent(rows, fence)
       } catch (error) {
         journal.write({ f: 'relay-mark', phase: 'info', ids: marked })
         throw error
