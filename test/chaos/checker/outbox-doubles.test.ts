@@ -19,6 +19,7 @@ test('I10: a double that nothing explains', () => {
 test('I10: another worker that sends what is marked already, though the bucket is its own by now', () => {
   const run = withRows(buildOutbox(), 'm-1')
   run.relayed(A, 'm-1')
+  run.wait(5_000)
   run.loses(A, 1)
   run.takes(B, 2)
   run.relayed(B, 'm-1')

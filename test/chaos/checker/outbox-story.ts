@@ -17,7 +17,7 @@ export interface RelayedMessage {
   isPartOfFailed: boolean
   /** Where it stands, if that is known. */
   offset: bigint | undefined
-  /** When the database had marked it, by this process' word. */
+  /** When the database had marked it, by this process' word: unless another worker had its bucket by then. */
   markedAt: number | undefined
 }
 
@@ -183,6 +183,12 @@ export type ResendReason =
   /** Its bucket went to another worker while it was under way, or not marked yet. */
   | 'lease'
 
+/**
+ * A mark is fenced by the database: it may have left alone what another worker had by then, which heard of its lease somewhat later than the
+ * database had given it.
+ */
+const HEARS_LATE_US = 2_000_000
+
 /** Why one send followed another one of the same message; null when nothing explains it. */
 export function whyAgain(
   { processes }: IndexedHistory,
@@ -200,7 +206,7 @@ export function whyAgain(
       proc === next.proc &&
       proc !== before.proc &&
       from <= next.sentAt &&
-      (before.markedAt === undefined || from <= before.markedAt),
+      from <= (before.markedAt ?? Infinity) + HEARS_LATE_US,
   )
   return isMoved ? 'lease' : null
 }

@@ -57,5 +57,6 @@ function eventLine(event: HistoryEvent): string {
 const SHOWN_APART: ReadonlySet<string> = new Set(['i', 't', 'proc', 'f', 'topic', 'partition', 'offset'])
 
 function shown(value: unknown): string {
-  return Array.isArray(value) ? value.map((range) => (range as OffsetRange).join('-')).join(',') : String(value)
+  if (!Array.isArray(value)) return String(value)
+  return value.map((each: OffsetRange | string) => (typeof each === 'string' ? each : each.join('-'))).join(',')
 }

@@ -51,6 +51,17 @@ test('knows which relay has each bucket, and what is on the log', async () => {
   expect(live.buckets.get(1)).toBe('relay-2#1')
 })
 
+test('what two relays say of a bucket is put in the order of its epochs, in whatever order their journals are read', async () => {
+  const { folder, open } = openFolder()
+  const live = followHistory(folder)
+  const [first, second] = [open('relay-1#1'), open('relay-2#1')]
+  second.write({ f: 'bucket', change: 'taken', bucket: 0, epoch: 1n })
+  second.write({ f: 'bucket', change: 'lost', bucket: 0, epoch: 1n })
+  first.write({ f: 'bucket', change: 'taken', bucket: 0, epoch: 2n })
+  await live.until('that it is read', () => live.count('bucket') === 3, 5_000, NEVER)
+  expect(live.buckets.get(0)).toBe('relay-1#1')
+})
+
 test('a process that is found dead owns nothing any more, whoever says so', async () => {
   const { folder, open } = openFolder()
   const live = followHistory(folder)

@@ -40,6 +40,7 @@ export function followHistory(folder: string): LiveHistory {
   const counts = new Map<string, number>()
   const owners = new Map<string, string>()
   const buckets = new Map<number, string>()
+  const epochs = new Map<number, bigint>()
   const relayed = new Set<string>()
   const ackedUpTo = new Map<string, bigint>()
   const health = new Map<string, string>()
@@ -76,8 +77,7 @@ export function followHistory(folder: string): LiveHistory {
         for (const [owned, owner] of buckets) if (owner === (event.of ?? proc)) buckets.delete(owned)
         break
       case 'bucket':
-        if (event.change === 'taken') buckets.set(event.bucket!, proc)
-        else if (buckets.get(event.bucket!) === proc) buckets.delete(event.bucket!)
+        noteBucket(event)
         break
       case 'relay-answer':
         for (const id of event.acked!) relayed.add(id)
@@ -103,6 +103,16 @@ export function followHistory(folder: string): LiveHistory {
         break
       default:
     }
+  }
+
+  /** Journals are read one after the other, and what is in two of them in any order: the epoch tells what came last. */
+  function noteBucket({ proc, change, bucket = 0, epoch = '0' }: Line): void {
+    const [known, now] = [epochs.get(bucket) ?? -1n, BigInt(epoch)]
+    if (change === 'taken') {
+      if (now <= known) return
+      epochs.set(bucket, now)
+      buckets.set(bucket, proc)
+    } else if (now === known) buckets.delete(bucket)
   }
 
   return {
@@ -161,6 +171,7 @@ interface Line {
   readonly reason?: string
   readonly change?: string
   readonly bucket?: number
+  readonly epoch?: string | number
   readonly acked?: readonly string[]
 }
 

@@ -81,13 +81,19 @@ test('buckets are told of when they come and go, and rows by their message ids w
   expect(told[0]).toMatchObject({ f: 'bucket', change: 'taken', epoch: leases[0]!.epoch })
   told.length = 0
 
-  const [row] = await runtime.clock.run(
-    relay.fetch(
-      leases.map(({ bucket }) => ({ bucket, after: 0n })),
-      { maxRows: 10, maxBytes: 10_000 },
-    ),
-  )
-  await runtime.clock.run(relay.sent([{ bucket: row!.bucket, rowId: row!.rowId, partition: 0, offset: 0n }]))
+  const fetch = () =>
+    runtime.clock.run(
+      relay.fetch(
+        leases.map(({ bucket }) => ({ bucket, after: 0n })),
+        { maxRows: 10, maxBytes: 10_000 },
+      ),
+    )
+  const [row] = await fetch()
+  const sent = [{ bucket: row!.bucket, rowId: row!.rowId, partition: 0, offset: 0n }]
+  await runtime.clock.run(relay.sent(sent, { worker: 'two', epochs: new Map() }))
+  expect(await fetch()).toHaveLength(1) // the fence is passed on
+  told.length = 0
+  await runtime.clock.run(relay.sent(sent))
   expect(told).toEqual([
     { f: 'relay-mark', phase: 'invoke', ids: ['m-1'] },
     { f: 'relay-mark', phase: 'ok', ids: ['m-1'] },
@@ -95,6 +101,7 @@ test('buckets are told of when they come and go, and rows by their message ids w
   told.length = 0
 
   await runtime.clock.run(relay.release(leases.slice(0, 1)))
+  await runtime.clock.run(relay.release(leases.slice(1, 2).map((lease) => ({ ...lease, epoch: lease.epoch - 1n }))))
   await runtime.clock.advance(20_000)
   await runtime.clock.run(relay.lease('two', 10_000))
   await runtime.clock.run(relay.lease('one', 10_000))

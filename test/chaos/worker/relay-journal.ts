@@ -121,7 +121,8 @@ export function journalingRelayStore<Transaction>(
       return round
     },
     release(leases: readonly BucketLease[]) {
-      for (const { bucket } of leases) gone('released', bucket)
+      // One that was lost and taken again meanwhile is not given back: the store fences by the epoch.
+      for (const { bucket, epoch } of leases) if (held.get(bucket) === epoch) gone('released', bucket)
       return relay.release(leases)
     },
     leave(worker) {
@@ -133,11 +134,11 @@ export function journalingRelayStore<Transaction>(
       for (const row of rows) ids.set(nameOf(row), row.id)
       return rows
     },
-    async sent(rows) {
+    async sent(rows, fence) {
       const marked = rows.map((row) => ids.get(nameOf(row)) ?? '')
       journal.write({ f: 'relay-mark', phase: 'invoke', ids: marked })
       try {
-        await relay.sent(rows)
+        await relay.sent(rows, fence)
       } catch (error) {
         journal.write({ f: 'relay-mark', phase: 'info', ids: marked })
         throw error
