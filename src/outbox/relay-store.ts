@@ -68,6 +68,8 @@ export interface FetchLimits {
 export interface Writers {
   /** The last row id that was drawn, read before the writers were looked at; 0 when none was. */
   readonly lastRowId: bigint
+  /** Up to which row ids none is drawn again, also by a database that has crashed meanwhile. @defaultValue `lastRowId` */
+  readonly durableRowId?: bigint
   /**
    * The transactions that may have drawn row ids and have not ended: names without a meaning. One that has ended, and is not named, has its rows
    * in what every later fetch sees, or has left none.

@@ -4,6 +4,7 @@ import { createPurge } from '../../database/index.ts'
 import type { RelayStore, ScanRange } from '../relay-store.ts'
 import { checkOutbox } from './check-outbox.ts'
 import { listenForCommits } from './commit-listener.ts'
+import { createDurableIds } from './durable-ids.ts'
 import { HeaderNames } from './header-bytes.ts'
 import { outboxAccess } from './outbox-access.ts'
 import type { OutboxTable } from './outbox-table.ts'
@@ -66,6 +67,7 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
   }
 
   const headerNames = new HeaderNames()
+  const durableIds = createDurableIds()
   /** The last row id at the last look, if nobody wrote then. */
   let quietAt: bigint | null = null
 
@@ -93,16 +95,17 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
     },
     async writers() {
       // Two statements: had one read both, a writer could have begun after the locks were read and drawn its id before the sequence was.
-      const [last] = (await ask(sql.lastRowId, [])) as readonly { readonly id: string }[]
+      const [last] = (await ask(sql.lastRowId, [])) as readonly LastRow[]
       const lastRowId = BigInt(last!.id)
+      const durableRowId = durableIds.seen(lastRowId, BigInt(last!.logged), BigInt(last!.flushed))
       // Who has come since then has not drawn an id. So a relay at rest asks one question.
-      if (lastRowId === quietAt) return { lastRowId, writers: [] }
+      if (lastRowId === quietAt) return { lastRowId, durableRowId, writers: [] }
       await runtime.failpoint('outbox:between-last-id-and-writers')
       const rows = (await ask(sql.writers, [])) as readonly { readonly writer: string }[]
       const writers = rows.map(({ writer }) => writer)
       quietAt = writers.length === 0 ? lastRowId : null
       const prepared = writers.filter(isPrepared)
-      return prepared.length === 0 ? { lastRowId, writers } : { lastRowId, writers, prepared }
+      return { lastRowId, durableRowId, writers, ...(prepared.length > 0 && { prepared }) }
     },
     async sent(rows, fence) {
       if (rows.length === 0) return
@@ -152,6 +155,12 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
 /** What `pg_locks` calls a transaction that was prepared for a two-phase commit, once it has outlived the server's process, or on old servers. */
 function isPrepared(writer: string): boolean {
   return writer.startsWith('-1/')
+}
+
+interface LastRow {
+  readonly id: string
+  readonly logged: string
+  readonly flushed: string
 }
 
 interface LeaseRow {

@@ -14,7 +14,7 @@ export interface RelaySql {
   readonly leave: string
   /** $1 buckets, $2 after which id each, $3 up to which, $4 the most rows, $5 the most bytes. */
   readonly fetch: string
-  /** The last row id that was drawn. */
+  /** The last row id that was drawn, how far the log reached after that, and how far it is on the disk. */
   readonly lastRowId: string
   /** Which transactions may have written, and are still open. */
   readonly writers: string
@@ -144,7 +144,10 @@ from (
   ) as sized
 ) as summed
 where total <= $5::bigint or total = size`,
-    lastRowId: `select (case when is_called then last_value else last_value - 1 end)::text as id from ${sequence}`,
+    // The log's end after the id was read: once it is on the disk up to there, the id is not drawn again.
+    lastRowId: `select (case when is_called then last_value else last_value - 1 end)::text as id,
+  pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as logged, pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::text as flushed
+from ${sequence}`,
     writers: `select distinct virtualtransaction as writer from pg_locks
 where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
   and database = (select oid from pg_database where datname = current_database()) and relation = ${literal(outbox)}::regclass`,

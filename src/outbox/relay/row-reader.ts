@@ -164,7 +164,7 @@ export function createRowReader({ settings, leases, hand, trouble, reclaim, onRo
     const since = sweeps ? 0n : seen
     for (const above of [since, ...reclaim()]) if (above !== null && (owed === null || above < owed)) owed = above
     let taken = 0
-    const isNews = owed !== null || readTo === null || writers.lastRowId > readTo
+    const isNews = owed !== null || readTo === null || writers.lastRowId !== readTo
     if (owed !== null) {
       taken += await readLate(owed)
       owed = null // only now: had it failed, it would still be owed

@@ -6,6 +6,8 @@ import type { Writers } from '../relay-store.ts'
  *
  * Who writes holds a lock on the outbox's table from before it draws an id until it has ended. So a writer that is not there at one look, and is at
  * the next, has drawn no id up to what was the last one at the first; and when it is there no longer, whatever it has committed can be seen.
+ *
+ * A server that crashes may draw ids again that were drawn and not yet on its disk: so the last one that is there for certain counts.
  */
 export interface WriterWatch {
   /**
@@ -20,20 +22,20 @@ export interface WriterWatch {
 export function createWriterWatch(): WriterWatch {
   /** Each writer that was there at the last look, with a row id that all of its own are above. */
   let known = new Map<string, bigint>()
-  let lastRowId: bigint | null = null
+  /** All that came since the last look are above it. */
+  let newcomersAbove = 0n
 
   return {
     looked(now) {
       // One that was prepared for a two-phase commit had another name before, and is as old as that.
       const ofUnknownAge = new Set(now.prepared ?? [])
-      const newcomersAbove = lastRowId ?? 0n
       const writers = new Map(
         now.writers.map((name) => [name, known.get(name) ?? (ofUnknownAge.has(name) ? 0n : newcomersAbove)]),
       )
       let from: bigint | null = null
       for (const [name, above] of known) if (!writers.has(name) && (from === null || above < from)) from = above
       known = writers
-      lastRowId = now.lastRowId
+      newcomersAbove = now.durableRowId ?? now.lastRowId
       return from
     },
   }

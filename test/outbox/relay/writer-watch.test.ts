@@ -31,3 +31,10 @@ test('a prepared transaction is as old as it was under its former name', () => {
   watch.looked({ lastRowId: 900n, writers: ['-1/812'], prepared: ['-1/812'] })
   expect(watch.looked({ lastRowId: 900n, writers: [] })).toBe(0n)
 })
+
+test('ids that a crashed server draws again are above what was on its disk', () => {
+  const watch = createWriterWatch()
+  watch.looked({ lastRowId: 100n, durableRowId: 80n, writers: [] })
+  watch.looked({ lastRowId: 110n, durableRowId: 99n, writers: ['t1'] }) // in between it had gone back to 90: t1 may have drawn 91
+  expect(watch.looked({ lastRowId: 120n, durableRowId: 120n, writers: [] })).toBe(80n)
+})

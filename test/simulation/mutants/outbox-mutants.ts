@@ -36,8 +36,8 @@ export const outboxMutants: readonly Mutant[] = [
     promise: 'a writer that was not there at the last look may have drawn ids since then',
     foundBy,
     file: `${RELAY}/writer-watch.ts`,
-    find: 'const newcomersAbove = lastRowId ?? 0n',
-    replace: 'const newcomersAbove = now.lastRowId',
+    find: 'known.get(name) ?? (ofUnknownAge.has(name) ? 0n : newcomersAbove)',
+    replace: 'known.get(name) ?? now.lastRowId',
   },
   {
     name: 'reads-past-the-look',
