@@ -1,4 +1,5 @@
 import type { Driver, DriverProducer, ProduceBatch, ProduceOutcome } from '../../driver/index.ts'
+import type { ErrorCode } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { OutboundRecord } from '../../record/index.ts'
 import { formatPartition } from '../../record/index.ts'
@@ -64,20 +65,25 @@ export function transactionalSend(
       })
     }
     const outcomes = new Map<RowInHand, ProduceOutcome>()
-    await Promise.all(
-      batches.map(async (batch) => {
-        const each = await transaction.produce(batchOf(batch), { timeoutMs: deliveryTimeoutMs })
-        for (const [i, row] of batch.entries()) outcomes.set(row, each[i]!)
-      }),
-    )
-    if ([...outcomes.values()].every(({ ok }) => ok)) await transaction.commit()
-    else {
-      await transaction.abort()
-      const error = new HoldfastError(
-        'HOLDFAST_TRANSACTION_ABORTED',
-        'another row of the transaction could not be sent',
+    try {
+      await Promise.all(
+        batches.map(async (batch) => {
+          const each = await transaction.produce(batchOf(batch), { timeoutMs: deliveryTimeoutMs })
+          for (const [i, row] of batch.entries()) outcomes.set(row, each[i]!)
+        }),
       )
-      for (const [row, outcome] of outcomes) if (outcome.ok) outcomes.set(row, { ok: false, error })
+      if ([...outcomes.values()].every(({ ok }) => ok)) await transaction.commit()
+      else {
+        await transaction.abort()
+        const error = new HoldfastError(
+          'HOLDFAST_TRANSACTION_ABORTED',
+          'another row of the transaction could not be sent',
+        )
+        for (const [row, outcome] of outcomes) if (outcome.ok) outcomes.set(row, { ok: false, error })
+      }
+    } catch (error) {
+      await transaction.abort() // else the next one could never begin
+      throw error
     }
     await runtime.failpoint('relay:after-produce')
     return rows.map((row) => outcomes.get(row)!)
@@ -89,7 +95,8 @@ export function transactionalSend(
         try {
           return await inTransaction(rows, batchOf)
         } catch (error) {
-          if (HoldfastError.is(error, 'HOLDFAST_TRANSACTION_ABORTED'))
+          // What is said of the transaction is said of no row: none of them is refused by it.
+          if (HoldfastError.is(error) && OF_THE_TRANSACTION.has(error.code))
             throw new HoldfastError('HOLDFAST_UNAVAILABLE', error.message, { retriable: true, cause: error })
           if (!HoldfastError.is(error, 'HOLDFAST_FENCED')) throw error
           void producer?.close({ timeoutMs: 0 })
@@ -103,6 +110,15 @@ export function transactionalSend(
     },
   }
 }
+
+const OF_THE_TRANSACTION: ReadonlySet<ErrorCode> = new Set([
+  'HOLDFAST_TRANSACTION_ABORTED',
+  'HOLDFAST_REFUSED',
+  'HOLDFAST_MESSAGE_INVALID',
+  'HOLDFAST_RECORD_TOO_LARGE',
+  'HOLDFAST_TOPIC_UNKNOWN',
+  'HOLDFAST_PARTITION_UNKNOWN',
+])
 
 function byPartition(rows: readonly RowInHand[]): readonly (readonly RowInHand[])[] {
   const batches = new Map<string, RowInHand[]>()
