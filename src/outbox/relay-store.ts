@@ -100,6 +100,8 @@ export interface ParkedKey {
   readonly bucket: number
   readonly topic: string
   readonly key: Uint8Array
+  /** Its first parked row. What comes before that, and waits, was sent and not marked: it is behind nothing. */
+  readonly rowId: bigint
 }
 
 /** How full the outbox is. */

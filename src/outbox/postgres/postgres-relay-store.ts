@@ -135,7 +135,7 @@ export function createPostgresRelayStore(options: PostgresRelayStoreOptions): Po
     async parkedKeys(buckets) {
       if (buckets.length === 0) return []
       const rows = (await ask(sql.parkedKeys, [list(buckets)])) as readonly ParkedKeyRow[]
-      return rows.map(({ bucket, topic, key }) => ({ bucket, topic, key: bytesOf(key) }))
+      return rows.map(({ bucket, topic, key, id }) => ({ bucket, topic, key: bytesOf(key), rowId: BigInt(id) }))
     },
     async statistics(countUpTo) {
       const [row] = (await ask(sql.statistics, [countUpTo])) as readonly StatisticsRow[]
@@ -174,6 +174,7 @@ interface ParkedKeyRow {
   readonly bucket: number
   readonly topic: string
   readonly key: unknown
+  readonly id: string
 }
 
 interface StatisticsRow {

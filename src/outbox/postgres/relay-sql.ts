@@ -190,8 +190,9 @@ where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
     from fit cross join mine as m where o.bucket = fit.bucket and o.id = m.id
   )
 select bucket::integer as bucket from fit`,
-    parkedKeys: `select distinct -1 - bucket as bucket, topic, key from ${outbox}
-where parked_at is not null and key is not null and bucket = any (select -1 - b from unnest($1::text::smallint[]) as b)`,
+    parkedKeys: `select -1 - bucket as bucket, topic, key, min(id)::text as id from ${outbox}
+where parked_at is not null and key is not null and bucket = any (select -1 - b from unnest($1::text::smallint[]) as b)
+group by bucket, topic, key`,
     // Bucket by bucket, in the order of the index, so that neither what waits is read to count what is set aside nor the other way round.
     statistics: `with parked as materialized (
     select count(*)::integer as rows from (select from ${outbox} where parked_at is not null limit $1::integer) as p

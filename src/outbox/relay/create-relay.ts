@@ -154,7 +154,7 @@ export function createRelay(options: RelayOptions): Relay {
     trouble: trouble('reading the outbox'),
     reclaim: () => [routes, ...lines.values()].map((each) => each.reclaim()),
     onRow(row) {
-      if (row.keyName !== null && row.held.parkedKeys.has(row.keyName)) parking.behind(row)
+      if (row.held.isBehind(row)) parking.behind(row)
       else routes.route(row)
     },
   })

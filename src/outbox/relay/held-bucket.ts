@@ -36,8 +36,8 @@ export class HeldBucket {
   safeUntil: number
   /** The highest row id that was read. Scans begin above it. */
   floor = 0n
-  /** Keys of which Kafka has refused a row for good: what comes behind it waits. */
-  readonly parkedKeys: Set<string>
+  /** Keys of which Kafka has refused a row for good, with its id: what comes behind it waits. */
+  readonly parkedKeys: Map<string, bigint>
   readonly rows: Map<bigint, RowInHand> = new Map()
   /** Closed: nothing of it is sent any more; what is under way ends. */
   open = true
@@ -45,11 +45,17 @@ export class HeldBucket {
   departed: Set<bigint> | null = null
   readonly #hand: Hand
 
-  constructor(lease: BucketLease, safeUntil: number, parkedKeys: Set<string>, hand: Hand) {
+  constructor(lease: BucketLease, safeUntil: number, parkedKeys: Map<string, bigint>, hand: Hand) {
     this.lease = lease
     this.safeUntil = safeUntil
     this.parkedKeys = parkedKeys
     this.#hand = hand
+  }
+
+  /** Does it wait behind a parked row of its key? */
+  isBehind({ keyName, row }: RowInHand): boolean {
+    const parked = keyName === null ? undefined : this.parkedKeys.get(keyName)
+    return parked !== undefined && row.rowId > parked
   }
 
   /** Takes a row that was read into hand; null when it was taken before. */

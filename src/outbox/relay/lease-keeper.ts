@@ -82,15 +82,15 @@ export function createLeaseKeeper({ settings, hand, events, trouble, onOpened }:
   }
 
   const open = async (leases: readonly BucketLease[], safeUntil: number): Promise<void> => {
-    const parked = new Map<number, Set<string>>()
-    for (const { bucket, topic, key } of await store.parkedKeys(leases.map(({ bucket }) => bucket))) {
+    const parked = new Map<number, Map<string, bigint>>()
+    for (const { bucket, topic, key, rowId } of await store.parkedKeys(leases.map(({ bucket }) => bucket))) {
       let keys = parked.get(bucket)
-      if (keys === undefined) parked.set(bucket, (keys = new Set()))
-      keys.add(keyNameOf(topic, key))
+      if (keys === undefined) parked.set(bucket, (keys = new Map()))
+      keys.set(keyNameOf(topic, key), rowId)
     }
     if (closing) return
     for (const lease of leases) {
-      buckets.set(lease.bucket, new HeldBucket(lease, safeUntil, parked.get(lease.bucket) ?? new Set(), hand))
+      buckets.set(lease.bucket, new HeldBucket(lease, safeUntil, parked.get(lease.bucket) ?? new Map(), hand))
     }
     tell()
     onOpened()

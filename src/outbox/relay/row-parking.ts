@@ -77,8 +77,8 @@ export function createRowParking({ settings, leases, clock, trouble, onParked }:
   return {
     refused(row, error) {
       const { held, keyName } = row
-      if (keyName !== null && held.parkedKeys.has(keyName)) return add(row, null)
-      if (keyName !== null) held.parkedKeys.add(keyName)
+      if (held.isBehind(row)) return add(row, null)
+      if (keyName !== null) held.parkedKeys.set(keyName, row.row.rowId)
       add(row, { code: error.code, message: error.message })
     },
     behind: (row) => add(row, null),

@@ -81,7 +81,7 @@ export function createSendLine(options: SendLineOptions): SendLine {
 
   const isToSend = (row: RowInHand): boolean => {
     if (row.phase !== 'queued') return false
-    if (row.keyName === null || !row.held.parkedKeys.has(row.keyName)) return true
+    if (!row.held.isBehind(row)) return true
     options.onBehind(row)
     return false
   }

@@ -48,7 +48,9 @@ export function createAsideRows(rows: RowVersions, leases: BucketLeases, now: ()
       for (const row of buckets.flatMap((bucket) => rows.aside(bucket))) {
         const { bucket, message } = row
         if (message.key === null || parkedState(row) === null) continue
-        keys.set(keyOf(row), { bucket, topic: message.topic, key: message.key })
+        const { rowId = row.rowId } = keys.get(keyOf(row)) ?? {}
+        const first = rowId < row.rowId ? rowId : row.rowId
+        keys.set(keyOf(row), { bucket, topic: message.topic, key: message.key, rowId: first })
       }
       return [...keys.values()]
     },

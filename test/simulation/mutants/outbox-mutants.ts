@@ -76,7 +76,7 @@ export const outboxMutants: readonly Mutant[] = [
     promise: 'what comes behind a parked row of its key waits',
     foundBy,
     file: `${RELAY}/row-parking.ts`,
-    find: 'if (keyName !== null) held.parkedKeys.add(keyName)',
+    find: 'if (keyName !== null) held.parkedKeys.set(keyName, row.row.rowId)',
     replace: '',
   },
   {
@@ -84,8 +84,8 @@ export const outboxMutants: readonly Mutant[] = [
     promise: 'whoever takes a bucket knows which of its keys wait',
     foundBy,
     file: `${RELAY}/lease-keeper.ts`,
-    find: 'parked.get(lease.bucket) ?? new Set()',
-    replace: 'new Set()',
+    find: 'parked.get(lease.bucket) ?? new Map()',
+    replace: 'new Map()',
   },
   {
     name: 'idle-line-in-trouble-for-ever',

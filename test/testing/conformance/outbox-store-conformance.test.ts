@@ -229,7 +229,7 @@ const defects: ReadonlyArray<
         database
           .rows()
           .filter(({ state, bucket }) => state === 'parked' && buckets.includes(bucket))
-          .map(({ bucket, topic, key }) => ({ bucket, topic, key: key ?? Buffer.alloc(0) })),
+          .map(({ bucket, topic, key, rowId }) => ({ bucket, topic, key: key ?? Buffer.alloc(0), rowId })),
     })),
   ],
   [
