@@ -75,7 +75,8 @@ export function drawOutboxPlan({ int, chance }: Simulation): OutboxPlan {
     transactions: 15 + int(30),
     relay: {
       leaseMs,
-      deliveryTimeoutMs: 50 + int(Math.floor(leaseMs / 2) - 50),
+      // In calm longer than a way there and back can take.
+      deliveryTimeoutMs: Math.max(calm ? 300 : 0, 50 + int(Math.floor(leaseMs / 2) - 50)),
       idleIntervalMs: outage ? 1_000 : 10 + int(300),
       sweepIntervalMs: chance(0.1) ? 200 + int(1_000) : 2_000_000_000, // what is only found by a sweep should not be
       maxBatchRecords: 1 + int(8),
