@@ -2,10 +2,11 @@ import type { Runtime } from '../clock/index.ts'
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
+import { unknownOptions } from '../options/index.ts'
 import type { AcquireOptions, DistributedLock, HeldLock } from './distributed-lock.ts'
 import { holdLock } from './held-lock.ts'
 import type { TakenLock } from './held-lock.ts'
-import { storeRefusals, unknownOptions } from './store-refusals.ts'
+import { storeRefusals } from './store-refusals.ts'
 
 /** What a {@link DistributedLock} needs of the server that knows who has it. */
 export interface LockServer {

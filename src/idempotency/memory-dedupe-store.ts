@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Runtime } from '../clock/index.ts'
 import { systemRuntime } from '../clock/index.ts'
+import { countProblems, unknownOptions } from '../options/index.ts'
 import type { DedupeOutcome, DedupeStore, LeaseToken } from './dedupe-store.ts'
-import { countProblems, refuseUnfitLease, storeRefusals, unknownOptions } from './store-refusals.ts'
+import { refuseUnfitLease, storeRefusals } from './store-refusals.ts'
 
 /** How much a memory store remembers, and for how long. */
 export interface MemoryDedupeStoreOptions {

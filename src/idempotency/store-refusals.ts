@@ -1,6 +1,7 @@
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
+import { isCount } from '../options/index.ts'
 
 /** What dedupe stores say no with, in the codes of the port. */
 export const storeRefusals = {
@@ -24,22 +25,4 @@ export function refuseUnfitLease(leaseMs: number): void {
   if (isCount(leaseMs) && leaseMs <= MAX_TIMER_MS) return
   const problem = { path: 'leaseMs', message: `an integer from 1 to ${MAX_TIMER_MS} is needed` }
   throw storeRefusals.unfitOptions('dedupe store', [problem])
-}
-
-/** What is wrong with options that are whole numbers from 1. */
-export function countProblems(counts: Readonly<Record<string, number>>): Problem[] {
-  return Object.entries(counts)
-    .filter(([, value]) => !isCount(value))
-    .map(([path]) => ({ path, message: 'an integer from 1 is needed' }))
-}
-
-/** A misspelt option would be taken for its default. */
-export function unknownOptions(given: object, known: readonly string[]): Problem[] {
-  return Object.keys(given)
-    .filter((name) => !known.includes(name))
-    .map((path) => ({ path, message: 'is not an option' }))
-}
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1
 }

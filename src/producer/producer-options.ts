@@ -6,6 +6,7 @@ import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
+import { bytes, having, problemOf, text } from '../options/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
 import { openTelemetry, safeTelemetry } from '../telemetry/index.ts'
 import type { PartitionCountChange } from './partition-counts.ts'
@@ -153,52 +154,30 @@ export function readProducerOptions(options: ProducerOptions): ProducerSettings 
   }
 }
 
-function problemOf(issue: z.core.$ZodIssue): Problem {
-  return { path: issue.path.map(String).join('.') || '(options)', message: issue.message }
-}
-
 const DELIVERY_TIMEOUT_MS = 120_000
 const MAX_REQUEST_BYTES = 2 ** 20
 const MAX_BUFFERED_BYTES = 32 * 2 ** 20
 const GIB = 2 ** 30
 
-const text = (max: number): z.ZodType =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine((value) => value.isWellFormed(), { message: 'must be well-formed text' })
-const has = (what: string, ...methods: readonly string[]): z.ZodType =>
-  z.custom(
-    (value) =>
-      typeof value === 'object' &&
-      value !== null &&
-      methods.every((method) => typeof (value as Readonly<Record<string, unknown>>)[method] === 'function'),
-    { message: `must be ${what}` },
-  )
 const isFunction = (): z.ZodType => z.custom((value) => typeof value === 'function', { message: 'must be a function' })
 
 const schema = z.strictObject({
-  driver: has('a driver, such as kafkajsDriver(…)', 'createProducer'),
+  driver: having('a driver, such as kafkajsDriver(…)', 'createProducer'),
   source: text(200).optional(),
   deliveryTimeoutMs: z.int().min(1).max(MAX_TIMER_MS).optional(),
   lingerMs: z.number().min(0).max(60_000).optional(),
   maxBatchRecords: z.int().min(1).max(100_000).optional(),
-  maxBatchBytes: z.int().min(1).max(GIB).optional(),
-  maxRequestBytes: z.int().min(1).max(GIB).optional(),
-  maxBufferedBytes: z
-    .int()
-    .min(1)
-    .max(1_024 * GIB)
-    .optional(),
+  maxBatchBytes: bytes(GIB).optional(),
+  maxRequestBytes: bytes(GIB).optional(),
+  maxBufferedBytes: bytes(1_024 * GIB).optional(),
   compression: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).optional(),
   partitioner: isFunction().optional(),
   transactionalId: text(249).optional(),
   transactionTimeoutMs: z.int().min(1_000).max(900_000).optional(),
-  logger: has('a logger with debug, info, warn and error', 'debug', 'info', 'warn', 'error').optional(),
-  telemetry: has('a Telemetry', 'sending').optional(),
+  logger: having('a logger with debug, info, warn and error', 'debug', 'info', 'warn', 'error').optional(),
+  telemetry: having('a Telemetry', 'sending').optional(),
   onPartitionCountChange: isFunction().optional(),
-  runtime: has('a Runtime', 'random', 'ids', 'failpoint').optional(),
+  runtime: having('a Runtime', 'random', 'ids', 'failpoint').optional(),
 })
 
 /** What fits alone and not together. Beside the schema, whose own such checks wait until all else fits. */

@@ -64,6 +64,7 @@ test('every folder of the source has a page', () => {
     configuration: 'cli',
     database: 'idempotency',
     events: 'consumer',
+    options: 'producer',
   }
   const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
   const missing = folders.map(({ name }) => `docs/${named[name] ?? name}.md`).filter((page) => !pages().includes(page))

@@ -1,6 +1,7 @@
 import { nameProblems, nameWithin, quoted } from '../../database/index.ts'
 import type { Problem } from '../../errors/index.ts'
-import { storeRefusals, unknownOptions } from '../store-refusals.ts'
+import { unknownOptions } from '../../options/index.ts'
+import { storeRefusals } from '../store-refusals.ts'
 
 /** Where the marks lie. */
 export interface DedupeTable {

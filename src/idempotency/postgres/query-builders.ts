@@ -19,6 +19,7 @@ import {
   kyselyTransactions,
   prismaTransactions,
 } from '../../database/index.ts'
+import { countProblems } from '../../options/index.ts'
 import type { Inbox } from '../inbox.ts'
 import { storeRefusals } from '../store-refusals.ts'
 import type { InboxOptions } from './postgres-inbox.ts'
@@ -114,9 +115,7 @@ function inboxOn<Tx>(
   const problems = [
     ...(fits ? [] : [{ path: 'db', message: `${what} is needed` }]),
     ...(isIsolation(isolation) ? [] : [{ path: 'isolation', message: 'is no isolation level' }]),
-    ...(maxConnections === undefined || (Number.isSafeInteger(maxConnections) && maxConnections >= 1)
-      ? []
-      : [{ path: 'maxConnections', message: 'an integer from 1 is needed' }]),
+    ...(maxConnections === undefined ? [] : countProblems({ maxConnections })),
     ...inboxProblems(rest),
   ]
   if (problems.length > 0) throw storeRefusals.unfitOptions('inbox', problems)

@@ -1,6 +1,7 @@
 import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import { nameProblems, nameWithin, quoted } from '../../database/index.ts'
+import { unknownOptions } from '../../options/index.ts'
 import { BUCKETS } from '../relay-store.ts'
 
 /** Where an outbox lies. */
@@ -69,12 +70,7 @@ export function outboxNames({ schema = 'public', table = TABLE }: OutboxTable): 
  */
 export function outboxTableSql(options: OutboxTableSqlOptions = {}): string {
   const { keepSent = false, ...where } = options
-  const problems = [
-    ...outboxTableProblems(where),
-    ...Object.keys(where)
-      .filter((name) => !['schema', 'table'].includes(name))
-      .map((path) => ({ path, message: 'is not an option' })),
-  ]
+  const problems = [...outboxTableProblems(where), ...unknownOptions(where, ['schema', 'table'])]
   if (problems.length > 0)
     throw new HoldfastError('HOLDFAST_CONFIG_INVALID', 'postgresOutboxSql: options do not fit', { problems })
   const { outbox, sequence, buckets, workers } = outboxNames(where)

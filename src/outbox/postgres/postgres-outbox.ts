@@ -4,6 +4,7 @@ import type { ClientOf, Isolation, PgPool, Query, Transactions } from '../../dat
 import { answerOf, hasMethods, isIsolation, pgTransactions } from '../../database/index.ts'
 import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
+import { countProblems, unknownOptions } from '../../options/index.ts'
 import type { OutboxStore } from '../outbox-store.ts'
 import { createInsert } from './insert-messages.ts'
 import type { OutboxTable } from './outbox-table.ts'
@@ -152,20 +153,15 @@ const NEVER = new AbortController().signal
 
 function optionProblems(options: PostgresOutboxOptions): readonly Problem[] {
   const { keyOrder = 'commit', notify = false, keepSentMs = 1, purgeEveryMs = 1, isolation } = options
-  const counts = { keepSentMs, ...(purgeEveryMs !== false && { purgeEveryMs }) }
   return [
     ...outboxTableProblems(options),
     ...(['commit', 'none'].includes(keyOrder) ? [] : [{ path: 'keyOrder', message: 'must be "commit" or "none"' }]),
     ...(typeof notify === 'boolean' ? [] : [{ path: 'notify', message: 'must be true or false' }]),
-    ...Object.entries(counts)
-      .filter(([, value]) => !Number.isSafeInteger(value) || value < 1)
-      .map(([path]) => ({ path, message: 'an integer from 1 is needed' })),
+    ...countProblems({ keepSentMs, ...(purgeEveryMs !== false && { purgeEveryMs }) }),
     ...(isIsolation(isolation)
       ? []
       : [{ path: 'isolation', message: 'must be "read committed", "repeatable read" or "serializable"' }]),
-    ...Object.keys(options)
-      .filter((name) => !NAMES.includes(name))
-      .map((path) => ({ path, message: 'is not an option' })),
+    ...unknownOptions(options, NAMES),
   ]
 }
 

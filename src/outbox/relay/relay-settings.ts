@@ -6,6 +6,7 @@ import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { Logger } from '../../logger/index.ts'
 import { safeLogger, silentLogger } from '../../logger/index.ts'
+import { bytes, having, problemOf, text } from '../../options/index.ts'
 import type { Telemetry } from '../../telemetry/index.ts'
 import { openTelemetry, safeTelemetry } from '../../telemetry/index.ts'
 import type { RelayStore } from '../relay-store.ts'
@@ -91,20 +92,6 @@ function defaultDeliveryTimeout(leaseMs: number): number {
   return Math.max(1, Math.min(10_000, Math.floor(leaseMs / 3)))
 }
 
-function problemOf(issue: z.core.$ZodIssue): Problem {
-  return { path: issue.path.map(String).join('.') || '(options)', message: issue.message }
-}
-
-const text = (max: number): z.ZodType =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine((value) => value.isWellFormed(), { message: 'must be well-formed text' })
-const has = (what: string, ...methods: readonly string[]): z.ZodType =>
-  z.custom((value) => methods.every((method) => typeof Reflect.get(Object(value), method) === 'function'), {
-    message: `must be ${what}`,
-  })
 const GIB = 2 ** 30
 const duration = (least: number): z.ZodType => z.int().min(least).max(MAX_TIMER_MS).optional()
 
@@ -115,7 +102,7 @@ const schema = z.strictObject({
       typeof Reflect.get(Object(Reflect.get(Object(value), 'store')), 'relay') === 'object',
     { message: 'must be an outbox, as createOutbox makes it' },
   ),
-  driver: has('a driver, such as kafkajsDriver(…)', 'createProducer'),
+  driver: having('a driver, such as kafkajsDriver(…)', 'createProducer'),
   worker: text(200).optional(),
   leaseMs: duration(1_000),
   deliveryTimeoutMs: duration(1),
@@ -124,18 +111,14 @@ const schema = z.strictObject({
   listen: z.boolean().optional(),
   transactionalIdPrefix: text(240).optional(),
   maxBatchRecords: z.int().min(1).max(100_000).optional(),
-  maxBatchBytes: z.int().min(1).max(GIB).optional(),
+  maxBatchBytes: bytes(GIB).optional(),
   maxBufferedRows: z.int().min(1).max(1_000_000).optional(),
-  maxBufferedBytes: z
-    .int()
-    .min(1)
-    .max(1_024 * GIB)
-    .optional(),
+  maxBufferedBytes: bytes(1_024 * GIB).optional(),
   compression: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).optional(),
   unknownTopicGraceMs: duration(0),
-  telemetry: has('a Telemetry', 'sending').optional(),
-  logger: has('a logger with debug, info, warn and error', 'debug', 'info', 'warn', 'error').optional(),
-  runtime: has('a Runtime', 'random', 'ids', 'failpoint').optional(),
+  telemetry: having('a Telemetry', 'sending').optional(),
+  logger: having('a logger with debug, info, warn and error', 'debug', 'info', 'warn', 'error').optional(),
+  runtime: having('a Runtime', 'random', 'ids', 'failpoint').optional(),
 })
 
 /** What fits alone and not together. */
