@@ -1,4 +1,5 @@
 export type { Capabilities, Compression } from './capabilities.ts'
+export { connectOnce } from './connect-once.ts'
 export type { DriverAdmin, NewTopic } from './driver-admin.ts'
 export type {
   AssignedPartition,
@@ -17,3 +18,5 @@ export type {
   ProduceOutcome,
 } from './driver-producer.ts'
 export type { Driver, DriverSurroundings } from './driver.ts'
+export { KNOWS_NO_SUCH_PLACE, REFUSES_A_RECORD } from './produce-refusals.ts'
+export { refuseUnableProducer } from './refuse-unable-producer.ts'

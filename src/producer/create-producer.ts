@@ -1,5 +1,6 @@
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { DriverProducer } from '../driver/index.ts'
+import { connectOnce } from '../driver/index.ts'
 import { describeForeignError, HoldfastError } from '../errors/index.ts'
 import { sourceHeader } from '../topic/index.ts'
 import { createDelivery } from './delivery.ts'
@@ -132,14 +133,7 @@ interface Connected {
 
 function connected(settings: ProducerSettings, producer: DriverProducer): Connected {
   const { runtime, logger } = settings
-  let connecting: Promise<void> | undefined
-  const connect = (): Promise<void> => {
-    connecting ??= producer.connect().catch((error: unknown) => {
-      connecting = undefined // the next call tries anew
-      throw error
-    })
-    return connecting
-  }
+  const connect = connectOnce(producer)
   const onChange = (change: PartitionCountChange): void => {
     try {
       settings.onPartitionCountChange?.(change)

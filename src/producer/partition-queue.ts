@@ -1,6 +1,6 @@
 import type { Runtime } from '../clock/index.ts'
 import type { Compression, ProduceBatch, ProduceOutcome } from '../driver/index.ts'
-import type { ErrorCode } from '../errors/index.ts'
+import { KNOWS_NO_SUCH_PLACE, REFUSES_A_RECORD } from '../driver/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { OutboundRecord, TopicPartition } from '../record/index.ts'
 import { BATCH_OVERHEAD, formatPartition } from '../record/index.ts'
@@ -195,17 +195,10 @@ interface Verdict {
 }
 
 function whatNext(send: PendingSend, error: HoldfastError, among: number): keyof Verdict | undefined {
-  if (SPLIT.has(error.code)) return among > 1 ? 'split' : undefined
-  if (LOOK_AGAIN.has(error.code)) return send.lookedAgain ? undefined : 'unknown'
+  if (REFUSES_A_RECORD.has(error.code)) return among > 1 ? 'split' : undefined
+  if (KNOWS_NO_SUCH_PLACE.has(error.code)) return send.lookedAgain ? undefined : 'unknown'
   return error.code === 'HOLDFAST_UNAVAILABLE' && error.retriable ? 'again' : undefined
 }
-
-const SPLIT: ReadonlySet<ErrorCode> = new Set([
-  'HOLDFAST_RECORD_TOO_LARGE',
-  'HOLDFAST_REFUSED',
-  'HOLDFAST_MESSAGE_INVALID',
-])
-const LOOK_AGAIN: ReadonlySet<ErrorCode> = new Set(['HOLDFAST_TOPIC_UNKNOWN', 'HOLDFAST_PARTITION_UNKNOWN'])
 
 function recordOf(send: PendingSend, topic: string, partition: number): OutboundRecord {
   const { key, value, headers, timestamp } = send.message!

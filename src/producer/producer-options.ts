@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Runtime } from '../clock/index.ts'
 import { MAX_TIMER_MS, systemRuntime } from '../clock/index.ts'
 import type { Compression, Driver } from '../driver/index.ts'
+import { refuseUnableProducer } from '../driver/index.ts'
 import type { Problem } from '../errors/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
@@ -123,14 +124,7 @@ export function readProducerOptions(options: ProducerOptions): ProducerSettings 
   }
   const { capabilities, clientId, name } = options.driver
   const { compression = 'none', transactionalId, maxRequestBytes = MAX_REQUEST_BYTES } = options
-  if (!capabilities.idempotentProducer) {
-    const why = 'an answer that is lost could lose or double a message'
-    throw new HoldfastError('HOLDFAST_UNSUPPORTED', `${name} has no idempotent producer: ${why}`)
-  }
-  if (!capabilities.compression.includes(compression)) {
-    const able = capabilities.compression.join(', ')
-    throw new HoldfastError('HOLDFAST_UNSUPPORTED', `compression: ${name} cannot do ${compression}, only ${able}`)
-  }
+  refuseUnableProducer(options.driver, compression)
   if (transactionalId !== undefined && !capabilities.transactions) {
     throw new HoldfastError('HOLDFAST_UNSUPPORTED', `transactionalId: ${name} has no transactions`)
   }

@@ -1,4 +1,5 @@
 import type { Timer } from '../../clock/index.ts'
+import { connectOnce } from '../../driver/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import { createEvents } from '../../events/index.ts'
 import { formatPartition } from '../../record/index.ts'
@@ -74,17 +75,9 @@ export function createRelay(options: RelayOptions): Relay {
   })
 
   const producer = driver.createProducer({ runtime, logger })
-  let connecting: Promise<void> | undefined
-  const connected = (): Promise<void> => {
-    connecting ??= producer.connect().catch((error: unknown) => {
-      connecting = undefined
-      throw error
-    })
-    return connecting
-  }
+  const connected = connectOnce(producer)
   const marker = createRowMarker({
     settings,
-    clock,
     trouble: trouble('marking rows that were sent'),
     onMarked(rows) {
       published += rows
@@ -94,7 +87,6 @@ export function createRelay(options: RelayOptions): Relay {
   const parking = createRowParking({
     settings,
     leases,
-    clock,
     trouble: trouble('setting rows aside'),
     onParked({ row }, reason) {
       const { topic, id: messageId } = row

@@ -31,7 +31,7 @@ export function keyNameOf(topic: string, key: Uint8Array): string {
 
 /** A bucket from when its lease was taken, or an operator put rows back, until the next such moment: nothing that was known before counts. */
 export class HeldBucket {
-  lease: BucketLease
+  readonly lease: BucketLease
   /** Until then, on the monotonic clock, nobody else can have the bucket. */
   safeUntil: number
   /** The highest row id that was read. Scans begin above it. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Runtime } from '../../clock/index.ts'
 import { MAX_TIMER_MS, systemRuntime } from '../../clock/index.ts'
 import type { Compression, Driver } from '../../driver/index.ts'
+import { refuseUnableProducer } from '../../driver/index.ts'
 import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { Logger } from '../../logger/index.ts'
@@ -52,10 +53,7 @@ export function readRelayOptions(options: RelayOptions): RelaySettings {
   const { outbox, driver, compression = 'none', listen = false, transactionalIdPrefix } = options
   const { capabilities, name } = driver
   const unsupported = (message: string): HoldfastError => new HoldfastError('HOLDFAST_UNSUPPORTED', message)
-  if (!capabilities.idempotentProducer)
-    throw unsupported(`${name} has no idempotent producer: an answer that is lost could lose or double a message`)
-  if (!capabilities.compression.includes(compression))
-    throw unsupported(`compression: ${name} cannot do ${compression}, only ${capabilities.compression.join(', ')}`)
+  refuseUnableProducer(driver, compression)
   if (transactionalIdPrefix !== undefined && !capabilities.transactions)
     throw unsupported(`transactionalIdPrefix: ${name} has no transactions`)
   if (listen && outbox.store.relay.listen === undefined)

@@ -1,4 +1,3 @@
-import type { Clock } from '../../clock/index.ts'
 import type { RowInHand } from './held-bucket.ts'
 import type { RelaySettings } from './relay-settings.ts'
 import type { Trouble } from './trouble.ts'
@@ -13,7 +12,6 @@ export interface RowMarker {
 /** What a {@link RowMarker} works with. */
 export interface RowMarkerOptions {
   readonly settings: Pick<RelaySettings, 'store' | 'runtime' | 'worker'>
-  readonly clock: Clock
   readonly trouble: Trouble
   readonly onMarked: (rows: number) => void
 }
@@ -22,8 +20,9 @@ export interface RowMarkerOptions {
 const MOST_ROWS = 5_000
 
 /** Makes a {@link RowMarker}. One statement is under way at a time: what comes meanwhile goes with the next one. */
-export function createRowMarker({ settings, clock, trouble, onMarked }: RowMarkerOptions): RowMarker {
+export function createRowMarker({ settings, trouble, onMarked }: RowMarkerOptions): RowMarker {
   const { store, runtime, worker } = settings
+  const { clock } = runtime
   const closed = new AbortController()
   let waiting: Acknowledged[] = []
   let running = false

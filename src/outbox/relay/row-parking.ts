@@ -1,4 +1,3 @@
-import type { Clock } from '../../clock/index.ts'
 import type { HoldfastError } from '../../errors/index.ts'
 import type { ParkReason } from '../relay-store.ts'
 import type { HeldBucket, RowInHand } from './held-bucket.ts'
@@ -17,7 +16,6 @@ export interface RowParking {
 export interface RowParkingOptions {
   readonly settings: Pick<RelaySettings, 'store' | 'runtime'>
   readonly leases: Pick<LeaseKeeper, 'reset'>
-  readonly clock: Clock
   readonly trouble: Trouble
   readonly onParked: (row: RowInHand, reason: ParkReason) => void
 }
@@ -25,8 +23,9 @@ export interface RowParkingOptions {
 const MOST_ROWS = 1_000
 
 /** Makes {@link RowParking}. */
-export function createRowParking({ settings, leases, clock, trouble, onParked }: RowParkingOptions): RowParking {
+export function createRowParking({ settings, leases, trouble, onParked }: RowParkingOptions): RowParking {
   const { store, runtime } = settings
+  const { clock } = runtime
   const closed = new AbortController()
   const waiting = new Map<HeldBucket, Aside[]>()
   let running = false

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock/index.ts'
 import type { ProduceOutcome } from '../../driver/index.ts'
-import type { ErrorCode, HoldfastError } from '../../errors/index.ts'
+import { KNOWS_NO_SUCH_PLACE, REFUSES_A_RECORD } from '../../driver/index.ts'
+import type { HoldfastError } from '../../errors/index.ts'
 import { BATCH_OVERHEAD } from '../../record/index.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import type { RowInHand } from './held-bucket.ts'
@@ -12,8 +13,6 @@ import type { Trouble } from './trouble.ts'
  * one line. A row that could not be sent is tried again before any later row of its key; one that Kafka refuses for good closes its key.
  */
 export interface SendLine {
-  /** Since when, and why, nothing of it can be sent; null when it can. */
-  readonly trouble: Trouble
   add(row: RowInHand): void
   /** @returns the row id above which rows are to be read again, now; null when there are none, or it has no room yet. */
   reclaim(): bigint | null
@@ -164,19 +163,18 @@ export function createSendLine(options: SendLineOptions): SendLine {
   ): RowInHand[] | undefined => {
     if (outcome.ok) return undefined
     const { error } = outcome
-    if (REFUSALS.has(error.code)) {
+    if (REFUSES_A_RECORD.has(error.code)) {
       if (among > 1) return verdict.split
       onRefused(row, error)
       return undefined
     }
-    if (UNKNOWN.has(error.code)) return verdict.unknown
+    if (KNOWS_NO_SUCH_PLACE.has(error.code)) return verdict.unknown
     if (error.code === 'HOLDFAST_TRANSACTION_ABORTED') return verdict.innocent
     verdict.error ??= error
     return verdict.again
   }
 
   return {
-    trouble,
     add(row) {
       if (overflow.isOpen || (trouble.now !== null && queue.length - head >= maxBatchRecords)) return overflow.add(row)
       queue.push(row)
@@ -209,10 +207,4 @@ interface Verdict {
   error: HoldfastError | null
 }
 
-const REFUSALS: ReadonlySet<ErrorCode> = new Set([
-  'HOLDFAST_RECORD_TOO_LARGE',
-  'HOLDFAST_REFUSED',
-  'HOLDFAST_MESSAGE_INVALID',
-])
-const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['HOLDFAST_TOPIC_UNKNOWN', 'HOLDFAST_PARTITION_UNKNOWN'])
 const COMPACT_AT = 10_000

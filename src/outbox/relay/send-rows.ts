@@ -1,4 +1,5 @@
 import type { Driver, DriverProducer, ProduceBatch, ProduceOutcome } from '../../driver/index.ts'
+import { KNOWS_NO_SUCH_PLACE, REFUSES_A_RECORD } from '../../driver/index.ts'
 import type { ErrorCode } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import type { OutboundRecord } from '../../record/index.ts'
@@ -113,11 +114,8 @@ export function transactionalSend(
 
 const OF_THE_TRANSACTION: ReadonlySet<ErrorCode> = new Set([
   'HOLDFAST_TRANSACTION_ABORTED',
-  'HOLDFAST_REFUSED',
-  'HOLDFAST_MESSAGE_INVALID',
-  'HOLDFAST_RECORD_TOO_LARGE',
-  'HOLDFAST_TOPIC_UNKNOWN',
-  'HOLDFAST_PARTITION_UNKNOWN',
+  ...REFUSES_A_RECORD,
+  ...KNOWS_NO_SUCH_PLACE,
 ])
 
 function byPartition(rows: readonly RowInHand[]): readonly (readonly RowInHand[])[] {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock/index.ts'
 import type { DriverProducer } from '../../driver/index.ts'
+import { KNOWS_NO_SUCH_PLACE } from '../../driver/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
 import { partitionOfKey } from '../../record/index.ts'
 import type { RowInHand } from './held-bucket.ts'
@@ -14,8 +15,6 @@ export interface TopicRoutes {
   lookAgain(rows: readonly RowInHand[]): void
   /** As of a line. */
   reclaim(): bigint | null
-  /** Topics that cannot be asked for, or are not there. */
-  troubles(): readonly Trouble[]
   close(): void
 }
 
@@ -140,7 +139,6 @@ export function createTopicRoutes(options: TopicRoutesOptions): TopicRoutes {
       }
       return above
     },
-    troubles: () => [...routes.values()].map(({ trouble }) => trouble),
     close: () => closed.abort(),
   }
 }
@@ -167,7 +165,7 @@ function isLeft(row: RowInHand): boolean {
 }
 
 function isMissing(error: unknown): error is HoldfastError {
-  return HoldfastError.is(error, 'HOLDFAST_TOPIC_UNKNOWN') || HoldfastError.is(error, 'HOLDFAST_PARTITION_UNKNOWN')
+  return HoldfastError.is(error) && KNOWS_NO_SUCH_PLACE.has(error.code)
 }
 
 function missing(topic: string): HoldfastError {

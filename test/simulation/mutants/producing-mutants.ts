@@ -42,8 +42,8 @@ export const producingMutants: readonly Mutant[] = [
     promise: 'a record that is refused does not fail its neighbours',
     foundBy,
     file: `${PRODUCER}/partition-queue.ts`,
-    find: "if (SPLIT.has(error.code)) return among > 1 ? 'split' : undefined",
-    replace: 'if (SPLIT.has(error.code)) return undefined',
+    find: "if (REFUSES_A_RECORD.has(error.code)) return among > 1 ? 'split' : undefined",
+    replace: 'if (REFUSES_A_RECORD.has(error.code)) return undefined',
   },
   {
     name: 'handed-over-counts-as-unwritten',
