@@ -19,6 +19,11 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** Text as SQL takes it. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
 /** A name for something that belongs to a table, cut so that its ending stays. */
 export function nameWithin(table: string, ending: string): string {
   const room = MAX_BYTES - Buffer.byteLength(ending)

@@ -1,6 +1,6 @@
 import { MAX_TIMER_MS } from '../clock/index.ts'
 import type { Problem } from '../errors/index.ts'
-import { HoldfastError } from '../errors/index.ts'
+import { HoldfastError, storeUnavailable } from '../errors/index.ts'
 import { isCount } from '../options/index.ts'
 
 /** What dedupe stores say no with, in the codes of the port. */
@@ -12,12 +12,7 @@ export const storeRefusals = {
       'HOLDFAST_LEASE_LOST',
       `dedupe ${call}: the lease ended, or the message was begun again by somebody else`,
     ),
-  /** @param cause - what the client threw; its message may hold keys, so it is never ours */
-  unavailable: (store: string, cause: unknown): HoldfastError =>
-    new HoldfastError('HOLDFAST_STORE_UNAVAILABLE', `${store} does not answer, or not as it should`, {
-      retriable: true,
-      cause,
-    }),
+  unavailable: (store: string, cause: unknown): HoldfastError => storeUnavailable(store, cause),
 } as const
 
 /** @throws HOLDFAST_CONFIG_INVALID */

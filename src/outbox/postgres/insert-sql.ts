@@ -1,3 +1,4 @@
+import { literal } from '../../database/index.ts'
 import type { LockClasses } from './lock-classes.ts'
 import type { OutboxNames } from './outbox-table.ts'
 
@@ -47,7 +48,7 @@ const TOKEN = "current_setting('holdfast.outbox', true)"
  */
 export function insertSql({ names, locks, notify, keepSent }: InsertSqlOptions): InsertSql {
   const { outbox } = names
-  const tell = `pg_notify('${channelOf(names).replaceAll("'", "''")}', '') is not null`
+  const tell = `pg_notify(${literal(channelOf(names))}, '') is not null`
   const where = (...conditions: readonly string[]): string => {
     const all = [...conditions, ...(notify ? [tell] : [])]
     return all.length === 0 ? '' : `\nwhere ${all.join(' and ')}`
@@ -98,7 +99,7 @@ select id, ${COLUMNS}, coalesce(
 ) from drawn
 order by n`,
     `drawn as materialized (
-  select nextval('${names.sequence.replaceAll("'", "''")}') as id, given.* from (
+  select nextval(${literal(names.sequence)}) as id, given.* from (
     select * from ${MANY} as m(${COLUMNS}, n)${where(`${TOKEN} = $9::text`)} order by n
   ) as given
 ), `,

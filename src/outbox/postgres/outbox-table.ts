@@ -1,6 +1,6 @@
 import type { Problem } from '../../errors/index.ts'
 import { HoldfastError } from '../../errors/index.ts'
-import { nameProblems, nameWithin, quoted } from '../../database/index.ts'
+import { literal, nameProblems, nameWithin, quoted } from '../../database/index.ts'
 import { unknownOptions } from '../../options/index.ts'
 import { BUCKETS } from '../relay-store.ts'
 
@@ -78,7 +78,7 @@ export function outboxTableSql(options: OutboxTableSqlOptions = {}): string {
   return `create sequence if not exists ${sequence} as bigint cache 1 no cycle;
 create table if not exists ${outbox} (
   bucket smallint not null,      -- of the key: 0 to ${BUCKETS - 1}; -1 - bucket: set aside
-  id bigint not null default nextval('${sequence.replaceAll("'", "''")}'),
+  id bigint not null default nextval(${literal(sequence)}),
   message_id text not null,
   topic text not null,
   key bytea,                     -- null: the topic has no keys

@@ -1,3 +1,4 @@
+import { literal } from '../../database/index.ts'
 import { BUCKETS } from '../relay-store.ts'
 import type { OutboxNames } from './outbox-table.ts'
 
@@ -219,7 +220,3 @@ select case when (select mine from turn) then (select count(*)::integer from gon
 }
 
 const ALL_BUCKETS = `generate_series(0, ${BUCKETS - 1}) as b (bucket)`
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}
