@@ -1,12 +1,10 @@
 import type { DedupeStoreWorld } from './dedupe-store/index.ts'
 import { dedupeStoreCases } from './dedupe-store/index.ts'
-import type { TestRunner } from './harness.ts'
+import type { SuiteOptions } from './register-cases.ts'
+import { registerCases } from './register-cases.ts'
 
 /** What a store hands to the suite. */
-export interface DedupeStoreConformanceOptions extends TestRunner {
-  /** Heads the tests. */
-  readonly name: string
-  create(): Promise<DedupeStoreWorld>
+export interface DedupeStoreConformanceOptions extends SuiteOptions<DedupeStoreWorld> {
   /** How long the store of {@link DedupeStoreConformanceOptions.create} remembers what is done, in milliseconds: 20 leases or more. */
   readonly ttlMs: number
   /**
@@ -20,16 +18,5 @@ export interface DedupeStoreConformanceOptions extends TestRunner {
 /** Registers the tests that a {@link DedupeStore} must pass, each a promise of the port. */
 export function dedupeStoreConformance(options: DedupeStoreConformanceOptions): void {
   const { leaseMs = 1_000, ttlMs } = options
-  options.describe(options.name, () => {
-    for (const { promise, hold } of dedupeStoreCases) {
-      options.test(promise, async () => {
-        const world = await options.create()
-        try {
-          await hold(world, leaseMs, ttlMs)
-        } finally {
-          await world.close()
-        }
-      })
-    }
-  })
+  registerCases(options, dedupeStoreCases, ({ hold }, world) => hold(world, leaseMs, ttlMs))
 }

@@ -1,12 +1,10 @@
 import type { DistributedLockWorld } from './distributed-lock/index.ts'
 import { distributedLockCases } from './distributed-lock/index.ts'
-import type { TestRunner } from './harness.ts'
+import type { SuiteOptions } from './register-cases.ts'
+import { registerCases } from './register-cases.ts'
 
 /** What a lock hands to the suite. */
-export interface DistributedLockConformanceOptions extends TestRunner {
-  /** Heads the tests. */
-  readonly name: string
-  create(): Promise<DistributedLockWorld>
+export interface DistributedLockConformanceOptions extends SuiteOptions<DistributedLockWorld> {
   /**
    * The lease that the tests take, in milliseconds: 400 or more. Tests wait for up to five times as long.
    *
@@ -18,16 +16,5 @@ export interface DistributedLockConformanceOptions extends TestRunner {
 /** Registers the tests that a {@link DistributedLock} must pass, each a promise of the port. */
 export function distributedLockConformance(options: DistributedLockConformanceOptions): void {
   const { leaseMs = 1_000 } = options
-  options.describe(options.name, () => {
-    for (const { promise, hold } of distributedLockCases) {
-      options.test(promise, async () => {
-        const world = await options.create()
-        try {
-          await hold(world, leaseMs)
-        } finally {
-          await world.close()
-        }
-      })
-    }
-  })
+  registerCases(options, distributedLockCases, ({ hold }, world) => hold(world, leaseMs))
 }
