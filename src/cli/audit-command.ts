@@ -12,13 +12,11 @@ import { EXIT } from './exit-codes.ts'
 import { loadConfiguration, untilStopped } from './load-configuration.ts'
 import { paintFor } from './paint.ts'
 import type { PgClient } from './pg-client.ts'
-import { loadPg } from './pg-client.ts'
+import { loadPg, pgClient } from './pg-client.ts'
 import type { CliSurroundings } from './surroundings.ts'
 
 export type { AuditCommandOptions } from './audit-request.ts'
 
-/** A server that does not answer the connection for so long is out. */
-const CONNECT_WITHIN_MS = 10_000
 /** How long a stop may take. */
 const STOP_WITHIN_MS = 5_000
 
@@ -96,12 +94,7 @@ async function withDatabase<T>(
   const disconnect = (): void => void client?.end().catch(() => {})
   signal.addEventListener('abort', disconnect, { once: true })
   try {
-    client = new Client({
-      connectionString: address.url,
-      application_name: 'holdfast audit',
-      connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    })
-    client.on('error', () => {}) // a connection that breaks between two statements: the next one tells
+    client = pgClient(Client, address.url, 'holdfast audit')
     await untilStopped(client.connect(), signal)
     connected = true
     return await untilEnded(work(client), signal)

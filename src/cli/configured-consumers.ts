@@ -1,7 +1,7 @@
 import type { Consumer } from 'holdfast'
-import { HoldfastError } from 'holdfast'
 import type { LoadedConfiguration } from './load-configuration.ts'
-import { unfit, untilStopped } from './load-configuration.ts'
+import { unfit } from './load-configuration.ts'
+import { makeConfigured } from './make-configured.ts'
 
 /**
  * The consumers that a configuration exports, none of them started.
@@ -17,7 +17,7 @@ export async function configuredConsumers(
       { path: '--config', message: 'name a file, or write holdfast.config.mjs that exports consumers' },
     ])
   const { consumers } = config
-  const made = typeof consumers === 'function' ? await make(consumers, file, signal) : consumers
+  const made = typeof consumers === 'function' ? await makeConfigured(consumers, 'consumers', file, signal) : consumers
   if (!Array.isArray(made) || made.length === 0)
     throw unfit(`${file} has no consumers`, [
       { path: 'consumers', message: 'must be an array of one consumer or more, or a function that makes one' },
@@ -28,15 +28,6 @@ export async function configuredConsumers(
   })
   if (problems.length > 0) throw unfit(`${file} does not fit`, problems)
   return made as readonly Consumer[]
-}
-
-async function make(consumers: () => unknown, file: string, signal: AbortSignal): Promise<unknown> {
-  try {
-    return await untilStopped(Promise.resolve(consumers()), signal)
-  } catch (cause) {
-    if (signal.aborted) throw cause
-    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', `${file}: consumers() failed`, { cause })
-  }
 }
 
 function whyNot(given: unknown): string | null {

@@ -1,7 +1,7 @@
 import type { Relay } from 'holdfast'
-import { HoldfastError } from 'holdfast'
 import type { LoadedConfiguration } from './load-configuration.ts'
-import { unfit, untilStopped } from './load-configuration.ts'
+import { unfit } from './load-configuration.ts'
+import { makeConfigured } from './make-configured.ts'
 
 /**
  * The relay that a configuration exports, not started.
@@ -18,7 +18,7 @@ export async function configuredRelay({ file, config }: LoadedConfiguration, sig
     throw unfit(`${file} has no relay`, [
       { path: 'relay', message: 'must be what createRelay gives, or a function that makes it' },
     ])
-  const made: unknown = typeof relay === 'function' ? await make(relay, file, signal) : relay
+  const made: unknown = typeof relay === 'function' ? await makeConfigured(relay, 'relay', file, signal) : relay
   const isRelay = ['start', 'health', 'listen', 'drained', 'close'].every(
     (method) => typeof Reflect.get(Object(made), method) === 'function',
   )
@@ -31,13 +31,4 @@ export async function configuredRelay({ file, config }: LoadedConfiguration, sig
       { path: 'relay', message: 'was started, or closed, while the configuration was loaded: export it, and no more' },
     ])
   return made as Relay
-}
-
-async function make(relay: () => unknown, file: string, signal: AbortSignal): Promise<unknown> {
-  try {
-    return await untilStopped(Promise.resolve(relay()), signal)
-  } catch (cause) {
-    if (signal.aborted) throw cause
-    throw new HoldfastError('HOLDFAST_CONFIG_INVALID', `${file}: relay() failed`, { cause })
-  }
 }

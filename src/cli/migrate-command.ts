@@ -15,7 +15,7 @@ import type { Migration, MigrationProgress } from './migration.ts'
 import { migrateTogether } from './migration.ts'
 import { paintFor } from './paint.ts'
 import type { PgClientClass } from './pg-client.ts'
-import { loadPg } from './pg-client.ts'
+import { loadPg, pgClient } from './pg-client.ts'
 import { printable } from './printable.ts'
 import type { CliSurroundings } from './surroundings.ts'
 
@@ -33,8 +33,6 @@ export interface MigrateOptions {
   readonly json?: boolean
 }
 
-/** A server that does not answer the connection for so long is out. */
-const CONNECT_WITHIN_MS = 10_000
 /** Said where the answer to the commit is missing. */
 const UNKNOWN = '; nobody knows whether the table was made: run it again'
 
@@ -103,12 +101,7 @@ async function migrate(
   const progress: MigrationProgress = { committing: false }
   let client: InstanceType<PgClientClass> | null = null
   try {
-    client = new Client({
-      connectionString: address.url,
-      application_name: 'holdfast postgres migrate',
-      connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    })
-    client.on('error', () => {}) // a connection that breaks between two statements: the next one tells
+    client = pgClient(Client, address.url, 'holdfast postgres migrate')
     await untilStopped(client.connect(), signal)
     const connected = client
     const work = async (): Promise<Migrated> => ({

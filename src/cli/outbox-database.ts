@@ -6,7 +6,7 @@ import type { DatabaseAddress } from './database-address.ts'
 import { databaseFailure } from './database-failure.ts'
 import { untilStopped } from './load-configuration.ts'
 import type { PgClient } from './pg-client.ts'
-import { loadPg } from './pg-client.ts'
+import { loadPg, pgClient } from './pg-client.ts'
 import type { CliSurroundings } from './surroundings.ts'
 
 /** Which outbox. */
@@ -14,9 +14,6 @@ export interface OutboxName {
   readonly schema: string
   readonly table: string
 }
-
-/** A server that does not answer the connection for so long is out. */
-const CONNECT_WITHIN_MS = 10_000
 
 /** The outbox that flags name, else the configuration. */
 export function outboxName(
@@ -41,12 +38,7 @@ export async function withOutbox<T>(
   work: (operations: OutboxOperations) => Promise<T>,
 ): Promise<T> {
   const Client = await loadPg(folder)
-  const client = new Client({
-    connectionString: address.url,
-    application_name: 'holdfast outbox',
-    connectionTimeoutMillis: CONNECT_WITHIN_MS,
-  })
-  client.on('error', () => {}) // a connection that breaks between two statements: the next one tells
+  const client = pgClient(Client, address.url, 'holdfast outbox')
   try {
     await untilStopped(client.connect(), signal)
     return await untilStopped(operationsOn(client, name).then(work), signal)

@@ -21,6 +21,20 @@ export type PgClientClass = new (options: {
   readonly connectionTimeoutMillis: number
 }) => PgClient
 
+/** A server that does not answer the connection for so long is out. */
+const CONNECT_WITHIN_MS = 10_000
+
+/** A client that is not connected yet. @param name - what the server calls it */
+export function pgClient(Client: PgClientClass, url: string, name: string): PgClient {
+  const client = new Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+  })
+  client.on('error', () => {}) // a connection that breaks between two statements: the next one tells
+  return client
+}
+
 /**
  * The pg that the service itself uses, else one that was installed beside this package: it is no dependency of it.
  *

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { HoldfastError } from 'holdfast'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import type { AuditCommandOptions } from './audit-command.ts'
 import { auditCommand } from './audit-command.ts'
 import { EXIT } from './exit-codes.ts'
@@ -86,10 +86,7 @@ function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => v
     )
     .option('--keep-sent', 'also the outbox, and the table that keeps rows that were sent, for keepSentMs')
     .option('--lock', 'also the sequence that postgresLock draws its fencing tokens from')
-    .option(
-      '--database-url <url>',
-      'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
-    )
+    .addOption(databaseUrl())
     .addHelpText('after', MIGRATE_HELP)
     .action(async (options: MigrateOptions) => onEnd(await migrateCommand(options, surroundings)))
 
@@ -113,10 +110,7 @@ function createProgram(surroundings: CliSurroundings, onEnd: (code: number) => v
     .option('--schema <name>', 'the schema of the tables (default: that of the configuration, else public)')
     .option('--outbox-table <name>', 'the outbox (default: that of the configuration, else holdfast_outbox)')
     .option('--inbox-table <name>', 'the inbox (default: that of the configuration, else holdfast_dedupe)')
-    .option(
-      '--database-url <url>',
-      'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
-    )
+    .addOption(databaseUrl())
     .addHelpText('after', AUDIT_HELP)
     .action(async (options: AuditCommandOptions) => onEnd(await auditCommand(options, surroundings)))
 
@@ -165,10 +159,14 @@ function of(command: Command): Command {
   return common(command)
     .option('--schema <name>', 'the schema of the outbox (default: that of the configuration, else public)')
     .option('--outbox-table <name>', 'its table (default: that of the configuration, else holdfast_outbox)')
-    .option(
-      '--database-url <url>',
-      'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
-    )
+    .addOption(databaseUrl())
+}
+
+function databaseUrl(): Option {
+  return new Option(
+    '--database-url <url>',
+    'postgres://user:password@host:port/database (default: DATABASE_URL, else postgres.url of the configuration)',
+  )
 }
 
 /** Which of its rows. */
