@@ -65,4 +65,14 @@ export const pinnedSeeds: readonly PinnedSeed[] = [
     seed: 450200609,
     why: 'batches of two partitions have the same messages in another order, and each holds a lease that the other waits for, for ever',
   },
+  {
+    scenario: 'outbox',
+    seed: 200183,
+    why: 'a transaction failed and was not ended, so the next one never began; that was taken for a refusal of the row, again and again',
+  },
+  {
+    scenario: 'outbox',
+    seed: 200357,
+    why: 'rows were sent and not marked, and a later one of their key was parked: whoever read them next set them aside behind it',
+  },
 ]
