@@ -20,7 +20,10 @@ export interface OffsetClaims {
   moved(epoch: Epoch): void
   /** The broker has taken this offset and this text for an epoch. */
   acknowledged(epoch: Epoch, offset: bigint, metadata: string): void
-  /** Commits have no text any more: what is above a watermark waits for those below it, who may need its place. */
+  /**
+   * Commits have no text any more: what is claimed above a watermark, and was not acknowledged, is claimed no longer. It waits for those below it, as
+   * what comes later does: else the commit that passes them all would put more at risk than there are places.
+   */
   textRefused(): void
   /** Were claims of it given up before their commit was acknowledged? Nothing more is to be committed then, or nobody would handle them. */
   hasGivenUp(epoch: Epoch): boolean
@@ -60,17 +63,22 @@ export function createOffsetClaims(onClaimed: (epoch: Epoch) => void, hasText: (
   const queues = new Map<Epoch, Map<bigint, () => void>>() // who waits for room, by offset, and how to have it look again
   const givenUp = new WeakSet<Epoch>()
 
-  const admit = ({ epoch, offset, ticket }: ClaimedRecord, place: ClaimPlace): Promise<ClaimResult> => {
+  /** A ticket in place of a result: the claim was withdrawn, and this is the record's from now on. */
+  const admit = (epoch: Epoch, offset: bigint, ticket: number): Promise<ClaimResult | number> => {
     epoch.tracker!.finish(ticket)
     return new Promise((resolve) => {
-      const settle = (result: ClaimResult): void => {
+      const settle = (result: ClaimResult | number): void => {
         stopListening()
         claims.delete(claim)
         if (claims.size === 0) open.delete(epoch)
         if (result === 'abandoned') givenUp.add(epoch)
         resolve(result)
       }
-      const claim: OpenClaim = { offset, hold: () => settle('held'), leavePlace: place.leave }
+      const claim: OpenClaim = {
+        offset,
+        hold: () => settle('held'),
+        withdraw: () => settle(epoch.tracker!.reopen(offset)),
+      }
       const claims = open.get(epoch) ?? new Set()
       open.set(epoch, claims.add(claim))
       const stopListening = epoch.onAbort(() => settle('abandoned'))
@@ -106,12 +114,16 @@ export function createOffsetClaims(onClaimed: (epoch: Epoch) => void, hasText: (
   return {
     async claim(record, place) {
       const { epoch, offset, inOrder } = record
+      let { ticket } = record
       while (!epoch.stopped) {
         // The lowest record without an outcome never waits: so whoever does, waits for something that goes on.
         if (offset === epoch.tracker!.watermark() || (!inOrder && hasRoom(epoch))) {
-          const admitted = admit(record, place)
+          const admitted = admit(epoch, offset, ticket)
           release(epoch)
-          return admitted
+          const result = await admitted
+          if (typeof result !== 'number') return result
+          ticket = result
+          continue
         }
         place.leave()
         await untilWorthALook(record)
@@ -131,7 +143,10 @@ export function createOffsetClaims(onClaimed: (epoch: Epoch) => void, hasText: (
       }
     },
     textRefused() {
-      for (const claims of open.values()) for (const { leavePlace } of claims) leavePlace()
+      for (const [epoch, claims] of open) {
+        const watermark = epoch.tracker!.watermark() // what is above it moves no watermark when it opens again
+        for (const { offset, withdraw } of claims) if (offset >= watermark) withdraw()
+      }
     },
     hasGivenUp: (epoch) => givenUp.has(epoch),
   }
@@ -146,5 +161,5 @@ function hasFewRanges({ tracker }: Epoch): boolean {
 interface OpenClaim {
   readonly offset: bigint
   hold(): void
-  leavePlace(): void
+  withdraw(): void
 }

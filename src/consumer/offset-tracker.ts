@@ -33,6 +33,13 @@ export interface OffsetTracker {
   /** A record has its outcome. In any order; twice does nothing. */
   finish(ticket: number): void
   /**
+   * A finished record above the watermark has no outcome any more, and waits for {@link finish} with the ticket that this gives. Only for one that
+   * no commit has named.
+   *
+   * @throws RangeError when it has none, or is not above the watermark.
+   */
+  reopen(offset: bigint): number
+  /**
    * What is finished at and above the watermark, ascending: also what an earlier owner finished that was not reached again. Made one
    * by one: a caller that has enough stops. To be read at once; it is not to outlive the next call.
    */
@@ -62,7 +69,8 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
   const inherited = finished.filter(({ first, last }) => first <= last && last >= start)
   let reached = 0 // inherited ranges below this index are passed
 
-  const append = (offset: bigint, isOpen: boolean): number => {
+  /** A link of one record, for the caller to put in its place. */
+  const make = (offset: bigint, isOpen: boolean): number => {
     let slot = free
     if (slot === NONE) {
       slot = firsts.length
@@ -72,7 +80,7 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
       lasts.push(offset)
       open.push(isOpen)
       above.push(NONE)
-      below.push(highest)
+      below.push(NONE)
     } else {
       free = above[slot]!
       const ticket = tickets[slot]! + SLOTS
@@ -80,8 +88,13 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
       firsts[slot] = lasts[slot] = offset
       open[slot] = isOpen
       above[slot] = NONE
-      below[slot] = highest
     }
+    return slot
+  }
+
+  const append = (offset: bigint, isOpen: boolean): number => {
+    const slot = make(offset, isOpen)
+    below[slot] = highest
     if (highest === NONE) lowest = slot
     else above[highest] = slot
     highest = slot
@@ -172,6 +185,36 @@ export function createOffsetTracker(start: bigint, finished: readonly FinishedRa
       } else {
         runs++
       }
+    },
+    reopen(offset) {
+      let run = lowest
+      while (run !== NONE && (open[run]! || lasts[run]! < offset)) run = above[run]!
+      const first = run === NONE ? null : firsts[run]!
+      if (first === null || first > offset) throw new RangeError(`${offset} is not finished above the watermark`)
+      const last = lasts[run]!
+      let lower = below[run]!
+      let upper = above[run]!
+      runs--
+      if (first < offset) {
+        lasts[run] = offset - 1n
+        lower = run
+        runs++
+      } else {
+        release(run)
+      }
+      const record = make(offset, true)
+      if (last > offset) {
+        const rest = make(offset + 1n, false)
+        lasts[rest] = last
+        link(rest, upper)
+        upper = rest
+        runs++
+      }
+      link(lower, record)
+      link(record, upper)
+      tracker.unfinished++
+      tracker.revision++
+      return tickets[record]!
     },
     finishedRanges: () =>
       rangesOf({ firsts, lasts, open, above, lowest, highest, runs, next: tracker.next, inherited, reached }),

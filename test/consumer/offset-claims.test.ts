@@ -119,19 +119,46 @@ test('what is called together is claimed in order, however much room there is: n
   expect(ended[4]).toBe('none')
 })
 
-test('without text in commits all but the lowest wait, and what was on its way gives up its place: the lowest may need it', async () => {
-  const { claim, waiting, ended, acknowledge, refuseText } = setup(8)
+test('without text in commits all but the lowest wait; what was on its way is withdrawn, and claimed again in its turn', async () => {
+  const { claim, waiting, ended, places, tracker, acknowledge, refuseText } = setup(8)
   for (const offset of [1, 3]) claim(offset)
   refuseText()
+  expect([...tracker.finishedRanges()]).toEqual([])
+  await settled()
   expect(waiting).toEqual([1, 3])
   claim(5)
   expect(waiting).toEqual([1, 3, 5])
   claim(0)
+  expect(tracker.watermark()).toBe(1n) // a commit now puts nothing but 0 at risk
+  await settled()
+  expect([places, tracker.watermark()]).toEqual([[1], 2n])
   await acknowledge(0)
   expect(ended).toEqual({ 0: 'held', 1: 'held' })
   claim(2)
+  await settled()
   await acknowledge(0)
   expect(ended).toEqual({ 0: 'held', 1: 'held', 2: 'held', 3: 'held' })
+})
+
+test('what a watermark has passed already is not withdrawn when a text is refused: it has its place, and the next commit names it', async () => {
+  const { claim, waiting, ended, acknowledge, refuseText } = setup(4)
+  claim(0)
+  claim(1)
+  refuseText()
+  await settled()
+  expect(waiting).toEqual([])
+  await acknowledge(0)
+  expect(ended).toEqual({ 0: 'held', 1: 'held' })
+})
+
+test('one that was withdrawn and whose partition goes before its turn moves nothing', async () => {
+  const { claim, ended, epoch, tracker, refuseText } = setup(4)
+  claim(1)
+  refuseText()
+  await settled()
+  epoch.stop()
+  await settled()
+  expect([ended, tracker.watermark(), [...tracker.finishedRanges()]]).toEqual([{ 1: 'none' }, 0n, []])
 })
 
 test('of a partition whose claims were given up nothing more is to be committed: nobody would handle them', async () => {

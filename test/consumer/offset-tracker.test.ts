@@ -94,6 +94,28 @@ test('what an earlier owner has finished and nobody has reached again stays said
   expect(rangesOf(tracker)).toBe('13-17')
 })
 
+test('a record that is opened again waits for its outcome, and no other does', () => {
+  const tracker = createOffsetTracker(0n)
+  const tickets = takeAll(tracker, [0n, 1n, 3n, 5n, 6n, 9n])
+  for (const offset of [1n, 3n, 5n, 9n]) tracker.finish(tickets.get(offset)!)
+  const again = tracker.reopen(3n)
+  expect([rangesOf(tracker), tracker.unfinished]).toEqual(['1-2 4-5 9-9', 3])
+  tracker.finish(tickets.get(3n)!) // it was finished with this one
+  tracker.finish(tickets.get(0n)!)
+  expect(tracker.watermark()).toBe(3n)
+  tracker.finish(again)
+  expect([tracker.watermark(), rangesOf(tracker)]).toEqual([6n, '9-9'])
+})
+
+test('what is unfinished, below the watermark or unknown is not opened again', () => {
+  const tracker = createOffsetTracker(0n)
+  const tickets = takeAll(tracker, [0n, 1n, 2n])
+  tracker.finish(tickets.get(0n)!)
+  tracker.finish(tickets.get(2n)!)
+  for (const offset of [0n, 1n, 3n]) expect(() => tracker.reopen(offset)).toThrow(RangeError)
+  expect([tracker.watermark(), rangesOf(tracker), tracker.unfinished]).toEqual([1n, '2-2', 1])
+})
+
 test('the revision grows with what a commit would say, and not with what is only taken', () => {
   const tracker = createOffsetTracker(0n, [{ first: 9n, last: 9n }])
   const revisions = [tracker.revision]
@@ -149,11 +171,13 @@ type Step =
   | { readonly kind: 'take'; readonly gap: number }
   | { readonly kind: 'cover'; readonly by: number }
   | { readonly kind: 'finish'; readonly pick: number }
+  | { readonly kind: 'reopen'; readonly pick: number }
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.record({ kind: fc.constant('take' as const), gap: fc.nat({ max: 3 }) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('cover' as const), by: fc.nat({ max: 5 }) }) },
     { weight: 5, arbitrary: fc.record({ kind: fc.constant('finish' as const), pick: fc.nat() }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const), pick: fc.nat() }) },
   ),
   { maxLength: 120 },
 )
@@ -171,7 +195,7 @@ test('law: it agrees with a naive oracle, never goes back, and never passes or s
       const isInherited = (offset: bigint): boolean =>
         inherited.some(({ first, last }) => first <= offset && offset <= last)
       const tracker = createOffsetTracker(start, inherited)
-      const tickets: { readonly offset: bigint; readonly ticket: number }[] = []
+      const tickets: { readonly offset: bigint; ticket: number }[] = []
       const finished = new Set<bigint>()
       const open = new Set<bigint>()
       let next = start
@@ -191,13 +215,21 @@ test('law: it agrees with a naive oracle, never goes back, and never passes or s
         } else if (step.kind === 'cover') {
           next += BigInt(step.by)
           tracker.cover(next)
-        } else if (tickets.length > 0) {
+        } else if (step.kind === 'finish' && tickets.length > 0) {
           const { offset, ticket } = tickets[step.pick % tickets.length]!
           tracker.finish(ticket)
           open.delete(offset)
           finished.add(offset)
+        } else if (step.kind === 'reopen') {
+          const done = tickets.filter(({ offset }) => offset > before.watermark && finished.has(offset))
+          const again = done[step.pick % done.length]
+          if (again !== undefined) {
+            again.ticket = tracker.reopen(again.offset)
+            open.add(again.offset)
+            finished.delete(again.offset)
+          }
         }
-        const [lowest] = open // in the order they were taken
+        const lowest = [...open].toSorted((a, b) => (a < b ? -1 : 1))[0]
         expect([tracker.watermark(), tracker.next, tracker.unfinished]).toEqual([lowest ?? next, next, open.size])
         expect(tracker.watermark() >= before.watermark).toBe(true)
 

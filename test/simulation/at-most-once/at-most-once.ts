@@ -45,8 +45,7 @@ export const atMostOnce: Scenario = (simulation) => {
     placed,
     groupId: GROUP,
     inPeace: plan.calm,
-    // What is on its way when a text is refused gives its place up to what is below it, and may all be taken by one commit then.
-    mostAtRisk: strikes.textRefusals > 0 ? Infinity : plan.concurrency,
+    mostAtRisk: plan.concurrency,
     isOrdered: (name) => planOf(name).ordering !== 'none',
     isBatch: (name) => planOf(name).mode === 'batch',
     laneOf,

@@ -79,7 +79,7 @@ export function createCalls(options: CallsOptions): Calls {
     (process.state === 'killed' && isDisturbed(process)) || abandoned.get(each)?.has(process) === true
   const isExplained = (each: Placed): boolean => {
     const by = claims.get(each)
-    return by !== undefined && [...by].every((process) => isGone(process, each))
+    return by !== undefined && by.size > 0 && [...by].every((process) => isGone(process, each))
   }
   const isOver = (each: Placed): boolean => {
     if (unhandled.has(each)) return true
@@ -100,6 +100,11 @@ export function createCalls(options: CallsOptions): Calls {
         }
       }
       const risk = riskOf(process)
+      for (const each of risk) {
+        if (calls.has(each) || commit.covers(each) || isCommitted(each)) continue
+        risk.delete(each) // its commit was refused, or overwritten by one that does not name it
+        claims.get(each)?.delete(process)
+      }
       if (placesOf(risk) > mostAtRisk) {
         const ids = [...risk].map(({ id }) => id).join(', ')
         violation('too-many-at-risk', `${process.name} would lose ${ids} with a crash, more than ${mostAtRisk}`)

@@ -54,6 +54,14 @@ export const atMostOnceMutants: readonly Mutant[] = [
     replace: '    void ticket\n    return new Promise',
   },
   {
+    name: 'claims-not-withdrawn',
+    promise: 'a crash loses no more than there are places, also when a text has just been refused',
+    foundBy,
+    file: `${CONSUMER}/offset-claims.ts`,
+    find: 'if (offset >= watermark) withdraw()',
+    replace: 'void [offset, watermark, withdraw]',
+  },
+  {
     name: 'claims-beyond-the-text',
     promise: 'at most once, what a commit has no room to tell waits',
     foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/offset-claims.test.ts' },
