@@ -56,7 +56,7 @@ export const atMostOnceMutants: readonly Mutant[] = [
   {
     name: 'claims-not-withdrawn',
     promise: 'a crash loses no more than there are places, also when a text has just been refused',
-    foundBy,
+    foundBy: { kind: 'test', project: 'unit', file: 'test/consumer/offset-claims.test.ts' },
     file: `${CONSUMER}/offset-claims.ts`,
     find: 'if (offset >= watermark) withdraw()',
     replace: 'void [offset, watermark, withdraw]',
