@@ -7,6 +7,7 @@
 //                               of three nodes, the demo, and one short round of each bench: what the gate runs
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { relative } from 'node:path'
 
 interface Step {
   readonly name: string
@@ -65,47 +66,116 @@ mkdirSync(reports, { recursive: true })
 let passed = 0
 let failed = 0
 const lines: string[] = []
+const failures: string[] = []
 for (const step of steps) {
   const started = Date.now()
   console.log(`\n== ${step.name}`)
-  const report = `${reports}/${step.name}.json`
-  const command = step.vitest
-    ? [...step.command, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    : [...step.command]
-  const code = await run(command)
-  const counts = step.vitest ? countTests(report, code) : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 }
+  const { counts, reasons } = step.vitest ? await runTests(step) : await runCheck(step)
   passed += counts.passed
   failed += counts.failed
-  const verdict = code === 0 && counts.failed === 0 ? 'ok    ' : 'FAILED'
+  failures.push(...reasons)
+  const verdict = counts.failed === 0 ? 'ok    ' : 'FAILED'
   lines.push(`${verdict} ${step.name} (${counts.passed} passed, ${counts.failed} failed, ${seconds(started)})`)
 }
 
-console.log(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`)
+const told = failures.length === 0 ? '' : `\n\n${failures.join('\n')}` // once more: what failed may stand thousands of lines above
+console.log(`\n${lines.join('\n')}${told}\n\n${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)
 
-function run(command: readonly string[]): Promise<number> {
+interface Result {
+  readonly counts: { readonly passed: number; readonly failed: number }
+  /** What failed, a few lines each. */
+  readonly reasons: readonly string[]
+}
+
+async function runTests({ name, command }: Step): Promise<Result> {
+  const report = `${reports}/${name}.json`
+  const { code } = await run([...command, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], null)
+  return resultOf(report, name, code)
+}
+
+async function runCheck({ name, command }: Step): Promise<Result> {
+  const { code, tail } = await run(command, 20)
+  if (code === 0) return { counts: { passed: 1, failed: 0 }, reasons: [] }
+  return { counts: { passed: 0, failed: 1 }, reasons: [`${name}:`, ...tail.map((line) => `  ${line}`)] }
+}
+
+/** @param keep - how many of its last lines are wanted; null: none, and it has the terminal for itself */
+function run(command: readonly string[], keep: number | null): Promise<{ code: number; tail: readonly string[] }> {
   return new Promise((resolve) => {
     const [program, ...args] = command
+    const out = keep === null ? 'inherit' : 'pipe'
     const child = spawn(program === 'node' ? process.execPath : `node_modules/.bin/${program}`, args, {
-      stdio: 'inherit',
+      stdio: ['inherit', out, out],
     })
+    let text = ''
+    for (const [from, to] of [[child.stdout, process.stdout] as const, [child.stderr, process.stderr] as const]) {
+      from?.on('data', (chunk: Buffer) => {
+        to.write(chunk)
+        text = (text + chunk.toString()).slice(-8_192)
+      })
+    }
     child.on('error', (error) => {
       console.error(error.message)
-      resolve(1)
+      resolve({ code: 1, tail: [error.message] })
     })
-    child.on('exit', (code) => resolve(code ?? 1))
+    child.on('close', (code) =>
+      resolve({
+        code: code ?? 1,
+        tail: text
+          .trimEnd()
+          .split('\n')
+          .slice(-(keep ?? 0)),
+      }),
+    )
   })
 }
 
+interface Report {
+  readonly numPassedTests: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly message: string
+    readonly assertionResults: readonly {
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages: readonly string[]
+    }[]
+  }[]
+}
+
 /** A run that broke before or beside its tests counts as one failure more, and a skipped test as a failure: nothing passes unseen. */
-function countTests(report: string, code: number): { passed: number; failed: number } {
+function resultOf(report: string, name: string, code: number): Result {
+  let json: Report
   try {
-    const json = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>
-    const failedTests = (json['numFailedTests'] ?? 0) + (json['numPendingTests'] ?? 0) + (json['numTodoTests'] ?? 0)
-    return { passed: json['numPassedTests'] ?? 0, failed: failedTests === 0 && code !== 0 ? 1 : failedTests }
+    json = JSON.parse(readFileSync(report, 'utf8')) as Report
   } catch {
-    return { passed: 0, failed: 1 }
+    return { counts: { passed: 0, failed: 1 }, reasons: [`${name}: ended with code ${code}, and without a report`] }
   }
+  const reasons = json.testResults.flatMap(({ name: file, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status !== 'passed')
+      .map((test) => reasonOf(relative(process.cwd(), file), test)),
+  )
+  if (reasons.length === 0 && code !== 0) {
+    const beside = json.testResults.flatMap(({ message }) => (message === '' ? [] : [shortened(message)]))
+    reasons.push([`${name}: broke beside its tests, with code ${code}`, ...beside].join('\n'))
+  }
+  return { counts: { passed: json.numPassedTests, failed: reasons.length }, reasons }
+}
+
+function reasonOf(file: string, test: Report['testResults'][number]['assertionResults'][number]): string {
+  const { status, fullName, failureMessages } = test
+  return `${status}: ${file} > ${fullName}\n${shortened(failureMessages.join('\n'))}`
+}
+
+/** The message, and where it was thrown. */
+function shortened(message: string): string {
+  return message
+    .split('\n')
+    .slice(0, 8)
+    .map((line) => `  ${line.slice(0, 300)}`)
+    .join('\n')
 }
 
 function seconds(since: number): string {
