@@ -8,7 +8,7 @@ import type { Logger } from '../logger/index.ts'
 import { safeLogger, silentLogger } from '../logger/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
 import { openTelemetry, safeTelemetry } from '../telemetry/index.ts'
-import type { ConsumerOptions } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
 
 /** {@link ConsumerOptions} with nothing left open. */
 export interface ConsumerSettings extends Required<

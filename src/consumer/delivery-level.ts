@@ -1,5 +1,5 @@
 import type { Problem } from '../errors/index.ts'
-import type { SubscriptionOptions } from './consumer.ts'
+import type { SubscriptionOptions } from './subscription-options.ts'
 import type { Stop } from './dispatcher.ts'
 import type { Pipeline } from './pipeline.ts'
 

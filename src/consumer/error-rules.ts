@@ -1,6 +1,6 @@
 import { describeError, describeForLog } from '../errors/index.ts'
 import type { Logger } from '../logger/index.ts'
-import type { ErrorRule, ErrorVerdict } from './consumer.ts'
+import type { ErrorRule, ErrorVerdict } from './subscription-options.ts'
 
 /**
  * What the rules say about something thrown: the first that matches decides, `retry` when none does. Never throws: a predicate

@@ -1,19 +1,16 @@
 export type { BatchContext, BatchHandler, BatchMessage } from './batch.ts'
+export type { ConsumerEvents } from './consumer-events.ts'
+export type { ConsumerOptions, RebalanceContext } from './consumer-options.ts'
+export type { Consumer, ConsumerHealth, SeekTarget } from './consumer.ts'
 export type {
   BatchSubscriptionOptions,
-  Consumer,
-  ConsumerEvents,
-  ConsumerHealth,
-  ConsumerOptions,
   DedupeOptions,
   DeliveryLevel,
   ErrorRule,
   ErrorVerdict,
   Ordering,
-  RebalanceContext,
-  SeekTarget,
   SubscriptionOptions,
-} from './consumer.ts'
+} from './subscription-options.ts'
 export { createConsumer } from './create-consumer.ts'
 export { decodeFinishedRanges } from './finished-ranges.ts'
 export type { Handler, Message, MessageContext, TombstoneHandler } from './message.ts'

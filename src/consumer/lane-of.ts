@@ -1,6 +1,6 @@
 import type { InboundRecord } from '../record/index.ts'
 import { latin1Of } from '../record/index.ts'
-import type { Ordering } from './consumer.ts'
+import type { Ordering } from './subscription-options.ts'
 import type { Delivery } from './delivery.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { Failpoint, Runtime } from '../clock/index.ts'
 import type { Parking } from '../dlq/index.ts'
 import type { Events } from '../events/index.ts'
-import type { ConsumerEvents } from './consumer.ts'
+import type { ConsumerEvents } from './consumer-events.ts'
 import type { Logger } from '../logger/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Epoch } from './epoch.ts'

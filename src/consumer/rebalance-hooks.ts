@@ -4,7 +4,7 @@ import type { Logger } from '../logger/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
 import { retry } from '../retry/index.ts'
-import type { ConsumerOptions } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
 import { OUTAGE } from './partition-pause.ts'
 import { within } from './within.ts'
 

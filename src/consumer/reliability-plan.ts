@@ -1,5 +1,5 @@
 import { longestWaitsMs } from '../retry/index.ts'
-import type { DeliveryLevel, Ordering } from './consumer.ts'
+import type { DeliveryLevel, Ordering } from './subscription-options.ts'
 import type { ConsumerSettings } from './consumer-settings.ts'
 import { consumerBounds, topicBounds, ttlOf } from './plan-bounds.ts'
 import type { Subscription } from './subscription.ts'

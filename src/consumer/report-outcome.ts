@@ -1,5 +1,5 @@
 import type { Events } from '../events/index.ts'
-import type { ConsumerEvents } from './consumer.ts'
+import type { ConsumerEvents } from './consumer-events.ts'
 import type { Logger } from '../logger/index.ts'
 import { silentLogger } from '../logger/index.ts'
 import type { InboundRecord } from '../record/index.ts'

@@ -2,7 +2,7 @@ import type { AssignedPartition, DriverAdmin } from '../driver/index.ts'
 import { HoldfastError } from '../errors/index.ts'
 import type { Position, TopicPartition } from '../record/index.ts'
 import { formatPartition } from '../record/index.ts'
-import type { ConsumerOptions } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
 
 /**
  * Topics for which the group had committed nothing when this process started, with how many partitions they had then. `startAt`

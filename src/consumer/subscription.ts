@@ -15,7 +15,7 @@ import type {
   ErrorRule,
   Ordering,
   SubscriptionOptions,
-} from './consumer.ts'
+} from './subscription-options.ts'
 import { atMostOnceProblems } from './delivery-level.ts'
 import { problemsOf, wellFormed } from './consumer-settings.ts'
 import type { Bound } from './dispatcher.ts'
