@@ -171,12 +171,9 @@ function bufferOf(bytes: Uint8Array | null): Buffer | null {
 
 /** The one thing that fits a message and no column. */
 function problemsOf(messages: readonly OutboxMessage[]): readonly Problem[] {
-  return [...messages.entries()]
-    .filter(([, { id }]) => id.includes('\0'))
-    .map(([i, { topic }]) => ({
-      path: messages.length === 1 ? '(id)' : `[${i}] ${topic}: (id)`,
-      message: 'has a zero character, which PostgreSQL cannot store',
-    }))
+  const message = 'has a zero character, which PostgreSQL cannot store'
+  if (messages.length === 1) return messages[0]!.id.includes('\0') ? [{ path: '(id)', message }] : []
+  return messages.flatMap(({ id, topic }, i) => (id.includes('\0') ? [{ path: `[${i}] ${topic}: (id)`, message }] : []))
 }
 
 function unstorable(problems: readonly Problem[]): HoldfastError {
