@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { BUCKETS } from './relay-store.ts'
 
 /** Where a key stands: in which bucket its rows lie, and by which number its lock is known. */
@@ -11,6 +11,6 @@ export interface KeyPlace {
 
 /** The place of a key of a topic: from SHA-256, so the same in every version and process. Rows in a table rely on it: it never changes. */
 export function keyPlace(topic: string, key: Uint8Array): KeyPlace {
-  const digest = hash('sha256', Buffer.concat([Buffer.from(`${topic}\0`), key]), 'buffer') // a topic's name has no zero byte
+  const digest = createHash('sha256').update(topic).update('\0').update(key).digest() // a topic's name has no zero byte
   return { bucket: digest.readUInt8(4) % BUCKETS, lock: digest.readInt32BE(0) }
 }

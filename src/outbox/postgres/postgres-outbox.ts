@@ -142,14 +142,16 @@ export function createPostgresOutbox<Tx>(options: PostgresOutboxOptions, client:
       // The client says so of the statement that has just ended: its caller had said `commit` before it had awaited this.
       if (isOpen?.() === false) throw storedOutside()
     },
-    transact: (work) => transactions.transact((tx) => work(tx), { signal: NEVER, idleTimeoutMs: MAX_TIMER_MS }),
+    transact(work) {
+      // A signal of its own, that never aborts: with one for all, those that are open would be too many listeners to it.
+      const { signal } = new AbortController()
+      return transactions.transact((tx) => work(tx), { signal, idleTimeoutMs: MAX_TIMER_MS })
+    },
     relay,
     operations: createPostgresOutboxOperations({ where, transactions, keepSent: keepSentMs !== null, runtime }),
     check,
   }
 }
-
-const NEVER = new AbortController().signal
 
 function optionProblems(options: PostgresOutboxOptions): readonly Problem[] {
   const { keyOrder = 'commit', notify = false, keepSentMs = 1, purgeEveryMs = 1, isolation } = options

@@ -282,6 +282,29 @@ describe.each(Object.entries(subjects))('an outbox on %s', (_, make) => {
   })
 })
 
+test('many transactions that are open at once are no leak of listeners: nobody is warned of one', async () => {
+  const max = 12 // Node.js warns from the eleventh listener on
+  const pool = new pg.Pool({ connectionString: services.postgres!.url, max })
+  const store = postgresOutbox(pool)
+  const warnings: Error[] = []
+  const warned = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warned)
+  let open = 0
+  let allAreOpen!: () => void
+  const together = new Promise<void>((resolve) => (allAreOpen = resolve))
+  const transactions = Array.from({ length: max }, () =>
+    store.transact(async () => {
+      if (++open === max) allAreOpen()
+      await together
+    }),
+  )
+  await Promise.all(transactions)
+  await new Promise((resolve) => setImmediate(resolve)) // a warning is told in a later turn
+  process.off('warning', warned)
+  await pool.end()
+  expect(warnings).toEqual([])
+})
+
 test('what is no such thing is refused with all that is wrong', () => {
   const wrong = {
     keyOrder: 'some',
