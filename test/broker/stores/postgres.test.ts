@@ -28,7 +28,7 @@ async function madeTable(): Promise<{ readonly table: string }> {
 
 dedupeStoreConformance({
   name: 'the Postgres store',
-  describe,
+  describe: describe.concurrent, // most of it is waiting for times to run out
   test,
   leaseMs: 400,
   ttlMs: 8_000,

@@ -56,7 +56,7 @@ const clusterClients: typeof clients = {
 for (const [name, connect] of Object.entries({ ...clients, ...clusterClients })) {
   dedupeStoreConformance({
     name: `the Redis store, through ${name}`,
-    describe,
+    describe: describe.concurrent, // most of it is waiting for times to run out
     test,
     leaseMs: 400,
     ttlMs: 8_000,
