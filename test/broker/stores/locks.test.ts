@@ -87,7 +87,7 @@ const subjects: ReadonlyArray<readonly [kind: string, url: () => string, connect
 for (const [kind, urlOf, connect] of subjects) {
   distributedLockConformance({
     name: `a lock through ${kind}`,
-    describe: describe.concurrent, // most of it is waiting for times to run out
+    describe,
     test,
     leaseMs: 600,
     async create() {
