@@ -19,6 +19,8 @@ export interface Bench {
   readonly warmUpShare?: number
   /** A bound whose value does not depend on luck needs fewer rounds than the command line asks for. @defaultValue no bound */
   readonly mostRounds?: number
+  /** Differs by a number or an option alone from one that is measured too: a short run leaves it out. @defaultValue `false` */
+  readonly variant?: boolean
   /**
    * Has the broker a core for itself, and the clients another?
    *

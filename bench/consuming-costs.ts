@@ -74,6 +74,7 @@ function scale(partitions: number, keys: number): Bench {
     unit: 'µs of CPU per record',
     peers: [{ name: `${few.partitions} partition, ${few.keys} keys`, reach: 1.3 }],
     warmUps: 1,
+    variant: partitions > 1,
     prepare: async (world) => {
       const count = Math.ceil(MILLION / world.shorten)
       const { brokers } = world

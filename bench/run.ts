@@ -45,7 +45,8 @@ const names = [...new Set(benches.map((bench) => bench.name))]
 const USAGE = `usage: npm run bench [-- NAME …] [--rounds N] [--short] [--json]
   NAME        ${names.join(', ')}, or what several begin with, up to a hyphen; all when none is named
   --rounds N  alternating rounds after the warm-up (default 5)
-  --short     a twentieth of the work, no warm-up, one round: shows that the benches run, not how fast
+  --short     a twentieth of the work, no warm-up, one round, and of benches that are alike only one: shows that they run, not
+              how fast
   --json      ends with one line of JSON on standard output`
 
 const args = readArgs()
@@ -87,7 +88,9 @@ try {
     records: records.atLeast,
   }
   const rows: BenchRow[] = []
-  const chosen = benches.filter((bench) => args.names.length === 0 || args.names.some((name) => isNamed(bench, name)))
+  const isChosen = (bench: Bench): boolean =>
+    args.names.length === 0 ? !(args.short && bench.variant === true) : args.names.some((name) => isNamed(bench, name))
+  const chosen = benches.filter(isChosen)
   if (chosen.every((bench) => bench.pinned === false)) pinned = 'nothing is pinned'
   else if (chosen.some((bench) => bench.pinned === false)) pinned = `${pinned}; of the outbox nothing is pinned`
   for (const bench of chosen) {

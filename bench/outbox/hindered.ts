@@ -37,25 +37,28 @@ export const relayBesideLong: readonly Bench[] = [
       return { close: () => client.end() }
     },
   ),
-  hindered(
-    `rows relayed beside a transaction that has enqueued before ${DEAD_ROWS.toLocaleString('en')} went, and is open`,
-    0.7,
-    async (world, side) => {
-      const pool = poolOf(side)
-      const client = await pool.connect()
-      await client.query('begin')
-      const outbox = createOutbox({ store: postgresOutbox(pool), source: 'bench' })
-      await outbox.enqueue(client, smallEvents(side.topic), smallEvent('open'))
-      await addDead(world, side)
-      return {
-        async close() {
-          await client.query('rollback')
-          client.release()
-          await pool.end()
-        },
-      }
-    },
-  ),
+  {
+    variant: true,
+    ...hindered(
+      `rows relayed beside a transaction that has enqueued before ${DEAD_ROWS.toLocaleString('en')} went, and is open`,
+      0.7,
+      async (world, side) => {
+        const pool = poolOf(side)
+        const client = await pool.connect()
+        await client.query('begin')
+        const outbox = createOutbox({ store: postgresOutbox(pool), source: 'bench' })
+        await outbox.enqueue(client, smallEvents(side.topic), smallEvent('open'))
+        await addDead(world, side)
+        return {
+          async close() {
+            await client.query('rollback')
+            client.release()
+            await pool.end()
+          },
+        }
+      },
+    ),
+  },
 ]
 
 /** A key that Kafka has refused a row of. */
@@ -68,20 +71,23 @@ export const relayBesideParked: readonly Bench[] = [
     await until(side, 'holdfast_outbox where bucket >= 0')
     return { close: async () => undefined }
   }),
-  hindered(
-    `rows relayed when ${BEHIND.toLocaleString('en')} behind a parked one came just before`,
-    null,
-    async (world, side) => {
-      await park(side)
-      return {
-        async before() {
-          await side.database.query('delete from holdfast_outbox where bucket < 0 and parked_at is null')
-          await addBehind(side, Math.ceil(BEHIND / world.shorten))
-        },
-        close: async () => undefined,
-      }
-    },
-  ),
+  {
+    variant: true,
+    ...hindered(
+      `rows relayed when ${BEHIND.toLocaleString('en')} behind a parked one came just before`,
+      null,
+      async (world, side) => {
+        await park(side)
+        return {
+          async before() {
+            await side.database.query('delete from holdfast_outbox where bucket < 0 and parked_at is null')
+            await addBehind(side, Math.ceil(BEHIND / world.shorten))
+          },
+          close: async () => undefined,
+        }
+      },
+    ),
+  },
 ]
 
 function hindered(

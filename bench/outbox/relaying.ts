@@ -45,6 +45,7 @@ export const relayWorkers: readonly Bench[] = [2, 4, 8].map((workers) => ({
   work: `100,000 rows relayed by ${workers} workers`,
   peers: [{ name: 'by one', reach: null }],
   mostRounds: 3,
+  variant: workers > 2,
   async prepare(world) {
     const count = Math.ceil(100_000 / world.shorten)
     return ready(count, await createRelaySide(world, OURS, workers), [await createRelaySide(world, OURS)])
@@ -58,6 +59,7 @@ export const relayBacklogs: readonly Bench[] = [100_000, 1_000_000].map((rows) =
   work: `${rows.toLocaleString('en')} rows relayed`,
   peers: [{ name: '10,000 rows', reach: 0.9 } satisfies Peer],
   mostRounds: rows > 100_000 ? 1 : 3,
+  variant: rows > 100_000,
   async prepare(world) {
     const [many, few] = [Math.ceil(rows / world.shorten), Math.ceil(10_000 / world.shorten)]
     const [ours, less] = [await createRelaySide(world, OURS), await createRelaySide(world, OURS)]
