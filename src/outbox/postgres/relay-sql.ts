@@ -81,10 +81,11 @@ on conflict (id) do nothing`
   `
 
   return {
-    // What is alive is judged at one moment, so that no bucket is both held and free. A row is locked before it is judged for good: what has
-    // changed since the statement began is seen then. Locks are taken in the order of buckets, those of free ones without waiting.
-    lease: `with moment as materialized (select clock_timestamp() as at),
-  life as (
+    // What is alive is judged at one moment, the statement's own, so that no bucket is both held and free. A row is locked before it is judged for good:
+    // what has changed since the statement began is seen then. A row that has is judged anew with what it was joined to, of which PostgreSQL has a copy
+    // only when that is one list made beforehand: else it would do parts of the statement again, and find their rows twice. Locks are taken in the order
+    // of buckets, those of free ones without waiting.
+    lease: `with life as (
     insert into ${workers} (worker, alive_until) values ($1, ${fromNow})
     on conflict (worker) do update set alive_until = excluded.alive_until returning 1
   ),
@@ -95,19 +96,19 @@ on conflict (id) do nothing`
   ),
   alive as materialized (
     select (select count(*) from life)::integer
-      + (select count(*) from ${workers}, moment where worker <> $1 and alive_until > at)::integer as workers
+      + (select count(*) from ${workers} where worker <> $1 and alive_until > statement_timestamp())::integer as workers
   ),
   own as materialized (
     select bucket from ${buckets}
-    where worker = $1 and lease_until > (select at from moment) and bucket between 0 and ${BUCKETS - 1}
+    where worker = $1 and lease_until > statement_timestamp() and bucket between 0 and ${BUCKETS - 1}
     order by bucket for update
   ),
   free as materialized (
     select bucket from ${buckets}
-    where (worker is null or lease_until <= (select at from moment)) and bucket between 0 and ${BUCKETS - 1}
+    where (worker is null or lease_until <= statement_timestamp()) and bucket between 0 and ${BUCKETS - 1}
     limit greatest(0, (select (${BUCKETS} + workers - 1) / workers from alive) - (select count(*) from own)) for update skip locked
   ),
-  wanted as (select bucket, 0 as step from own union all select bucket, 1 from free),
+  wanted as materialized (select bucket, 0 as step from own union all select bucket, 1 from free),
   held as (
     update ${buckets} as b set worker = $1, epoch = b.epoch + w.step, lease_until = ${fromNow}
     from wanted as w

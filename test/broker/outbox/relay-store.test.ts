@@ -124,6 +124,22 @@ describe('leases', () => {
     expect((await store.lease('b', LONG_MS)).leases).toHaveLength(32)
   })
 
+  test('renewals of rows that change meanwhile bring each lease once, and never fail', async () => {
+    const { store } = await outboxWorld(pool)
+    const first = await store.lease('a', LONG_MS)
+    const renewed = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const all = []
+        for (let i = 0; i < 25; i++) all.push(await store.lease('a', LONG_MS))
+        return all
+      }),
+    )
+    for (const each of renewed.flat()) {
+      expect(each.workers).toBe(1)
+      expect(each.leases.toSorted((a, b) => a.bucket - b.bucket)).toEqual(first.leases)
+    }
+  })
+
   test('workers that all begin, die and give back at once never hold a bucket together, and no epoch comes twice', async () => {
     const world = await outboxWorld(pool)
     const history = fresh('history')
