@@ -166,7 +166,10 @@ function resultOf(report: string, name: string, code: number): Result {
 
 function reasonOf(file: string, test: Report['testResults'][number]['assertionResults'][number]): string {
   const { status, fullName, failureMessages } = test
-  return `${status}: ${file} > ${fullName}\n${shortened(failureMessages.join('\n'))}`
+  const message = failureMessages
+    .join('\n')
+    .replace('Error: STACK_TRACE_ERROR', 'Error: the time for this test is over') // as vitest reports it
+  return `${status}: ${file} > ${fullName}\n${shortened(message)}`
 }
 
 /** The message, and where it was thrown. */

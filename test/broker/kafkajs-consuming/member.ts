@@ -147,6 +147,7 @@ export interface World {
   readonly kafka: Kafka
   readonly admin: Admin
   readonly producer: Producer
+  /** Rejects, and may be tried again, where a partition that was just made has no leader yet. */
   send(partition: number, ...values: (string | Omit<Message, 'partition'>)[]): Promise<void>
   /** What the group has committed, `partition: [offset, metadata]`, where it has. */
   committed(): Promise<Record<number, readonly [offset: string, metadata: string]>>
@@ -194,7 +195,12 @@ export async function createWorld({ partitions = 1, topicConfig = {}, ...given }
     producer,
     async send(partition, ...values) {
       const messages = values.map((value) => ({ partition, ...(typeof value === 'string' ? { value } : value) }))
-      await producer.send({ topic, messages })
+      const written = await producer.send({ topic, messages })
+      if (written.some((each) => each.partition === partition)) return
+      // kafkajs drops, with success, what is for a partition whose leader it does not know, and asks for it again only when it connects.
+      await producer.disconnect()
+      await producer.connect()
+      throw new Error(`partition ${partition} has no leader yet: nothing was sent`)
     },
     async committed() {
       const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })

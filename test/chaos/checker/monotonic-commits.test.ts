@@ -71,6 +71,25 @@ test('I4: what the broker itself has stored never goes back, but to where an all
   expect(run(false)).toEqual(['I4 stored-commit-went-back'])
 })
 
+test('I4: a commit without an answer may be stored behind a higher one of the same epoch, once, and of no other member', () => {
+  const run = (by: string, ...stored: readonly number[]): readonly string[] => {
+    const history = twoHandled()
+    history.committing(A, 1, 1)
+    history.commitEnded(A, 1, 1, 'info')
+    if (by !== A) {
+      history.revoked(A, 1)
+      history.assigned(by, 1, 1)
+    }
+    history.committed(by, 2, 1)
+    history.stored(...stored)
+    return history.found()
+  }
+  expect(run(A, 2, 1)).toEqual([])
+  expect(run(A, 2, 1, 1)).toEqual(['I4 stored-commit-went-back'])
+  expect(run(A, 2, 0)).toEqual(['I4 stored-commit-went-back'])
+  expect(run(B, 2, 1)).toEqual(['I4 stored-commit-went-back'])
+})
+
 test('I4: nothing is committed beyond the end of the log, where the next reader would be out of range', () => {
   const commit = { ...PARTITION, epoch: 1 }
   const found = (offset: bigint): readonly string[] =>
