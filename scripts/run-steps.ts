@@ -63,6 +63,7 @@ const reports = '.tmp/reports'
 rmSync(reports, { recursive: true, force: true })
 mkdirSync(reports, { recursive: true })
 
+const LEFTOVERS_MS = 1_000
 let passed = 0
 let failed = 0
 const lines: string[] = []
@@ -119,15 +120,12 @@ function run(command: readonly string[], keep: number | null): Promise<{ code: n
       console.error(error.message)
       resolve({ code: 1, tail: [error.message] })
     })
-    child.on('close', (code) =>
-      resolve({
-        code: code ?? 1,
-        tail: text
-          .trimEnd()
-          .split('\n')
-          .slice(-(keep ?? 0)),
-      }),
-    )
+    child.on('exit', (code) => {
+      const lines = (): readonly string[] => text.trimEnd().split('\n')
+      const end = (): void => resolve({ code: code ?? 1, tail: keep === null ? [] : lines().slice(-keep) })
+      child.once('close', end) // all of its output has come
+      setTimeout(end, LEFTOVERS_MS) // a process that it has left behind may hold its output open for ever
+    })
   })
 }
 

@@ -151,4 +151,12 @@ export const outboxMutants: readonly Mutant[] = [
     find: "lock: keyOrder === 'commit' ? (place?.lock ?? null) : null,",
     replace: 'lock: null,',
   },
+  {
+    name: 'postgres-renewal-done-again',
+    promise: 'a renewal of leases whose rows change meanwhile brings each of them once',
+    foundBy: onServers('relay-store.test.ts'),
+    file: 'src/outbox/postgres/relay-sql.ts',
+    find: 'wanted as materialized (',
+    replace: 'wanted as (',
+  },
 ]
