@@ -13,8 +13,20 @@ export interface TestRun {
  * @returns its name; null when none failed.
  * @throws Error when no test has run: that proves nothing.
  */
-export async function runMutantTest(patch: Patch, { project, file }: TestRun): Promise<string | null> {
-  const args = ['vitest', 'run', '--config', CONFIG, '--project', project, '--bail', '1', '--reporter', 'json', file]
+export async function runMutantTest(patch: Patch, run: TestRun): Promise<string | null> {
+  const first = await runTests(patch, run, ['--bail', '1'])
+  // Vitest ends tests that run side by side when it bails, and forgets which has failed.
+  const { tests, said } = hasRun(first) ? first : await runTests(patch, run, [])
+  if (!hasRun({ tests })) throw new Error(`${run.file}: no test has run\n${said.slice(-2_000)}`)
+  return tests.find(({ status }) => status === 'failed')?.title ?? null
+}
+
+function hasRun({ tests }: Pick<Ran, 'tests'>): boolean {
+  return tests.some(({ status }) => status === 'passed' || status === 'failed')
+}
+
+async function runTests(patch: Patch, { project, file }: TestRun, flags: readonly string[]): Promise<Ran> {
+  const args = ['vitest', 'run', '--config', CONFIG, '--project', project, ...flags, '--reporter', 'json', file]
   const child = spawn('npx', args, {
     env: { ...process.env, HOLDFAST_MUTANT: JSON.stringify(patch) },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -26,17 +38,23 @@ export async function runMutantTest(patch: Patch, { project, file }: TestRun): P
   await new Promise((resolve) => child.on('close', resolve))
   const start = out.indexOf('{"numTotalTestSuites"')
   const report = start === -1 ? null : (JSON.parse(out.slice(start)) as Report)
-  const tests = report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? []
-  if (!tests.some(({ status }) => status === 'passed' || status === 'failed'))
-    throw new Error(`${file}: no test has run\n${said.slice(-2_000)}`)
-  return tests.find(({ status }) => status === 'failed')?.title ?? null
+  return { tests: report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? [], said }
 }
 
 const CONFIG = 'test/simulation/mutants/patched-vitest.config.ts'
 
+interface Ran {
+  readonly tests: readonly ReportedTest[]
+  /** On standard error. */
+  readonly said: string
+}
+
+interface ReportedTest {
+  readonly status: string
+  readonly title: string
+}
+
 /** What is read of the report of Vitest. */
 interface Report {
-  readonly testResults: readonly {
-    readonly assertionResults: readonly { readonly status: string; readonly title: string }[]
-  }[]
+  readonly testResults: readonly { readonly assertionResults: readonly ReportedTest[] }[]
 }
