@@ -54,13 +54,13 @@ export function insertSql({ names, locks, notify, keepSent }: InsertSqlOptions):
   const { outbox } = names
   const tell = `pg_notify(${literal(channelOf(names))}, '') is not null`
   const nextId = `nextval(${literal(names.sequence)}::regclass)`
+  const andTell = (conditions: readonly string[]): readonly string[] => (notify ? [...conditions, tell] : conditions)
   const where = (...conditions: readonly string[]): string => {
-    const all = [...conditions, ...(notify ? [tell] : [])]
+    const all = andTell(conditions)
     return all.length === 0 ? '' : `\nwhere ${all.join(' and ')}`
   }
   const insertOne = (...conditions: readonly string[]): string => {
-    const all = [...conditions, ...(notify ? [tell] : [])]
-    const id = all.reduceRight((then, condition) => `case when ${condition} then ${then} end`, nextId)
+    const id = andTell(conditions).reduceRight((then, condition) => `case when ${condition} then ${then} end`, nextId)
     return `insert into ${outbox} (id, ${COLUMNS})\nvalues (${id}, ${VALUES})`
   }
   const insertOneIf = (condition: string, previous: string | null): string =>
