@@ -4,7 +4,7 @@
 //   npm test                    all of these, and the tests on a real broker
 //   npm test -- simulation mutants chaos demo bench
 //                               the same, then schedules of the simulator, mutants of what the last change touches, the most telling faults on a cluster
-//                               of three nodes, the demo, and one short round of each bench: what the gate runs
+//                               of three nodes, the demo, and one short round of the benches: what the gate runs
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { relative } from 'node:path'
@@ -64,6 +64,7 @@ rmSync(reports, { recursive: true, force: true })
 mkdirSync(reports, { recursive: true })
 
 const LEFTOVERS_MS = 1_000
+const TAIL_LINES = 20
 let passed = 0
 let failed = 0
 const lines: string[] = []
@@ -91,21 +92,24 @@ interface Result {
 
 async function runTests({ name, command }: Step): Promise<Result> {
   const report = `${reports}/${name}.json`
-  const { code } = await run([...command, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], null)
+  const { code } = await run(
+    [...command, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    false,
+  )
   return resultOf(report, name, code)
 }
 
 async function runCheck({ name, command }: Step): Promise<Result> {
-  const { code, tail } = await run(command, 20)
+  const { code, tail } = await run(command, true)
   if (code === 0) return { counts: { passed: 1, failed: 0 }, reasons: [] }
   return { counts: { passed: 0, failed: 1 }, reasons: [`${name}:`, ...tail.map((line) => `  ${line}`)] }
 }
 
-/** @param keep - how many of its last lines are wanted; null: none, and it has the terminal for itself */
-function run(command: readonly string[], keep: number | null): Promise<{ code: number; tail: readonly string[] }> {
+/** @param keepsTail - are its last lines wanted? Else it has the terminal for itself. */
+function run(command: readonly string[], keepsTail: boolean): Promise<{ code: number; tail: readonly string[] }> {
   return new Promise((resolve) => {
     const [program, ...args] = command
-    const out = keep === null ? 'inherit' : 'pipe'
+    const out = keepsTail ? 'pipe' : 'inherit'
     const child = spawn(program === 'node' ? process.execPath : `node_modules/.bin/${program}`, args, {
       stdio: ['inherit', out, out],
     })
@@ -121,8 +125,7 @@ function run(command: readonly string[], keep: number | null): Promise<{ code: n
       resolve({ code: 1, tail: [error.message] })
     })
     child.on('exit', (code) => {
-      const lines = (): readonly string[] => text.trimEnd().split('\n')
-      const end = (): void => resolve({ code: code ?? 1, tail: keep === null ? [] : lines().slice(-keep) })
+      const end = (): void => resolve({ code: code ?? 1, tail: text.trimEnd().split('\n').slice(-TAIL_LINES) })
       child.once('close', end) // all of its output has come
       setTimeout(end, LEFTOVERS_MS) // a process that it has left behind may hold its output open for ever
     })
